@@ -1,0 +1,67 @@
+#include "base/status.h"
+
+#include "base/text.h"
+
+namespace thaw {
+
+namespace {
+constexpr std::size_t kMostMessages = 20;
+}
+
+std::string Error::text() const {
+  std::string joined;
+  for (const std::string& message : messages) {
+    if (!joined.empty()) joined += '\n';
+    joined += message;
+  }
+  if (!hint.empty()) {
+    joined += '\n';
+    joined += hint;
+  }
+  return joined;
+}
+
+Error make_error(ErrorCode code, const Place& place, std::string_view what,
+                 std::string_view hint) {
+  std::string message;
+  if (!place.file.empty()) message += printable(place.file) + ": ";
+  if (!place.tensor.empty()) message += printable(place.tensor) + ": ";
+  message += what;
+  return Error{code, {std::move(message)}, std::string(hint)};
+}
+
+Status fail(ErrorCode code, const Place& place, std::string_view what, std::string_view hint) {
+  return Status(make_error(code, place, what, hint));
+}
+
+Status fail(ErrorCode code, const Place& place, std::string_view what, std::string_view got,
+            std::string_view expected) {
+  std::string text(what);
+  text += ": got ";
+  text += got;
+  text += ", expected ";
+  text += expected;
+  return fail(code, place, text);
+}
+
+void ErrorList::add(Error error) {
+  if (count_ == 0) {
+    all_.code = error.code;
+    all_.hint = error.hint;
+  }
+  for (std::string& message : error.messages) {
+    if (count_ < kMostMessages) all_.messages.push_back(std::move(message));
+    ++count_;
+  }
+}
+
+Status ErrorList::take() {
+  if (count_ == 0) return {};
+  if (count_ > kMostMessages) {
+    all_.messages.push_back("and " + std::to_string(count_ - kMostMessages) + " more");
+  }
+  count_ = 0;
+  return Status(std::move(all_));
+}
+
+}  // namespace thaw

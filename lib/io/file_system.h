@@ -1,0 +1,54 @@
+// The calls to the operating system that tests must be able to fail. Everything else in lib/io is
+// written on this interface, and lib/io is the only module that knows errno.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace thaw {
+
+// A read-only mapping of a whole file; unmapped by the destructor.
+class Mapping {
+ public:
+  virtual ~Mapping() = default;
+  [[nodiscard]] virtual const std::byte* data() const = 0;
+};
+
+struct FreeSpace {
+  std::uint64_t available = 0;  // bytes that this user may still write
+  std::uint64_t block = 0;      // bytes
+};
+
+// As the system calls of the same names: -1 (or null) and errno on failure. Thread-safe.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  virtual int open(const char* path, int flags, mode_t mode) = 0;
+  virtual int close(int fd) = 0;
+  virtual int fstat(int fd, struct stat* out) = 0;
+  virtual std::unique_ptr<Mapping> map(const std::string& path, std::uint64_t size) = 0;
+  virtual ssize_t pread(int fd, void* to, std::size_t size, off_t offset) = 0;
+  virtual ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset) = 0;
+  virtual int fallocate(int fd, off_t size) = 0;  // reserves [0, size) and sets the size
+  virtual int ftruncate(int fd, off_t size) = 0;
+  virtual int sync_file_range(int fd, off_t offset, off_t size, unsigned flags) = 0;
+  virtual int fsync(int fd) = 0;
+  virtual int rename(const char* from, const char* to) = 0;
+  virtual int exchange(const char* a, const char* b) = 0;  // renameat2(RENAME_EXCHANGE)
+  virtual int mkdir(const char* path, mode_t mode) = 0;
+  virtual int unlink(const char* path) = 0;
+  virtual int rmdir(const char* path) = 0;
+  virtual int lock(int fd) = 0;  // flock(LOCK_EX | LOCK_NB)
+  virtual int free_space(const char* path, FreeSpace* out) = 0;
+};
+
+// The operating system itself.
+[[nodiscard]] FileSystem& real_file_system();
+
+}  // namespace thaw

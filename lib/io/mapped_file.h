@@ -1,0 +1,61 @@
+// A read-only input file, mapped as a whole.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/status.h"
+#include "io/file_system.h"
+
+namespace thaw {
+
+// What identifies the content of an input without reading it.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;
+  std::int64_t modified_ns = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+// Owns the mapping and a descriptor of the same inode. Reading bytes() of a file that somebody
+// truncates gives zeros instead of a crash and sets damaged(). The const functions are thread-safe.
+class MappedFile {
+ public:
+  // Only regular files (symbolic links are followed). An empty file is an error unless allowed.
+  enum class Empty : bool { refused, allowed };
+  static Result<MappedFile> open(FileSystem& file_system, const std::string& path,
+                                 Empty empty = Empty::refused);
+
+  MappedFile(MappedFile&&) noexcept;
+  MappedFile& operator=(MappedFile&&) noexcept;
+  ~MappedFile();
+
+  [[nodiscard]] const std::string& path() const;
+  [[nodiscard]] std::uint64_t size() const;
+  [[nodiscard]] std::span<const std::byte> bytes() const;
+  [[nodiscard]] const FileIdentity& identity() const;
+
+  // Reads [offset, offset + size) into the page cache and maps it; at most 4 MiB a system call.
+  // An error when the file is shorter than it was or cannot be read.
+  [[nodiscard]] Status populate(std::uint64_t offset, std::uint64_t size) const;
+  // Drops the pages that lie wholly in [offset, offset + size) from the mapping.
+  void unmap_pages(std::uint64_t offset, std::uint64_t size) const;
+  // Drops the range from the page cache; pass multiples of 4 MiB or up to the end of the file.
+  void drop_cache(std::uint64_t offset, std::uint64_t size) const;
+
+  // True once a read met a page that no longer exists or could not be read.
+  [[nodiscard]] bool damaged() const;
+  // An error when the file was damaged, or has changed size or modification time since open().
+  [[nodiscard]] Status check_unchanged() const;
+
+ private:
+  struct State;
+  explicit MappedFile(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace thaw

@@ -1,0 +1,90 @@
+// The dequantization and cast kernels: one constant table for each instruction set.
+// Nothing here allocates, throws, or trusts a file: the caller has proved every size.
+// Formats: specs/awq.md. Numbers: specs/numbers.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace thaw::kernels {
+
+enum class FloatType : std::uint8_t { float16, bfloat16, float32 };
+
+// via_float16: round to float16 first and that to bfloat16 (only with bfloat16 output).
+enum class Rounding : std::uint8_t { exact, via_float16 };
+
+// streaming: non-temporal stores, for output that the CPU does not read again.
+enum class Stores : std::uint8_t { normal, streaming };
+
+struct OutputFormat {
+  FloatType type = FloatType::float16;
+  Rounding rounding = Rounding::exact;
+  Stores stores = Stores::normal;
+};
+
+// One packed tensor, or the part of it that belongs to the view's out_features: the address of its
+// first line, and the distance in bytes from one line to the next. What a line is depends on the
+// layout. Mapped files may put a tensor at any byte, so no alignment is assumed.
+struct Operand {
+  const void* data = nullptr;  // null: absent
+  std::uint64_t pitch = 0;
+};
+
+// A linear layer, or a run of its out_features. Borrowed; must outlive the call.
+struct PackedLinear {
+  Operand qweight;
+  Operand qzeros;
+  Operand scales;
+  std::uint64_t in_features = 0;
+  std::uint64_t out_features = 0;  // of this view; its first one is a multiple of the row block
+  std::uint64_t group_size = 0;    // along in_features, >= 1, divides in_features
+  FloatType scale_type = FloatType::float16;
+};
+
+// Writes rows [row_begin, row_end) of the weight [out_features, in_features], contiguous and row
+// after row, to `out`, which is 64-byte aligned and holds exactly that many elements; nothing
+// outside it is written. row_begin is a multiple of the layout's row block (kernels::Layout) and
+// so is row_end, unless it is out_features. Any thread may call it.
+using DequantizeFn = void (*)(const PackedLinear& linear, std::uint64_t row_begin,
+                              std::uint64_t row_end, void* out, const OutputFormat& format);
+
+struct Layout {
+  const char* name;         // "awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"
+  std::uint32_t row_block;  // rows that one unit of the packing holds
+  DequantizeFn dequantize;
+};
+
+// Converts `count` floats, any byte alignment on both sides, buffers not overlapping; returns how
+// many finite values became infinite. via_float16 as above. Any pair of types.
+using CastFn = std::uint64_t (*)(const void* in, FloatType from, void* out,
+                                 const OutputFormat& format, std::uint64_t count);
+
+struct Table {
+  const char* name;  // "scalar", "ssse3", "avx2", "avx512", "neon"
+  const Layout* layouts;
+  std::size_t layout_count;
+  CastFn cast;
+};
+
+// The tables that this CPU can run, the best first; scalar is always the last.
+struct TableList {
+  const Table* const* tables;
+  std::size_t count;
+};
+[[nodiscard]] TableList available_tables();
+
+// By name among all tables built into this program; `runs_here` says whether this CPU can run it.
+// Null for an unknown name.
+[[nodiscard]] const Table* find_table(const char* name, bool* runs_here);
+
+// The entry of a layout in a table; null when the name is unknown.
+[[nodiscard]] const Layout* find_layout(const Table& table, const char* name);
+
+// How many elements of the dequantized rows [row_begin, row_end) in `out` are infinite although
+// scale and zero are finite. Reads all scales of those rows first and returns 0 at once where none
+// can overflow; the exact count is slow and rare. Plain C++ for every table.
+[[nodiscard]] std::uint64_t count_overflows(const char* layout_name, const PackedLinear& linear,
+                                            std::uint64_t row_begin, std::uint64_t row_end,
+                                            const void* out, const OutputFormat& format);
+
+}  // namespace thaw::kernels

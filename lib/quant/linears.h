@@ -1,0 +1,68 @@
+// Which tensors of a checkpoint are quantized linears, and how they are packed.
+// Recognition: specs/awq.md.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "checkpoint/checkpoint.h"
+#include "quant/config.h"
+
+namespace thaw {
+
+// How a packed tensor's bytes relate to the linear's out_features.
+struct PackedOperand {
+  const Tensor* tensor = nullptr;  // null: absent
+  std::uint64_t lines = 0;
+  std::uint64_t pitch = 0;  // bytes from line to line
+  // Not 0: line i holds all of out_features [i * n, (i + 1) * n) and nothing else.
+  std::uint64_t out_features_per_line = 0;
+  // Else: in every line, each run of block_rows out_features has block_bytes bytes, in order.
+  std::uint64_t block_rows = 0;
+  std::uint64_t block_bytes = 0;
+};
+
+struct PackLayout;
+
+// A module whose weight is packed. The value of weight[n][k] is specs/numbers.md clause 1.
+struct QuantizedLinear {
+  std::string_view module;  // "model.layers.0.mlp.up_proj"; points into the Checkpoint
+  const PackLayout* layout = nullptr;
+  PackedOperand qweight;
+  PackedOperand qzeros;
+  PackedOperand scales;
+  std::uint64_t in_features = 0;
+  std::uint64_t out_features = 0;
+  std::uint64_t group_size = 0;  // 1..in_features, divides it
+  Dtype scale_dtype = Dtype::f16;
+};
+
+// One way to pack a linear: a constant, one file each in lib/quant/.
+struct PackLayout {
+  std::string_view name;  // "awq_gemm"; also the name of its kernels
+  std::string_view title;  // "AWQ GEMM", for people
+  // The rows of a tile are multiples of this; 1 where a row stands alone.
+  std::uint64_t row_block = 1;
+  // The rows of a tile that the kernels like best; a multiple of row_block.
+  std::uint64_t row_step = 1;
+  // True when every output row needs bytes of every line of qweight.
+  bool columns_strided = false;
+};
+
+struct QuantizedLinears {
+  QuantConfig config;
+  std::vector<QuantizedLinear> linears;  // sorted by module, bytewise
+  // For every tensor of the checkpoint (by index): 1 when a linear consumes it, else 0.
+  std::vector<std::uint8_t> consumed;
+  std::vector<std::string> warnings;  // safe for a terminal
+};
+
+// Errors (all of them at once): ErrorCode::input.
+[[nodiscard]] Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint);
+
+}  // namespace thaw
