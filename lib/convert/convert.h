@@ -1,0 +1,24 @@
+// The conversion: a quantized checkpoint in, a float checkpoint out.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "base/stop.h"
+#include "convert/options.h"
+#include "convert/report.h"
+#include "execute/observer.h"
+#include "io/file_system.h"
+
+namespace thaw {
+
+// Does everything up to and including the plan; reads headers and config only, writes nothing.
+[[nodiscard]] Result<PlanSummary> plan_conversion(const ConvertOptions& options,
+                                                  FileSystem& file_system);
+
+// Converts. On an error, or when `stop` is requested, nothing stands at options.out that was not
+// there before. The observer is called on the calling thread only.
+[[nodiscard]] Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
+                                            StopFlag& stop, FileSystem& file_system);
+
+}  // namespace thaw

@@ -1,0 +1,52 @@
+// What a checkpoint is, without converting it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "convert/report.h"
+#include "io/file_system.h"
+
+namespace thaw {
+
+// Quantized linears that share layout, group size, scale type and shape.
+struct LinearGroup {
+  std::string layout;  // "awq_gemm"
+  std::string title;   // "AWQ GEMM"
+  std::string modules;  // with layer numbers replaced by *, safe for a terminal
+  std::uint64_t count = 0;
+  std::uint64_t in_features = 0;
+  std::uint64_t out_features = 0;
+  std::uint64_t group_size = 0;
+  bool symmetric = false;  // no zero points stored
+  std::string scale_dtype;  // "F16"
+  std::uint64_t packed_bytes = 0;
+  std::uint64_t float_bytes = 0;  // converted to the automatic output type
+};
+
+struct DtypeCount {
+  std::string dtype;
+  std::uint64_t tensors = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct Inspection {
+  std::string model;
+  std::string config_source;  // where the quantization config stands; empty: nowhere
+  std::string method;
+  std::string version;
+  std::vector<ShardSummary> shards;
+  std::vector<LinearGroup> groups;
+  std::vector<DtypeCount> other_tensors;  // not part of a quantized linear, by dtype
+  std::optional<PlanSummary> plan;        // what convert would write; nothing if it would refuse
+  std::vector<std::string> problems;      // why it would refuse, one message each
+  std::vector<std::string> warnings;
+};
+
+// Errors only where the model cannot be opened; all else is told in `problems`.
+[[nodiscard]] Result<Inspection> inspect(const std::string& model, FileSystem& file_system);
+
+}  // namespace thaw

@@ -1,0 +1,36 @@
+// What was asked of a conversion: set once, checked once, never changed.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/dtype.h"
+#include "base/status.h"
+
+namespace thaw {
+
+enum class Rounding : std::uint8_t { exact, via_float16 };
+
+// How the output files are written. automatic: O_DIRECT where the file system takes it, else the
+// buffered window.
+enum class OutputMode : std::uint8_t { automatic, buffered };
+
+struct ConvertOptions {
+  std::string model;  // a directory, a .safetensors file, or org/name[@revision] in the cache
+  std::string out;    // the directory to make; may be empty for a plan without execution
+
+  std::optional<Dtype> dtype;  // nothing: auto
+  Rounding rounding = Rounding::exact;
+  bool allow_overflow = false;
+  std::uint64_t max_shard_size = 5'000'000'000;
+
+  unsigned threads = 0;                // 0: one a processor
+  std::uint64_t memory = 256'000'000;  // bytes, the whole process
+  std::string isa;                     // empty: the best of this machine
+  OutputMode output_mode = OutputMode::automatic;
+
+  bool force = false;  // replace an existing checkpoint at `out`
+};
+
+}  // namespace thaw
