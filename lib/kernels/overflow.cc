@@ -1,0 +1,129 @@
+// Counts values that were finite and became infinite. The kernels do not count: a value can only
+// overflow where a scale is near the top of its type, and reading the scales shows that.
+#include "kernels/cast-inl.h"
+#include "kernels/layouts-inl.h"
+
+namespace thaw::kernels {
+namespace {
+
+// The smallest magnitude that rounds to infinity.
+double overflow_limit(const OutputFormat& format) {
+  switch (target_of(format)) {
+    case Target::float16:
+    case Target::bfloat16_via_float16:
+      return 65520.0;
+    case Target::bfloat16:
+      return 0x1.ffp127;
+    case Target::float32:
+      break;
+  }
+  return 0x1.ffffffp127;
+}
+
+// What |(q - z) * s| and |q * s + zero| cannot exceed.
+double bound(const Product& factors) { return 15 * magnitude_of(factors.scale); }
+
+double bound(const Sum& factors) {
+  return 15 * magnitude_of(factors.scale) + magnitude_of(factors.zero);
+}
+
+bool all_finite(const Product& factors) { return magnitude_of(factors.scale) < __builtin_inf(); }
+
+bool all_finite(const Sum& factors) {
+  return magnitude_of(factors.scale) < __builtin_inf() &&
+         magnitude_of(factors.zero) < __builtin_inf();
+}
+
+// The largest magnitude among `lines` x `columns` 16-bit floats; infinity or NaN if there is one.
+double largest_magnitude(const Operand& operand, std::uint64_t first_line, std::uint64_t lines,
+                         std::uint64_t first_column, std::uint64_t columns, FloatType type) {
+  std::int16_t largest = 0;
+  for (std::uint64_t i = 0; i < lines; ++i) {
+    const unsigned char* from = line(operand, first_line + i) + first_column * 2;
+    for (std::uint64_t c = 0; c < columns; ++c) {
+      const auto magnitude = static_cast<std::int16_t>(load<std::uint16_t>(from + c * 2) & 0x7fffu);
+      largest = largest < magnitude ? magnitude : largest;
+    }
+  }
+  const auto bits = static_cast<std::uint16_t>(largest);
+  return type == FloatType::float16 ? static_cast<double>(float_from_half(bits))
+                                    : static_cast<double>(float_from_bfloat16(bits));
+}
+
+template <class Layout>
+double bound_of_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end) {
+  const std::uint64_t rows = row_end - row_begin;
+  const std::uint64_t groups = linear.in_features / linear.group_size;
+  const auto largest = [&](const Operand& operand) {
+    return Layout::kScalesByRow
+               ? largest_magnitude(operand, row_begin, rows, 0, groups, linear.scale_type)
+               : largest_magnitude(operand, 0, groups, row_begin, rows, linear.scale_type);
+  };
+  double sum = 15 * largest(linear.scales);
+  if (Layout::kZeroIsFloat) sum += largest(linear.qzeros);
+  return sum;
+}
+
+template <Target kTarget>
+std::uint64_t count_infinite(const void* values, std::uint64_t count) {
+  const auto* bytes = static_cast<const unsigned char*>(values);
+  std::uint64_t infinite = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto bits = load<ElementOf<kTarget>>(bytes + i * sizeof(ElementOf<kTarget>));
+    infinite += is_infinite<kTarget>(bits) ? 1 : 0;
+  }
+  return infinite;
+}
+
+std::uint64_t count_infinite(const void* values, std::uint64_t count, FloatType type) {
+  if (type == FloatType::float16) return count_infinite<Target::float16>(values, count);
+  if (type == FloatType::bfloat16) return count_infinite<Target::bfloat16>(values, count);
+  return count_infinite<Target::float32>(values, count);
+}
+
+template <class Layout>
+std::uint64_t count(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
+                    const void* out, const OutputFormat& format) {
+  const double limit = overflow_limit(format);
+  // No finite float16 scale gets near the limits of the wide types.
+  if (linear.scale_type == FloatType::float16 && 16 * 65504.0 < limit) return 0;
+  if (linear.scale_type != FloatType::float32 &&
+      bound_of_rows<Layout>(linear, row_begin, row_end) < limit) {
+    return 0;
+  }
+  const std::uint64_t element = size_of(format.type);
+  std::uint64_t overflows = 0;
+  for (std::uint64_t row = row_begin; row < row_end; ++row) {
+    const auto* values =
+        static_cast<const unsigned char*>(out) + (row - row_begin) * linear.in_features * element;
+    for (std::uint64_t k = 0; k < linear.in_features; k += linear.group_size) {
+      const auto factors = Layout::factors(linear, row, k / linear.group_size);
+      if (!all_finite(factors) || bound(factors) < limit) continue;
+      overflows += count_infinite(values + k * element, linear.group_size, format.type);
+    }
+  }
+  return overflows;
+}
+
+bool equal(const char* a, const char* b) {
+  while (*a != '\0' && *a == *b) {
+    ++a;
+    ++b;
+  }
+  return *a == *b;
+}
+
+}  // namespace
+
+std::uint64_t count_overflows(const char* layout_name, const PackedLinear& linear,
+                              std::uint64_t row_begin, std::uint64_t row_end, const void* out,
+                              const OutputFormat& format) {
+  const auto is = [&](const char* name) { return equal(layout_name, name); };
+  if (is(AwqGemm::kName)) return count<AwqGemm>(linear, row_begin, row_end, out, format);
+  if (is(AwqGemv::kName)) return count<AwqGemv>(linear, row_begin, row_end, out, format);
+  if (is(AwqGemvFast::kName)) return count<AwqGemvFast>(linear, row_begin, row_end, out, format);
+  if (is(AwqMarlin::kName)) return count<AwqMarlin>(linear, row_begin, row_end, out, format);
+  return 0;
+}
+
+}  // namespace thaw::kernels
