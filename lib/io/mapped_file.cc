@@ -1,0 +1,199 @@
+#include "io/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/bytes.h"
+#include "io/sigbus.h"
+#include "io/system_error.h"
+
+namespace thaw {
+
+namespace {
+
+// Steps of 4 MiB keep the kernel's read-ahead in large pages (bench/results/).
+constexpr std::uint64_t kPopulateStep = 4u << 20;
+constexpr std::uint64_t kPageTableReach = 2u << 20;
+
+FileIdentity identity_of(const struct stat& info) {
+  return {.device = info.st_dev,
+          .inode = info.st_ino,
+          .size = static_cast<std::uint64_t>(info.st_size),
+          .modified_ns = static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 +
+                         info.st_mtim.tv_nsec};
+}
+
+// Closes a descriptor that open() has not handed on yet.
+class Descriptor {
+ public:
+  Descriptor(FileSystem& file_system, int fd) : file_system_(file_system), fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) file_system_.close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
+ private:
+  FileSystem& file_system_;
+  int fd_;
+};
+
+}  // namespace
+
+struct MappedFile::State {
+  FileSystem& file_system;
+  std::string path;
+  int fd;
+  FileIdentity identity;
+  std::unique_ptr<Mapping> mapping;    // null: an empty file
+  std::unique_ptr<SigbusGuard> guard;  // declared after the mapping: goes before it
+  std::uint64_t dropped_end = 0;       // where the last dropped range ended
+
+  ~State() { file_system.close(fd); }
+};
+
+MappedFile::MappedFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
+MappedFile::MappedFile(MappedFile&&) noexcept = default;
+MappedFile& MappedFile::operator=(MappedFile&&) noexcept = default;
+MappedFile::~MappedFile() = default;
+
+Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& path, Empty empty) {
+  const Place place{.file = path, .tensor = {}};
+  // O_NONBLOCK: opening a FIFO must not wait for a writer; it means nothing for regular files.
+  Descriptor fd(file_system, file_system.open(path.c_str(), O_RDONLY | O_NONBLOCK, 0));
+  if (fd.get() < 0) {
+    const int number = errno;
+    const bool missing = number == ENOENT || number == ENOTDIR || number == ELOOP;
+    return system_error(path, "open", number, missing ? ErrorCode::input : ErrorCode::io);
+  }
+  struct stat info {};
+  if (file_system.fstat(fd.get(), &info) != 0) return system_error(path, "examine", errno);
+  if (!S_ISREG(info.st_mode)) {
+    return fail(ErrorCode::input, place, "is not a regular file",
+                "Inputs are regular files, or symbolic links to them.");
+  }
+  auto state = std::unique_ptr<State>(
+      new State{file_system, path, fd.get(), identity_of(info), nullptr, nullptr, 0});
+  (void)fd.release();
+  if (state->identity.size == 0) {
+    if (empty == Empty::refused) return fail(ErrorCode::input, place, "is empty");
+    return MappedFile(std::move(state));
+  }
+  state->mapping = file_system.map(path, state->identity.size);
+  if (state->mapping == nullptr) return system_error(path, "map", errno);
+  // The mapping was opened by name: make sure that the name still means the file that we examined.
+  Descriptor again(file_system, file_system.open(path.c_str(), O_RDONLY | O_NONBLOCK, 0));
+  struct stat info_again {};
+  if (again.get() < 0 || file_system.fstat(again.get(), &info_again) != 0) {
+    return system_error(path, "examine", errno);
+  }
+  if (identity_of(info_again) != state->identity) {
+    return fail(ErrorCode::io, place, "changed while it was opened");
+  }
+  state->guard = std::make_unique<SigbusGuard>(state->mapping->data(), state->identity.size);
+  if (!state->guard->active()) {
+    return fail(ErrorCode::io, place, "too many input files are open at once");
+  }
+  return MappedFile(std::move(state));
+}
+
+const std::string& MappedFile::path() const { return state_->path; }
+std::uint64_t MappedFile::size() const { return state_->identity.size; }
+const FileIdentity& MappedFile::identity() const { return state_->identity; }
+
+std::span<const std::byte> MappedFile::bytes() const {
+  if (state_->mapping == nullptr) return {};
+  return {state_->mapping->data(), state_->identity.size};
+}
+
+Status MappedFile::populate(std::uint64_t offset, std::uint64_t size) const {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t end = std::min(offset + size, state_->identity.size);
+  const std::span<const std::byte> all = bytes();
+  for (std::uint64_t at = round_down(offset, page); at < end;) {
+    const std::uint64_t step = std::min(round_down(at, kPopulateStep) + kPopulateStep, end) - at;
+    auto* address = const_cast<std::byte*>(all.data() + at);  // madvise takes no const pointer
+    if (::madvise(address, step, MADV_POPULATE_READ) != 0) {
+      if (errno == EINTR || errno == EAGAIN) continue;
+      if (errno == EINVAL) {
+        // A kernel before 5.14: touch the pages; the guard catches what is not there.
+        for (std::uint64_t i = at; i < at + step; i += page) {
+          static_cast<void>(*static_cast<const volatile std::byte*>(all.data() + i));
+        }
+      } else if (errno == EFAULT || errno == EHWPOISON) {
+        THAW_RETURN_IF_ERROR(check_unchanged());
+        return system_error(state_->path, "read", EIO);
+      } else {
+        return system_error(state_->path, "read", errno);
+      }
+    }
+    at += step;
+  }
+  return {};
+}
+
+void MappedFile::unmap_pages(std::uint64_t offset, std::uint64_t size) const {
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const std::uint64_t begin = round_up(offset, page);
+  std::uint64_t end = std::min(offset + size, state_->identity.size);
+  if (end != state_->identity.size) end = round_down(end, page);
+  // Once damaged, the pages are our zeros; dropping those would bring the fault back.
+  if (end <= begin || damaged()) return;
+  ::madvise(const_cast<std::byte*>(bytes().data() + begin), end - begin, MADV_DONTNEED);
+}
+
+void MappedFile::drop_cache(std::uint64_t offset, std::uint64_t size) const {
+  if (size == 0) return;  // to the kernel, a length of 0 means "up to the end of the file"
+  ::posix_fadvise(state_->fd, static_cast<off_t>(offset), static_cast<off_t>(size),
+                  POSIX_FADV_DONTNEED);
+}
+
+void MappedFile::drop(std::uint64_t offset, std::uint64_t size) {
+  const std::uint64_t end = std::min(offset + size, state_->identity.size);
+  if (offset >= end || damaged()) return;
+  unmap_pages(offset, end - offset);
+  drop_cache(offset, end - offset);
+  // A page table serves 2 MiB of addresses and goes when all of them are mapped anew; where the
+  // range continues the last one, the table between the two is reached as well.
+  const auto base = reinterpret_cast<std::uintptr_t>(bytes().data());
+  const std::uint64_t from =
+      offset == state_->dropped_end && offset >= kPageTableReach ? offset - kPageTableReach : offset;
+  const std::uintptr_t first = round_up(base + from, kPageTableReach);
+  const std::uintptr_t last = round_down(base + end, kPageTableReach);
+  state_->dropped_end = end;
+  if (last <= first) return;
+  // Replaces the mapping by itself in one step: other threads may read beside or even inside it.
+  // A failure (too many mappings) costs nothing but the page tables.
+  static_cast<void>(::mmap(reinterpret_cast<void*>(first), last - first, PROT_READ,
+                           MAP_SHARED | MAP_FIXED, state_->fd,
+                           static_cast<off_t>(first - base)));
+}
+
+bool MappedFile::damaged() const { return state_->guard != nullptr && state_->guard->damaged(); }
+
+Status MappedFile::check_unchanged() const {
+  const Place place{.file = state_->path, .tensor = {}};
+  struct stat info {};
+  if (state_->file_system.fstat(state_->fd, &info) != 0) {
+    return system_error(state_->path, "examine", errno);
+  }
+  const FileIdentity now = identity_of(info);
+  if (now.size != state_->identity.size) {
+    return fail(ErrorCode::io, place, "changed while it was read: size in bytes",
+                std::to_string(now.size), std::to_string(state_->identity.size));
+  }
+  if (now.modified_ns != state_->identity.modified_ns) {
+    return fail(ErrorCode::io, place, "was modified while it was read");
+  }
+  if (damaged()) return fail(ErrorCode::io, place, "cannot be read: the disk reported an error");
+  return {};
+}
+
+}  // namespace thaw

@@ -1,0 +1,87 @@
+// The operating system behind FileSystem.
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/iostreams/device/mapped_file.hpp>
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include "io/file_system.h"
+
+namespace thaw {
+
+namespace {
+
+class BoostMapping final : public Mapping {
+ public:
+  explicit BoostMapping(boost::iostreams::mapped_file_source source) : source_(std::move(source)) {}
+  [[nodiscard]] const std::byte* data() const override {
+    return reinterpret_cast<const std::byte*>(source_.data());
+  }
+
+ private:
+  boost::iostreams::mapped_file_source source_;
+};
+
+class RealFileSystem final : public FileSystem {
+ public:
+  int open(const char* path, int flags, mode_t mode) override {
+    return ::open(path, flags | O_CLOEXEC, mode);
+  }
+  int close(int fd) override { return ::close(fd); }
+  int fstat(int fd, struct stat* out) override { return ::fstat(fd, out); }
+  std::unique_ptr<Mapping> map(const std::string& path, std::uint64_t size) override {
+    errno = 0;
+    try {
+      boost::iostreams::mapped_file_source source(path, static_cast<std::size_t>(size));
+      return std::make_unique<BoostMapping>(std::move(source));
+    } catch (const std::exception&) {
+      if (errno == 0) errno = EIO;
+      return nullptr;
+    }
+  }
+  ssize_t pread(int fd, void* to, std::size_t size, off_t offset) override {
+    return ::pread(fd, to, size, offset);
+  }
+  ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset) override {
+    return ::pwrite(fd, from, size, offset);
+  }
+  int fallocate(int fd, off_t size) override { return ::fallocate(fd, 0, 0, size); }
+  int ftruncate(int fd, off_t size) override { return ::ftruncate(fd, size); }
+  int sync_file_range(int fd, off_t offset, off_t size, unsigned flags) override {
+    return ::sync_file_range(fd, offset, size, flags);
+  }
+  int fsync(int fd) override { return ::fsync(fd); }
+  int rename(const char* from, const char* to) override { return ::rename(from, to); }
+  int exchange(const char* a, const char* b) override {
+    // glibc has renameat2, musl has not: the system call is the same everywhere.
+    return static_cast<int>(
+        ::syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, static_cast<unsigned>(RENAME_EXCHANGE)));
+  }
+  int mkdir(const char* path, mode_t mode) override { return ::mkdir(path, mode); }
+  int unlink(const char* path) override { return ::unlink(path); }
+  int rmdir(const char* path) override { return ::rmdir(path); }
+  int lock(int fd) override { return ::flock(fd, LOCK_EX | LOCK_NB); }
+  int free_space(const char* path, FreeSpace* out) override {
+    struct statvfs info {};
+    if (::statvfs(path, &info) != 0) return -1;
+    out->available = static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+    out->block = info.f_frsize;
+    return 0;
+  }
+};
+
+}  // namespace
+
+FileSystem& real_file_system() {
+  static RealFileSystem real;
+  return real;
+}
+
+}  // namespace thaw
