@@ -1,0 +1,43 @@
+// The command line as values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "convert/options.h"
+
+namespace thaw::app {
+
+enum class ProgressMode : std::uint8_t { automatic, bar, plain, json, none };
+
+struct ConvertArguments {
+  ConvertOptions options;
+  bool dry_run = false;
+  bool json = false;
+  bool quiet = false;
+  bool help = false;
+  ProgressMode progress = ProgressMode::automatic;
+  std::string report;  // empty: none
+};
+
+struct InspectArguments {
+  std::string model;
+  bool json = false;
+  bool help = false;
+};
+
+// `words` are what follows the sub-command's name. Errors: ErrorCode::usage. With `help` set
+// nothing else was checked.
+[[nodiscard]] Result<ConvertArguments> parse_convert(const std::vector<std::string>& words);
+[[nodiscard]] Result<InspectArguments> parse_inspect(const std::vector<std::string>& words);
+
+[[nodiscard]] std::string program_help();
+[[nodiscard]] std::string convert_help();
+[[nodiscard]] std::string inspect_help();
+
+// An error of the command line: one line, and where to read more.
+[[nodiscard]] Status usage_error(const std::string& what, const std::string& command);
+
+}  // namespace thaw::app

@@ -1,0 +1,12 @@
+// The sub-commands. Each returns the process's exit code.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace thaw::app {
+
+[[nodiscard]] int run_convert(const std::vector<std::string>& words);
+[[nodiscard]] int run_inspect(const std::vector<std::string>& words);
+
+}  // namespace thaw::app

@@ -1,0 +1,67 @@
+// thaw: the program. Finds the sub-command and turns what no one expected into an exit code.
+#include <sys/resource.h>
+
+#include <exception>
+#include <new>
+
+#include "argument_values.h"
+#include "arguments.h"
+#include "base/text.h"
+#include "commands.h"
+#include "signals.h"
+#include "terminal.h"
+
+namespace thaw::app {
+namespace {
+
+// A checkpoint may have more shards than the usual 1024 descriptors.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+int print(const std::string& text) {
+  const Status written = write_stdout(text);
+  return written.ok() ? 0 : print_error(written.error());
+}
+
+int run(const std::vector<std::string>& words) {
+  if (words.empty()) {
+    return print_error(usage_error("which command? convert or inspect", "thaw").error());
+  }
+  const std::string& command = words[0];
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (command == "convert") return run_convert(rest);
+  if (command == "inspect") return run_inspect(rest);
+  if (command == "--help" || command == "-h" || command == "help") return print(program_help());
+  if (command == "--version") {
+    return print("thaw " THAW_VERSION "\ninstruction sets: " + available_isas() + "\n");
+  }
+  const char* const what = command.starts_with('-') ? "unknown option: " : "unknown command: ";
+  return print_error(usage_error(what + printable(command), "thaw").error());
+}
+
+int run_guarded(const std::vector<std::string>& words) {
+  try {
+    return run(words);
+  } catch (const std::bad_alloc&) {
+    return print_error({ErrorCode::no_space,
+                        {"out of memory: the system gave no more to this process"},
+                        "give the process more than --memory, or use a smaller --memory"});
+  } catch (const std::exception& error) {
+    return print_error({ErrorCode::bug, {"a bug in thaw: " + printable(error.what())}, {}});
+  } catch (...) {
+    return print_error({ErrorCode::bug, {"a bug in thaw: an unknown exception"}, {}});
+  }
+}
+
+}  // namespace
+}  // namespace thaw::app
+
+int main(int count, char** words) {
+  thaw::app::raise_descriptor_limit();
+  thaw::app::ignore_sigpipe();
+  return thaw::app::run_guarded({words + 1, words + count});
+}

@@ -1,0 +1,86 @@
+#include "report_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+namespace thaw::app {
+
+namespace {
+
+std::string last_error() { return std::generic_category().message(errno); }
+
+bool is_inside(const std::string& file, const std::string& directory) {
+  std::error_code ignored;
+  const std::filesystem::path inner = std::filesystem::weakly_canonical(file, ignored);
+  const std::filesystem::path outer = std::filesystem::weakly_canonical(directory, ignored);
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
+}  // namespace
+
+Result<ReportFile> ReportFile::open(const std::string& path, const std::string& out) {
+  ReportFile report;
+  report.path_ = path;
+  if (path == "-") {
+    report.fd_ = ::dup(STDOUT_FILENO);
+  } else {
+    struct stat status {};
+    const bool there = ::stat(path.c_str(), &status) == 0;
+    if (there && !S_ISREG(status.st_mode)) {
+      report.fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    } else if (is_inside(path, out)) {
+      return fail(ErrorCode::usage, {path, {}}, "the report lies inside OUT");
+    } else {
+      report.partial_ = path + ".partial";
+      report.fd_ = ::open(report.partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    }
+  }
+  if (report.fd_ < 0) {
+    const std::string reason = last_error();
+    report.partial_.clear();
+    return fail(ErrorCode::usage, {path, {}}, "the report cannot be written: " + reason);
+  }
+  return report;
+}
+
+ReportFile::ReportFile(ReportFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      partial_(std::exchange(other.partial_, {})),
+      fd_(std::exchange(other.fd_, -1)) {}
+
+ReportFile& ReportFile::operator=(ReportFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(partial_, other.partial_);
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+ReportFile::~ReportFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!partial_.empty()) ::unlink(partial_.c_str());
+}
+
+Status ReportFile::write(std::string_view text) {
+  if (fd_ < 0) return {};
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd_, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return fail(ErrorCode::io, {path_, {}}, last_error());
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (partial_.empty()) return {};
+  if (::fsync(fd_) != 0 || ::rename(partial_.c_str(), path_.c_str()) != 0) {
+    return fail(ErrorCode::io, {path_, {}}, last_error());
+  }
+  partial_.clear();
+  return {};
+}
+
+}  // namespace thaw::app

@@ -1,0 +1,34 @@
+// Ctrl-C and SIGTERM become a request to stop; the second one kills.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "base/stop.h"
+
+namespace thaw::app {
+
+// Catches the signals from its construction to its destruction. A signal that the process was
+// started to ignore (nohup, a shell's background job) stays ignored.
+class Signals {
+ public:
+  // `stop` must outlive this.
+  explicit Signals(StopFlag& stop);
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+
+  // Hands the signals that have come on to the StopFlag; call it a few times a second.
+  void poll();
+
+ private:
+  void add(int signal);
+
+  StopFlag& stop_;
+  boost::asio::io_context context_;
+  boost::asio::signal_set signals_;
+};
+
+// A closed pipe is an error of the write, not a reason to die without a word.
+void ignore_sigpipe();
+
+}  // namespace thaw::app

@@ -1,0 +1,23 @@
+// Plans, reports and inspections as text for people and as JSON.
+#pragma once
+
+#include <string>
+
+#include "convert/inspect.h"
+#include "convert/report.h"
+
+namespace thaw::app {
+
+[[nodiscard]] std::string plan_text(const PlanSummary& plan);
+[[nodiscard]] std::string plan_json(const PlanSummary& plan);
+
+// The lines at the end of a conversion.
+[[nodiscard]] std::string report_text(const ConvertReport& report);
+[[nodiscard]] std::string report_json(const ConvertReport& report);
+// One line, {"event": "done", ...}, for --progress json.
+[[nodiscard]] std::string done_line(const ConvertReport& report);
+
+[[nodiscard]] std::string inspection_text(const Inspection& inspection);
+[[nodiscard]] std::string inspection_json(const Inspection& inspection);
+
+}  // namespace thaw::app

@@ -1,0 +1,141 @@
+#include <utility>
+
+#include "base/dtype.h"
+#include "json_out.h"
+#include "summary.h"
+
+namespace thaw::app {
+
+namespace {
+
+void add_shards(JsonOut& out, const std::vector<ShardSummary>& shards) {
+  out.begin_array("shards");
+  for (const ShardSummary& shard : shards) {
+    out.begin_object();
+    out.member("name", shard.name);
+    out.member("bytes", shard.bytes);
+    out.member("tensors", shard.tensors);
+    out.end_object();
+  }
+  out.end_array();
+}
+
+void add_plan(JsonOut& out, const PlanSummary& plan) {
+  out.member("model", plan.model);
+  out.member("out", plan.out);
+  out.member("dtype", torch_dtype_name(plan.dtype));
+  out.member("dtype_reason", plan.dtype_reason);
+  out.member("linears", plan.linears);
+  out.member("tensors", plan.tensors);
+  out.member("tensors_cast", plan.tensors_cast);
+  out.member("tensors_copied", plan.tensors_copied);
+  out.member("bytes_in", plan.bytes_in);
+  out.member("bytes_out", plan.bytes_out);
+  add_shards(out, plan.shards);
+  out.member("side_files", plan.side_files);
+  out.member("not_carried", plan.not_carried);
+  out.member("warnings", plan.warnings);
+  out.member("fingerprint", plan.fingerprint);
+  out.begin_object("memory");
+  out.member("isa", plan.isa);
+  out.member("workers", std::uint64_t{plan.workers});
+  out.member("tile_bytes", plan.tile_bytes);
+  out.member("buffers", plan.buffers);
+  out.member("peak_bytes", plan.peak_bytes);
+  out.member("slabbed_linears", plan.slabbed_linears);
+  out.end_object();
+}
+
+void add_figures(JsonOut& out, const ConvertReport& report) {
+  out.member("seconds", report.seconds);
+  out.member("bytes_read", report.bytes_read);
+  out.member("bytes_written", report.bytes_written);
+  out.member("overflows", report.overflows);
+  out.member("peak_memory", report.peak_memory);
+  out.member("direct_io", report.direct_io);
+}
+
+void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
+  out.begin_array("linears");
+  for (const LinearGroup& group : groups) {
+    out.begin_object();
+    out.member("layout", group.layout);
+    out.member("modules", group.modules);
+    out.member("count", group.count);
+    out.member("in_features", group.in_features);
+    out.member("out_features", group.out_features);
+    out.member("group_size", group.group_size);
+    out.member("symmetric", group.symmetric);
+    out.member("scale_dtype", group.scale_dtype);
+    out.member("packed_bytes", group.packed_bytes);
+    out.member("float_bytes", group.float_bytes);
+    out.end_object();
+  }
+  out.end_array();
+}
+
+}  // namespace
+
+std::string plan_json(const PlanSummary& plan) {
+  JsonOut out;
+  out.begin_object();
+  add_plan(out, plan);
+  out.end_object();
+  return std::move(out).take();
+}
+
+std::string report_json(const ConvertReport& report) {
+  JsonOut out;
+  out.begin_object();
+  add_figures(out, report);
+  out.begin_object("plan");
+  add_plan(out, report.plan);
+  out.end_object();
+  out.end_object();
+  return std::move(out).take();
+}
+
+std::string done_line(const ConvertReport& report) {
+  JsonOut out(JsonOut::Form::line);
+  out.begin_object();
+  out.member("event", "done");
+  out.member("out", report.plan.out);
+  out.member("linears", report.plan.linears);
+  out.member("tensors", report.plan.tensors);
+  add_figures(out, report);
+  out.member("warnings", report.plan.warnings);
+  out.member("not_carried", report.plan.not_carried);
+  out.end_object();
+  return std::move(out).take();
+}
+
+std::string inspection_json(const Inspection& inspection) {
+  JsonOut out;
+  out.begin_object();
+  out.member("model", inspection.model);
+  out.member("config_source", inspection.config_source);
+  out.member("method", inspection.method);
+  out.member("version", inspection.version);
+  add_shards(out, inspection.shards);
+  add_groups(out, inspection.groups);
+  out.begin_array("other_tensors");
+  for (const DtypeCount& count : inspection.other_tensors) {
+    out.begin_object();
+    out.member("dtype", count.dtype);
+    out.member("tensors", count.tensors);
+    out.member("bytes", count.bytes);
+    out.end_object();
+  }
+  out.end_array();
+  out.member("problems", inspection.problems);
+  out.member("warnings", inspection.warnings);
+  if (inspection.plan) {
+    out.begin_object("plan");
+    add_plan(out, *inspection.plan);
+    out.end_object();
+  }
+  out.end_object();
+  return std::move(out).take();
+}
+
+}  // namespace thaw::app

@@ -1,0 +1,151 @@
+#include <array>
+#include <cstdio>
+
+#include "base/dtype.h"
+#include "base/text.h"
+#include "summary.h"
+#include "table.h"
+
+namespace thaw::app {
+
+namespace {
+
+constexpr std::size_t kMostListed = 20;
+
+// The first names in one line, the rest as a number.
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < kMostListed; ++i) {
+    if (i > 0) text += ", ";
+    text += printable(names[i]);
+  }
+  if (names.size() > kMostListed) {
+    text += " and " + std::to_string(names.size() - kMostListed) + " more";
+  }
+  return text.empty() ? "none" : text;
+}
+
+std::string shard_lines(const std::vector<ShardSummary>& shards) {
+  std::vector<std::vector<std::string>> rows;
+  for (const ShardSummary& shard : shards) {
+    if (rows.size() == kMostListed) break;
+    rows.push_back(
+        {printable(shard.name), counted(shard.tensors, "tensor"), bytes_text(shard.bytes)});
+  }
+  std::string text = column_lines(rows);
+  if (shards.size() > kMostListed) {
+    text += fact_line("", "and " + std::to_string(shards.size() - kMostListed) + " more");
+  }
+  return text;
+}
+
+std::string memory_text(const PlanSummary& plan) {
+  std::string text = "at most " + bytes_text(plan.peak_bytes) + ": " +
+                     counted(plan.buffers, "buffer") + " of " + bytes_text(plan.tile_bytes) + ", " +
+                     counted(plan.workers, "worker") + ", " + plan.isa;
+  if (plan.slabbed_linears > 0) {
+    text += "; " + counted(plan.slabbed_linears, "linear") + " read in several passes";
+  }
+  return text;
+}
+
+std::string list_of(const std::string& name, const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += fact_line(text.empty() ? name : "", line);
+  return text;
+}
+
+std::string groups_text(const std::vector<LinearGroup>& groups) {
+  std::vector<std::vector<std::string>> rows = {{"layout", "modules", "count", "in", "out", "group",
+                                                 "zeros", "scales", "packed", "as float"}};
+  for (const LinearGroup& group : groups) {
+    rows.push_back({group.title, group.modules, std::to_string(group.count),
+                    std::to_string(group.in_features), std::to_string(group.out_features),
+                    std::to_string(group.group_size), group.symmetric ? "none" : "stored",
+                    group.scale_dtype, bytes_text(group.packed_bytes),
+                    bytes_text(group.float_bytes)});
+  }
+  return column_lines(rows);
+}
+
+}  // namespace
+
+std::string plan_text(const PlanSummary& plan) {
+  const std::uint64_t dequantized = plan.tensors - plan.tensors_cast - plan.tensors_copied;
+  std::string text = fact_line("model", printable(plan.model));
+  if (!plan.out.empty()) text += fact_line("out", printable(plan.out));
+  text +=
+      fact_line("type", std::string(torch_dtype_name(plan.dtype)) + " (" + plan.dtype_reason + ")");
+  text += fact_line("tensors", std::to_string(plan.tensors) + ": " + std::to_string(dequantized) +
+                                   " dequantized, " + std::to_string(plan.tensors_cast) +
+                                   " cast, " + std::to_string(plan.tensors_copied) + " copied");
+  text +=
+      fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
+  text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards);
+  text += fact_line("side files", listed(plan.side_files));
+  text += fact_line("not carried", listed(plan.not_carried));
+  text += fact_line("memory", memory_text(plan));
+  text += fact_line("fingerprint", plan.fingerprint);
+  return text + list_of("warnings", plan.warnings);
+}
+
+std::string report_text(const ConvertReport& report) {
+  const PlanSummary& plan = report.plan;
+  std::array<char, 48> seconds{};
+  std::snprintf(seconds.data(), seconds.size(), "%.2f s", report.seconds);
+  std::string rate;
+  if (report.seconds > 0) {
+    const double speed = static_cast<double>(report.bytes_written) / report.seconds;
+    rate = ", " + bytes_text(static_cast<std::uint64_t>(speed)) + "/s";
+  }
+  std::string text = fact_line("converted", counted(plan.linears, "linear") + ", " +
+                                                counted(plan.tensors, "tensor") + " to " +
+                                                std::string(torch_dtype_name(plan.dtype)) + " in " +
+                                                counted(plan.shards.size(), "shard"));
+  text += fact_line("read", bytes_text(report.bytes_read));
+  text += fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate +
+                                 (report.direct_io ? " (direct)" : " (buffered)"));
+  if (report.peak_memory > 0) {
+    text += fact_line("peak memory", bytes_text(report.peak_memory) + ", " +
+                                         counted(plan.workers, "worker") + ", " + plan.isa);
+  }
+  if (!plan.not_carried.empty()) text += fact_line("not carried", listed(plan.not_carried));
+  return text + fact_line("out", printable(plan.out));
+}
+
+std::string inspection_text(const Inspection& inspection) {
+  std::uint64_t bytes = 0;
+  for (const ShardSummary& shard : inspection.shards) bytes += shard.bytes;
+  std::string method = "none found";
+  if (!inspection.config_source.empty()) {
+    method = printable(inspection.method);
+    if (!inspection.version.empty()) method += ", version " + printable(inspection.version);
+    method += " (" + printable(inspection.config_source) + ")";
+  }
+  std::string text = fact_line("model", printable(inspection.model));
+  text += fact_line("quantization", method);
+  text += fact_line("shards", std::to_string(inspection.shards.size()) + ", " + bytes_text(bytes));
+  text += shard_lines(inspection.shards);
+  std::uint64_t linears = 0;
+  for (const LinearGroup& group : inspection.groups) linears += group.count;
+  text += fact_line("linears", std::to_string(linears));
+  if (linears > 0) text += groups_text(inspection.groups);
+  std::vector<std::string> others;
+  for (const DtypeCount& count : inspection.other_tensors) {
+    others.push_back(counted(count.tensors, "tensor") + " of " + count.dtype + ", " +
+                     bytes_text(count.bytes));
+  }
+  text += list_of("others", others);
+  text += list_of("warnings", inspection.warnings);
+  text += list_of("problems", inspection.problems);
+  if (inspection.plan) {
+    const PlanSummary& plan = *inspection.plan;
+    text += fact_line("would write", counted(plan.tensors, "tensor") + " as " +
+                                         std::string(torch_dtype_name(plan.dtype)) + " (" +
+                                         plan.dtype_reason + "), " + bytes_text(plan.bytes_out) +
+                                         " in " + counted(plan.shards.size(), "shard"));
+  }
+  return text;
+}
+
+}  // namespace thaw::app

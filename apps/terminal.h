@@ -1,0 +1,27 @@
+// The standard streams: what they are, and writing to them.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace thaw::app {
+
+// True when standard error is a terminal that understands escape sequences.
+[[nodiscard]] bool stderr_is_terminal();
+// True when, besides, nobody set NO_COLOR.
+[[nodiscard]] bool stderr_takes_colour();
+// Of standard error; 80 where nothing says.
+[[nodiscard]] int terminal_width();
+
+// All of `text`, or an error (ErrorCode::io): a closed pipe, a full disk.
+[[nodiscard]] Status write_stdout(std::string_view text);
+// As far as it goes: where messages cannot be written nobody reads them.
+void write_stderr(std::string_view text);
+
+// "thaw: <message>" for each message, then the hint; returns the process's exit code.
+int print_error(const Error& error);
+void print_warning(std::string_view message);
+
+}  // namespace thaw::app
