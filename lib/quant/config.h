@@ -1,25 +1,33 @@
-// quantization_config in all its spellings and places. Format: specs/awq.md.
+// quantization_config in all its spellings and places. Format: specs/awq.md clause 7.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 
 namespace thaw {
 
+// What the configs of a checkpoint say. They are claims: the tensors decide (specs/awq.md
+// clause 8), except for the group size of layouts that pad their scales.
 struct QuantConfig {
-  std::string source;  // "config.json: text_config.quantization_config"; empty: found nowhere
-  std::string method;  // quant_method, lower case; "awq" when missing
-  std::string version;  // lower case; "gemm" when missing
-  std::optional<std::int64_t> bits;
+  std::string source;            // "config.json: text_config.quantization_config"; empty: nowhere
+  std::string method = "awq";    // quant_method, lower case; "awq" when not said
+  std::string version = "gemm";  // lower case; "gemm" when not said
+  std::optional<std::int64_t> bits;        // 4 where it is said
   std::optional<std::int64_t> group_size;  // -1: one group over in_features
   std::optional<bool> zero_point;
-  bool llm_awq = false;  // backend is "llm-awq"
+  bool llm_awq = false;               // the backend or the version is "llm-awq"
+  std::vector<std::string> warnings;  // safe for a terminal
 };
 
+// What AutoAWQ assumes where no config says it.
+inline constexpr std::int64_t kDefaultGroupSize = 128;
+
+// Errors: ErrorCode::input (a wrong type or range, a method that this version does not read).
 [[nodiscard]] Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint);
 
 }  // namespace thaw

@@ -1,10 +1,8 @@
 // Which tensors of a checkpoint are quantized linears, and how they are packed.
-// Recognition: specs/awq.md.
+// Layouts, recognition and refusals: specs/awq.md.
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +13,12 @@
 
 namespace thaw {
 
-// How a packed tensor's bytes relate to the linear's out_features.
+// How a packed tensor's bytes relate to the linear's out_features. Either a line belongs to some
+// out_features (out_features_per_line), or every line has a piece for each of them (block_*).
 struct PackedOperand {
   const Tensor* tensor = nullptr;  // null: absent
-  std::uint64_t lines = 0;
-  std::uint64_t pitch = 0;  // bytes from line to line
+  std::uint64_t lines = 0;         // those that hold values; padding may follow them
+  std::uint64_t pitch = 0;         // bytes from line to line
   // Not 0: line i holds all of out_features [i * n, (i + 1) * n) and nothing else.
   std::uint64_t out_features_per_line = 0;
   // Else: in every line, each run of block_rows out_features has block_bytes bytes, in order.
@@ -30,21 +29,23 @@ struct PackedOperand {
 struct PackLayout;
 
 // A module whose weight is packed. The value of weight[n][k] is specs/numbers.md clause 1.
+// lines * pitch of every operand lies within its tensor, and in_features * out_features elements
+// of 8 bytes fit in 64 bits.
 struct QuantizedLinear {
   std::string_view module;  // "model.layers.0.mlp.up_proj"; points into the Checkpoint
   const PackLayout* layout = nullptr;
   PackedOperand qweight;
-  PackedOperand qzeros;
+  PackedOperand qzeros;  // the scaled_zeros of llm-awq v2 too
   PackedOperand scales;
   std::uint64_t in_features = 0;
-  std::uint64_t out_features = 0;
-  std::uint64_t group_size = 0;  // 1..in_features, divides it
-  Dtype scale_dtype = Dtype::f16;
+  std::uint64_t out_features = 0;  // a multiple of 8 and of the layout's row block
+  std::uint64_t group_size = 0;    // 1..in_features, divides it
+  Dtype scale_dtype = Dtype::f16;  // f16 or bf16
 };
 
 // One way to pack a linear: a constant, one file each in lib/quant/.
 struct PackLayout {
-  std::string_view name;  // "awq_gemm"; also the name of its kernels
+  std::string_view name;   // "awq_gemm", the name of its kernels; zero-terminated
   std::string_view title;  // "AWQ GEMM", for people
   // The rows of a tile are multiples of this; 1 where a row stands alone.
   std::uint64_t row_block = 1;
@@ -56,10 +57,10 @@ struct PackLayout {
 
 struct QuantizedLinears {
   QuantConfig config;
-  std::vector<QuantizedLinear> linears;  // sorted by module, bytewise
+  std::vector<QuantizedLinear> linears;  // sorted by module, bytewise; never empty
   // For every tensor of the checkpoint (by index): 1 when a linear consumes it, else 0.
   std::vector<std::uint8_t> consumed;
-  std::vector<std::string> warnings;  // safe for a terminal
+  std::vector<std::string> warnings;  // of the config too; safe for a terminal
 };
 
 // Errors (all of them at once): ErrorCode::input.

@@ -1,0 +1,153 @@
+#include "quant/config.h"
+
+#include <array>
+#include <initializer_list>
+#include <string_view>
+#include <utility>
+
+#include "base/text.h"
+#include "quant/config_places.h"
+#include "quant/methods.h"
+
+namespace thaw {
+
+namespace {
+
+// Larger than any in_features there is; beyond it a group size is damage.
+constexpr std::int64_t kLargestGroup = std::int64_t{1} << 20;
+
+std::string value_text(std::int64_t value) { return std::to_string(value); }
+std::string value_text(bool value) { return value ? "true" : "false"; }
+std::string value_text(const std::string& value) { return printable(value); }
+
+std::string node_text(const json::Node& node) {
+  switch (node.kind) {
+    case json::Kind::null:
+      return "null";
+    case json::Kind::boolean:
+      return value_text(node.boolean);
+    case json::Kind::integer:
+      return value_text(node.integer);
+    case json::Kind::number:
+      return "a number that is not a 64-bit integer";
+    case json::Kind::string:
+      return std::string("\"").append(printable(node.string)).append("\"");
+    case json::Kind::array:
+      return "an array";
+    case json::Kind::object:
+      return "an object";
+  }
+  return "";
+}
+
+// A value, and where it was said.
+template <typename T>
+struct Said {
+  std::optional<T> value;
+  std::string file;  // path
+  std::string name;  // "config.json"
+  std::string key;   // "quantization_config.bits"
+};
+
+std::optional<std::int64_t> convert(const json::Node& node, std::int64_t) {
+  return node.as_integer();
+}
+std::optional<bool> convert(const json::Node& node, bool) { return node.as_boolean(); }
+std::optional<std::string> convert(const json::Node& node, const std::string&) {
+  const std::optional<std::string_view> text = node.as_string();
+  return text.has_value() ? std::optional(lower_case(*text)) : std::nullopt;
+}
+
+// Reads all places, key by key; what is said first wins, and what contradicts it is a warning.
+struct Reader {
+  // `spellings` in order of precedence. A null value is not said.
+  template <typename T>
+  void take(const ConfigPlace& place, Said<T>& said, std::initializer_list<const char*> spellings,
+            std::string_view expected) {
+    for (const char* spelling : spellings) {
+      const json::Node* node = place.node->find(spelling);
+      if (node == nullptr || node->kind == json::Kind::null) continue;
+      const std::string key = place.member(spelling);
+      std::optional<T> value = convert(*node, T{});
+      if (!value.has_value()) {
+        errors.add(fail(ErrorCode::input, Place{place.file, {}}, printable(key), node_text(*node),
+                        expected));
+      } else if (!said.value.has_value()) {
+        said = {std::move(value), place.file, place.name, key};
+      } else if (*said.value != *value) {
+        warnings.push_back(said.name + " says " + printable(said.key) + " = " +
+                           value_text(*said.value) + " but " + place.name + " says " +
+                           printable(key) + " = " + value_text(*value) + "; the first is believed");
+      }
+    }
+  }
+
+  void take_all(const ConfigPlace& place) {
+    if (!place.node->is_object()) {
+      errors.add(fail(ErrorCode::input, Place{place.file, {}},
+                      place.key.empty() ? "its value" : printable(place.key),
+                      node_text(*place.node), "an object"));
+      return;
+    }
+    take(place, method, {"quant_method", "method"}, "a string");
+    take(place, version, {"version", "format"}, "a string");
+    take(place, backend, {"backend"}, "a string");
+    take(place, packing_format, {"packing_format"}, "a string");
+    take(place, bits, {"bits", "w_bit"}, "an integer");
+    take(place, group_size, {"group_size", "q_group_size"}, "an integer");
+    take(place, zero_point, {"zero_point"}, "true or false");
+    if (const std::string key = find_rotation_key(*place.node); !key.empty()) {
+      errors.add(
+          fail(ErrorCode::input, Place{place.file, {}},
+               printable(place.member(key)) + ": weights in a rotated basis are not supported"));
+    }
+  }
+
+  Said<std::string> method, version, backend, packing_format;
+  Said<std::int64_t> bits, group_size;
+  Said<bool> zero_point;
+  std::vector<std::string> warnings;
+  ErrorList errors;
+};
+
+template <typename T>
+void check(Reader& reader, const Said<T>& said, bool good, std::string_view expected) {
+  if (!said.value.has_value() || good) return;
+  reader.errors.add(fail(ErrorCode::input, Place{said.file, {}}, printable(said.key),
+                         value_text(*said.value), expected));
+}
+
+}  // namespace
+
+Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
+  const std::vector<ConfigPlace> places = find_config_places(checkpoint);
+  Reader reader;
+  for (const ConfigPlace& place : places) reader.take_all(place);
+
+  QuantConfig config;
+  if (!places.empty()) config.source = places.front().text();
+  config.method = reader.method.value.value_or(config.method);
+  config.version = reader.version.value.value_or(config.version);
+  config.bits = reader.bits.value;
+  config.group_size = reader.group_size.value;
+  config.zero_point = reader.zero_point.value;
+  const std::string backend = reader.backend.value.value_or("");
+  config.llm_awq = backend == "llm-awq" || config.version == "llm-awq";
+
+  // Only the method is reported where it is another one: its other keys have other meanings.
+  const std::string refused =
+      refuse_method({config.method, reader.packing_format.value.value_or(""), backend});
+  if (!refused.empty()) {
+    return fail(ErrorCode::input, Place{reader.method.file, {}}, refused, kMethodsHint);
+  }
+  check(reader, reader.version, is_known_version(config.version), kVersionsText);
+  check(reader, reader.bits, config.bits == 4, "4, the only width that AWQ has");
+  const std::int64_t group = config.group_size.value_or(kDefaultGroupSize);
+  check(reader, reader.group_size, group == -1 || (group >= 1 && group <= kLargestGroup),
+        "-1 or 1 to " + std::to_string(kLargestGroup));
+  THAW_RETURN_IF_ERROR(reader.errors.take());
+  config.warnings = std::move(reader.warnings);
+  return config;
+}
+
+}  // namespace thaw

@@ -1,0 +1,101 @@
+#include "quant/foreign.h"
+
+#include "quant/methods.h"
+#include "quant/module_tensors.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr std::string_view kFoldHint =
+    "this version does not fold activation scales into the next layer";
+constexpr std::string_view kMergeHint = "merge the adapter into the model first";
+
+bool is_one_byte(Dtype dtype) { return dtype_bits(dtype) == 8 && dtype != Dtype::boolean; }
+
+bool is_half(const Tensor& tensor) {
+  return tensor.dtype == Dtype::f16 || tensor.dtype == Dtype::bf16;
+}
+
+// Tensors that only one method writes, by suffix. The further conditions keep ordinary parameters
+// of the same name ordinary.
+std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& name,
+                                const Tensor& tensor) {
+  const auto sibling = [&](std::string_view suffix) {
+    return find_in_module(checkpoint, name.module, suffix);
+  };
+  if (name.suffix == "weight_packed") return "compressed-tensors";
+  if (name.suffix == "weight_scale") {
+    const Tensor* weight = sibling("weight");
+    if (weight != nullptr && is_one_byte(weight->dtype)) return "float8 or int8 with weight_scale";
+  }
+  if (name.suffix == "weight_scale_inv") return "fp8 with weight_scale_inv";
+  if (name.suffix == "absmax") return "bitsandbytes";
+  if (name.suffix == "quant_map" && sibling("absmax") == nullptr) return "bitsandbytes";
+  if (name.suffix == "SCB") return "bitsandbytes int8";
+  if (name.suffix == "B" && tensor.dtype == Dtype::i32 && sibling("s") != nullptr) {
+    return "GPTQ-Marlin";
+  }
+  if (name.suffix == "W_q") return "HQQ";
+  if (name.suffix == "codes" && sibling("codebooks") != nullptr) return "AQLM";
+  if (name.suffix == "weight" && tensor.dtype == Dtype::u32 && sibling("scales") != nullptr) {
+    return "MLX";
+  }
+  return {};
+}
+
+// A partner that finds no qweight. `scales` alone is what AutoAWQ's scaled activations have
+// (one dimension), or what a symmetric module keeps when its qweight is lost (two).
+std::optional<Refusal> refuse_partner(const Checkpoint& checkpoint, const TensorName& name,
+                                      const Tensor& tensor) {
+  const auto has = [&](std::string_view suffix) {
+    return find_in_module(checkpoint, name.module, suffix) != nullptr;
+  };
+  const bool zeros = name.suffix == "qzeros" || name.suffix == "scaled_zeros";
+  const bool index = name.suffix == "g_idx";
+  const bool scales = name.suffix == "scales" && is_half(tensor);
+  if ((!zeros && !index && !scales) || has("qweight")) return std::nullopt;
+  if (zeros || index) return Refusal{tensor_text(tensor) + " without a qweight", {}};
+  if (has("qzeros") || has("scaled_zeros") || has("g_idx") || has("weight")) return std::nullopt;
+  if (tensor.shape.size() == 1) {
+    return Refusal{"the scales " + tensor_text(tensor) + " of an activation are not supported",
+                   kFoldHint};
+  }
+  if (tensor.shape.size() == 2) return Refusal{tensor_text(tensor) + " without a qweight", {}};
+  return std::nullopt;
+}
+
+bool is_adapter_part(std::string_view part) {
+  return part == "lora_A" || part == "lora_B" || part == "lora_embedding_A" ||
+         part == "lora_embedding_B" || part == "lora_magnitude_vector";
+}
+
+bool names_adapter(std::string_view name) {
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t dot = name.find('.', begin);
+    const std::size_t end = dot == std::string_view::npos ? name.size() : dot;
+    if (is_adapter_part(name.substr(begin, end - begin))) return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor& tensor) {
+  if (names_adapter(tensor.name)) return Refusal{"adapters are not supported", kMergeHint};
+  if (names_rotation(tensor.name)) {
+    return Refusal{"weights in a rotated basis are not supported", {}};
+  }
+  const std::optional<TensorName> name = split_tensor_name(tensor.name);
+  if (!name.has_value()) return std::nullopt;
+  const std::string_view method = foreign_method(checkpoint, *name, tensor);
+  if (!method.empty()) {
+    return Refusal{tensor_text(tensor) + ": the quantization method " + std::string(method) +
+                       " is not supported",
+                   kMethodsHint};
+  }
+  return refuse_partner(checkpoint, *name, tensor);
+}
+
+}  // namespace thaw

@@ -1,0 +1,65 @@
+// The pack layouts and how each is told from the tensors of a module. A further layout is one more
+// file and one more line in layouts.cc. Internal to lib/quant. Format: specs/awq.md clause 8.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "quant/linears.h"
+#include "quant/module_tensors.h"
+
+namespace thaw {
+
+// What is wrong with a module, in words; nothing when all is well.
+using Problem = std::optional<std::string>;
+
+struct LayoutReader {
+  const PackLayout* layout = nullptr;
+  // Told from shapes and types only. Called in the order of the list, with qweight and scales
+  // present and every tensor of two dimensions, none of them 0 (g_idx, weight and bias may be
+  // anything).
+  bool (*recognises)(const ModuleTensors& tensors) = nullptr;
+  // Checks every shape and type and fills `linear` but for module and layout. Null: the layout is
+  // known and not supported.
+  Problem (*describe)(const ModuleTensors& tensors, const QuantConfig& config,
+                      QuantizedLinear& linear) = nullptr;
+};
+
+[[nodiscard]] std::span<const LayoutReader* const> layout_readers();
+
+extern const LayoutReader kAwqGemvFastReader;
+extern const LayoutReader kLlmAwqV2Reader;
+extern const LayoutReader kGptqReader;
+extern const LayoutReader kAwqGemvReader;
+extern const LayoutReader kAwqMarlinReader;
+extern const LayoutReader kAwqGemmReader;
+extern const LayoutReader kGptqWithoutIndexReader;
+
+// Checks that layouts share. Each says what is wrong, or nothing.
+[[nodiscard]] Problem expect_tensor(std::string_view name, const Tensor& tensor,
+                                    std::initializer_list<Dtype> dtypes, std::uint64_t rows,
+                                    std::uint64_t columns);
+[[nodiscard]] Problem expect_multiple(std::string_view what, std::uint64_t value, std::uint64_t of);
+// The group size of a linear with that many groups along in_features.
+[[nodiscard]] Problem groups_from_rows(std::uint64_t in_features, std::uint64_t groups,
+                                       std::uint64_t& group_size);
+// For layouts that pad their scales: the group size that the config gives, and how many scales a
+// row of the weight has, padding included.
+[[nodiscard]] Problem groups_from_config(std::uint64_t in_features, const QuantConfig& config,
+                                         std::uint64_t& group_size, std::uint64_t& padded_groups);
+
+inline constexpr std::initializer_list<Dtype> kScaleDtypes = {Dtype::f16, Dtype::bf16};
+
+}  // namespace thaw
+
+// Returns from the calling function when `expression` (a Problem) is one.
+#define THAW_RETURN_IF_PROBLEM(expression)                                         \
+  do {                                                                             \
+    if (::thaw::Problem thaw_problem_ = (expression); thaw_problem_.has_value()) { \
+      return thaw_problem_;                                                        \
+    }                                                                              \
+  } while (false)

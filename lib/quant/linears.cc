@@ -1,0 +1,183 @@
+#include "quant/linears.h"
+
+#include <algorithm>
+#include <cassert>
+#include <initializer_list>
+#include <optional>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "quant/foreign.h"
+#include "quant/layouts.h"
+#include "quant/methods.h"
+#include "quant/module_tensors.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or intermediate
+
+Problem check_partners(const ModuleTensors& tensors) {
+  if (tensors.scales == nullptr) return "no scales";
+  if (tensors.weight != nullptr) {
+    return "a weight beside the qweight: both would be written as weight";
+  }
+  const Dtype dtype = tensors.qweight->dtype;
+  if (dtype != Dtype::i32 && dtype != Dtype::i16) return "qweight is neither I32 nor I16";
+  if (dtype == Dtype::i32 && tensors.scaled_zeros != nullptr) {
+    return "scaled_zeros beside an I32 qweight";
+  }
+  for (const Tensor* tensor :
+       {tensors.qweight, tensors.qzeros, tensors.scaled_zeros, tensors.scales}) {
+    if (tensor == nullptr) continue;
+    const auto& shape = tensor->shape;
+    if (shape.size() != 2) return "every packed tensor must have 2 dimensions";
+    if (shape[0] == 0 || shape[1] == 0) return "a packed tensor without elements";
+  }
+  return std::nullopt;
+}
+
+// What must hold for every AWQ layout (specs/awq.md clause 2), once the layout has been described.
+Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear) {
+  THAW_RETURN_IF_PROBLEM(expect_multiple("output features", linear.out_features, 8));
+  const std::optional<std::uint64_t> elements =
+      checked_multiply(linear.in_features, linear.out_features);
+  if (!elements.has_value() || !checked_multiply(*elements, kLargestElement).has_value()) {
+    return "its weight would be too large";
+  }
+  if (tensors.bias != nullptr &&
+      (tensors.bias->shape.size() != 1 || tensors.bias->shape[0] != linear.out_features)) {
+    return "bias: got " + tensor_text(*tensors.bias) + ", expected the shape [" +
+           std::to_string(linear.out_features) + "]";
+  }
+  assert(linear.group_size >= 1 && linear.in_features % linear.group_size == 0);
+  return std::nullopt;
+}
+
+std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
+                                   QuantizedLinear& linear) {
+  if (const Problem problem = check_partners(tensors)) return Refusal{*problem, {}};
+  for (const LayoutReader* reader : layout_readers()) {
+    if (!reader->recognises(tensors)) continue;
+    const std::string title(reader->layout->title);
+    if (reader->describe == nullptr) {
+      return Refusal{"the quantization method " + title + " is not supported", kMethodsHint};
+    }
+    linear.module = tensors.module;
+    linear.layout = reader->layout;
+    linear.scale_dtype = tensors.scales->dtype;
+    Problem problem = reader->describe(tensors, config, linear);
+    if (!problem.has_value()) problem = check_linear(tensors, linear);
+    if (problem.has_value()) return Refusal{title + ": " + *problem, {}};
+    return std::nullopt;
+  }
+  return Refusal{"the shapes are of no known layout", kMethodsHint};
+}
+
+// What the config claims of the layouts; empty: it makes no claim that a layout could contradict.
+// llm-awq has had three layouts under one name.
+bool version_fits(const QuantConfig& config, const PackLayout& layout) {
+  if (config.source.empty()) return true;
+  const std::string_view name = layout.name;
+  if (config.llm_awq) return name != "awq_marlin";
+  const bool is_gemm_on_disk =
+      config.version == "gemm" || config.version == "exllama" || config.version == "ipex";
+  return name == (is_gemm_on_disk ? "awq_gemm" : "awq_" + config.version);
+}
+
+bool group_size_fits(const QuantConfig& config, const QuantizedLinear& linear) {
+  if (!config.group_size.has_value()) return true;
+  if (*config.group_size == -1) return linear.group_size == linear.in_features;
+  return static_cast<std::uint64_t>(*config.group_size) == linear.group_size;
+}
+
+// Linears that contradict the config in one way: one warning for all of them.
+class Contradiction {
+ public:
+  void note(const QuantizedLinear& linear) {
+    if (count_++ == 0) first_ = &linear;
+  }
+  void warn(const QuantConfig& config, const std::string& claim, const std::string& fact,
+            std::vector<std::string>& warnings) const {
+    if (count_ == 0) return;
+    warnings.push_back(config.source + " says " + claim + ", but " + std::to_string(count_) +
+                       (count_ == 1 ? " module is" : " modules are") + " different by shape (" +
+                       printable(first_->module) + ": " + fact + "); the shapes are believed");
+  }
+  [[nodiscard]] const QuantizedLinear* first() const { return first_; }
+
+ private:
+  std::size_t count_ = 0;
+  const QuantizedLinear* first_ = nullptr;
+};
+
+void compare_with_config(QuantizedLinears& result) {
+  Contradiction versions;
+  Contradiction groups;
+  for (const QuantizedLinear& linear : result.linears) {
+    if (!version_fits(result.config, *linear.layout)) versions.note(linear);
+    if (!group_size_fits(result.config, linear)) groups.note(linear);
+  }
+  if (versions.first() != nullptr) {
+    versions.warn(result.config,
+                  "version " + printable(result.config.llm_awq ? "llm-awq" : result.config.version),
+                  std::string(versions.first()->layout->title), result.warnings);
+  }
+  if (groups.first() != nullptr) {
+    groups.warn(result.config, "group_size " + std::to_string(*result.config.group_size),
+                std::to_string(groups.first()->group_size), result.warnings);
+  }
+}
+
+void consume(const Checkpoint& checkpoint, const QuantizedLinear& linear,
+             std::vector<std::uint8_t>& consumed) {
+  for (const PackedOperand* operand : {&linear.qweight, &linear.qzeros, &linear.scales}) {
+    if (operand->tensor == nullptr) continue;
+    consumed[static_cast<std::size_t>(operand->tensor - checkpoint.tensors().data())] = 1;
+  }
+}
+
+}  // namespace
+
+Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint) {
+  THAW_ASSIGN_OR_RETURN(QuantConfig config, read_quant_config(checkpoint));
+  QuantizedLinears result;
+  result.warnings = config.warnings;
+  result.config = std::move(config);
+  result.consumed.resize(checkpoint.tensors().size());
+
+  ErrorList errors;
+  for (const Tensor& tensor : checkpoint.tensors()) {
+    const Place place{checkpoint.file_of(tensor), tensor.name};
+    if (const std::optional<Refusal> refusal = refuse_tensor(checkpoint, tensor)) {
+      errors.add(fail(ErrorCode::input, place, refusal->what, refusal->hint));
+      continue;
+    }
+    const std::optional<TensorName> name = split_tensor_name(tensor.name);
+    if (!name.has_value() || name->suffix != "qweight") continue;
+    const ModuleTensors tensors = find_module_tensors(checkpoint, name->module);
+    QuantizedLinear linear;
+    if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
+      errors.add(fail(ErrorCode::input, Place{place.file, name->module},
+                      refusal->what + " (" + module_text(tensors) + ")", refusal->hint));
+      continue;
+    }
+    consume(checkpoint, linear, result.consumed);
+    result.linears.push_back(linear);
+  }
+  if (errors.empty() && result.linears.empty()) {
+    return fail(ErrorCode::input, Place{checkpoint.path(), {}},
+                "nothing in it is quantized: no tensor is named <module>.qweight", kMethodsHint);
+  }
+  THAW_RETURN_IF_ERROR(errors.take());
+  // Tensors come sorted by name, which is nearly this order: "a.b.qweight" stands before
+  // "a.qweight".
+  std::sort(result.linears.begin(), result.linears.end(),
+            [](const QuantizedLinear& a, const QuantizedLinear& b) { return a.module < b.module; });
+  compare_with_config(result);
+  return result;
+}
+
+}  // namespace thaw

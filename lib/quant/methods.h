@@ -1,0 +1,39 @@
+// Which quantization methods this version reads. The only place that knows: a further method is
+// added here and to the list in layouts.cc. Internal to lib/quant. Format: specs/awq.md clause 7.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "json/node.h"
+
+namespace thaw {
+
+// What a config says about how it packed, lower case; empty where it says nothing.
+struct MethodClaim {
+  std::string method;
+  std::string packing_format;  // of auto-round
+  std::string backend;
+};
+
+// Why this version does not read such a checkpoint; empty when it does.
+[[nodiscard]] std::string refuse_method(const MethodClaim& claim);
+
+// Whether `version` (lower case) is one of kVersionsText.
+[[nodiscard]] bool is_known_version(std::string_view version);
+extern const std::string_view kVersionsText;
+
+// What to tell a user whose checkpoint is of another method.
+extern const std::string_view kMethodsHint;
+
+// The name of the first key in `config`, at any depth, that says that weights are stored in a
+// rotated basis; empty when there is none.
+[[nodiscard]] std::string find_rotation_key(const json::Node& config);
+
+// True for a name, of a key or a tensor, that speaks of such a rotation.
+[[nodiscard]] bool names_rotation(std::string_view name);
+
+// ASCII only.
+[[nodiscard]] std::string lower_case(std::string_view text);
+
+}  // namespace thaw
