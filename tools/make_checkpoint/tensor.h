@@ -1,0 +1,36 @@
+// What a checkpoint of random numbers is made of.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace thaw::tools {
+
+enum class Content : std::uint8_t {
+  nibbles,       // random bits
+  scales,        // lognormal around 0.01
+  scaled_zeros,  // -(scale * zero), as GEMV_FAST stores it
+  weights,       // normal, deviation 0.02
+  norm,          // around 1
+};
+
+// A tensor and what decides its bytes: the same TensorSpec gives the same bytes.
+struct TensorSpec {
+  std::string name;
+  std::string dtype;  // "I32", "I16", "F16", "BF16"
+  std::vector<std::uint64_t> shape;
+  Content content = Content::nibbles;
+  std::uint64_t key = 0;  // of the random numbers; scales and their scaled zeros share one
+  // Only this much of each row, and so many rows, hold numbers; the rest is zero.
+  std::uint64_t used_row_bytes = 0;
+  std::uint64_t used_rows = 0;
+
+  [[nodiscard]] std::uint64_t rows() const { return shape.size() == 1 ? 1 : shape[0]; }
+  [[nodiscard]] std::uint64_t row_bytes() const {
+    return shape.back() * (dtype == "I32" ? 4u : 2u);
+  }
+  [[nodiscard]] std::uint64_t size() const { return rows() * row_bytes(); }
+};
+
+}  // namespace thaw::tools
