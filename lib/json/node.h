@@ -30,6 +30,14 @@ struct Node {
   std::size_t end = 0;
   std::size_t key_begin = 0;
 
+  // In node.cc: where they were implicit, clang 14 would need the size of a Node to define one.
+  Node();
+  Node(const Node&);
+  Node(Node&&) noexcept;
+  Node& operator=(const Node&);
+  Node& operator=(Node&&) noexcept;
+  ~Node();
+
   [[nodiscard]] bool is_object() const { return kind == Kind::object; }
   // The member of that name; null when this is not an object or has none.
   [[nodiscard]] const Node* find(std::string_view key) const;
@@ -42,6 +50,7 @@ struct ParseOptions {
   bool python_numbers = false;  // NaN, Infinity, -Infinity and integers beyond 64 bits may stand
   std::size_t most_depth = 64;
   std::size_t most_bytes = 16u << 20;
+  std::size_t most_values = 250'000;  // a Node is 120 bytes, whatever little text it stands for
 };
 
 // Strict: UTF-8, one value, no duplicate keys, no trailing bytes (white space may). Errors are
