@@ -21,8 +21,7 @@ std::string Error::text() const {
   return joined;
 }
 
-Error make_error(ErrorCode code, const Place& place, std::string_view what,
-                 std::string_view hint) {
+Error make_error(ErrorCode code, const Place& place, std::string_view what, std::string_view hint) {
   std::string message;
   if (!place.file.empty()) message += printable(place.file) + ": ";
   if (!place.tensor.empty()) message += printable(place.tensor) + ": ";

@@ -62,8 +62,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : value_(std::move(value)) {}               // NOLINT(google-explicit-constructor)
-  Result(Status status) : status_(std::move(status)) {        // NOLINT(google-explicit-constructor)
+  Result(T value) : value_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
+  Result(Status status) : status_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     assert(!status_.ok());
   }
 
@@ -125,11 +125,11 @@ class ErrorList {
 }  // namespace thaw
 
 // Returns from the calling function when `expression` (a Status) is an error.
-#define THAW_RETURN_IF_ERROR(expression)                                   \
-  do {                                                                     \
-    if (::thaw::Status thaw_status_ = (expression); !thaw_status_.ok()) {  \
-      return thaw_status_;                                                 \
-    }                                                                      \
+#define THAW_RETURN_IF_ERROR(expression)                                  \
+  do {                                                                    \
+    if (::thaw::Status thaw_status_ = (expression); !thaw_status_.ok()) { \
+      return thaw_status_;                                                \
+    }                                                                     \
   } while (false)
 
 #define THAW_CONCAT_INNER(a, b) a##b

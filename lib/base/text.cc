@@ -174,8 +174,8 @@ std::optional<std::uint64_t> parse_bytes(std::string_view text) {
   }
   std::uint64_t bytes = 0;
   if (__builtin_mul_overflow(whole, factor, &bytes)) return std::nullopt;
-  const std::uint64_t part = factor / fraction_scale * fraction +
-                             factor % fraction_scale * fraction / fraction_scale;
+  const std::uint64_t part =
+      factor / fraction_scale * fraction + factor % fraction_scale * fraction / fraction_scale;
   if (__builtin_add_overflow(bytes, part, &bytes)) return std::nullopt;
   return bytes;
 }

@@ -14,14 +14,14 @@ namespace thaw {
 
 // Quantized linears that share layout, group size, scale type and shape.
 struct LinearGroup {
-  std::string layout;  // "awq_gemm"
-  std::string title;   // "AWQ GEMM"
+  std::string layout;   // "awq_gemm"
+  std::string title;    // "AWQ GEMM"
   std::string modules;  // with layer numbers replaced by *, safe for a terminal
   std::uint64_t count = 0;
   std::uint64_t in_features = 0;
   std::uint64_t out_features = 0;
   std::uint64_t group_size = 0;
-  bool symmetric = false;  // no zero points stored
+  bool symmetric = false;   // no zero points stored
   std::string scale_dtype;  // "F16"
   std::uint64_t packed_bytes = 0;
   std::uint64_t float_bytes = 0;  // converted to the automatic output type

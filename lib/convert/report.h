@@ -21,11 +21,11 @@ struct PlanSummary {
   Dtype dtype = Dtype::f16;
   std::string dtype_reason;  // "torch_dtype in config.json", "--dtype", "the scales' type"
   std::uint64_t linears = 0;
-  std::uint64_t tensors = 0;          // of the output
-  std::uint64_t tensors_cast = 0;     // float tensors converted to dtype
-  std::uint64_t tensors_copied = 0;   // unchanged
-  std::uint64_t bytes_in = 0;         // of the shards
-  std::uint64_t bytes_out = 0;        // of all output files
+  std::uint64_t tensors = 0;         // of the output
+  std::uint64_t tensors_cast = 0;    // float tensors converted to dtype
+  std::uint64_t tensors_copied = 0;  // unchanged
+  std::uint64_t bytes_in = 0;        // of the shards
+  std::uint64_t bytes_out = 0;       // of all output files
   std::vector<ShardSummary> shards;
   std::vector<std::string> side_files;
   std::vector<std::string> not_carried;
@@ -36,18 +36,18 @@ struct PlanSummary {
   unsigned workers = 0;
   std::uint64_t tile_bytes = 0;
   std::uint64_t buffers = 0;
-  std::uint64_t peak_bytes = 0;   // what the plan promises to stay below
+  std::uint64_t peak_bytes = 0;       // what the plan promises to stay below
   std::uint64_t slabbed_linears = 0;  // read in more than one pass because the budget is small
 };
 
 struct ConvertReport {
   PlanSummary plan;
   double seconds = 0;
-  std::uint64_t bytes_read = 0;     // from the shards; more than bytes_in where slabs read twice
+  std::uint64_t bytes_read = 0;  // from the shards; more than bytes_in where slabs read twice
   std::uint64_t bytes_written = 0;
-  std::uint64_t overflows = 0;  // elements, only with allow_overflow
-  std::uint64_t peak_memory = 0;    // the process's peak resident set, 0 where unknown
-  bool direct_io = false;       // some output was written with O_DIRECT
+  std::uint64_t overflows = 0;    // elements, only with allow_overflow
+  std::uint64_t peak_memory = 0;  // the process's peak resident set, 0 where unknown
+  bool direct_io = false;         // some output was written with O_DIRECT
 };
 
 }  // namespace thaw

@@ -7,9 +7,9 @@
 namespace thaw {
 
 struct Progress {
-  std::string_view stage;  // "reading headers", "converting", "finishing"
-  std::uint64_t bytes_done = 0;    // of the output
-  std::uint64_t bytes_total = 0;   // 0 before the plan stands
+  std::string_view stage;         // "reading headers", "converting", "finishing"
+  std::uint64_t bytes_done = 0;   // of the output
+  std::uint64_t bytes_total = 0;  // 0 before the plan stands
   std::uint64_t tensors_done = 0;
   std::uint64_t tensors_total = 0;
   double seconds = 0;  // since the run began

@@ -84,8 +84,8 @@ Result<std::string> read_file(FileSystem& file_system, const std::string& path,
   } else {
     text.resize(static_cast<std::size_t>(info.st_size));
     for (std::size_t done = 0; done < text.size();) {
-      const ssize_t got = file_system.pread(fd, text.data() + done, text.size() - done,
-                                            static_cast<off_t>(done));
+      const ssize_t got =
+          file_system.pread(fd, text.data() + done, text.size() - done, static_cast<off_t>(done));
       if (got < 0 && errno == EINTR) continue;
       if (got < 0) status = system_error(path, "read", errno);
       if (got == 0) {

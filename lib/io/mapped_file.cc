@@ -155,7 +155,7 @@ void MappedFile::drop_cache(std::uint64_t offset, std::uint64_t size) const {
                   POSIX_FADV_DONTNEED);
 }
 
-void MappedFile::drop(std::uint64_t offset, std::uint64_t size) {
+void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   if (offset >= end || damaged()) return;
   unmap_pages(offset, end - offset);
@@ -163,8 +163,9 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) {
   // A page table serves 2 MiB of addresses and goes when all of them are mapped anew; where the
   // range continues the last one, the table between the two is reached as well.
   const auto base = reinterpret_cast<std::uintptr_t>(bytes().data());
-  const std::uint64_t from =
-      offset == state_->dropped_end && offset >= kPageTableReach ? offset - kPageTableReach : offset;
+  const std::uint64_t from = offset == state_->dropped_end && offset >= kPageTableReach
+                                 ? offset - kPageTableReach
+                                 : offset;
   const std::uintptr_t first = round_up(base + from, kPageTableReach);
   const std::uintptr_t last = round_down(base + end, kPageTableReach);
   state_->dropped_end = end;
@@ -172,8 +173,7 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) {
   // Replaces the mapping by itself in one step: other threads may read beside or even inside it.
   // A failure (too many mappings) costs nothing but the page tables.
   static_cast<void>(::mmap(reinterpret_cast<void*>(first), last - first, PROT_READ,
-                           MAP_SHARED | MAP_FIXED, state_->fd,
-                           static_cast<off_t>(first - base)));
+                           MAP_SHARED | MAP_FIXED, state_->fd, static_cast<off_t>(first - base)));
 }
 
 bool MappedFile::damaged() const { return state_->guard != nullptr && state_->guard->damaged(); }

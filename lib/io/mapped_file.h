@@ -48,7 +48,7 @@ class MappedFile {
   void drop_cache(std::uint64_t offset, std::uint64_t size) const;
   // Both, and the page tables that served the range, which would else grow to 0.2 % of the file.
   // Not by two threads at once for one file.
-  void drop(std::uint64_t offset, std::uint64_t size);
+  void drop(std::uint64_t offset, std::uint64_t size) const;
 
   // True once a read met a page that no longer exists or could not be read.
   [[nodiscard]] bool damaged() const;

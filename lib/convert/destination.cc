@@ -1,0 +1,96 @@
+#include "convert/destination.h"
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "io/directory.h"
+
+namespace thaw {
+
+namespace {
+
+Status refuse(const std::string& out, std::string_view what, std::string_view hint) {
+  return fail(ErrorCode::usage, {.file = out, .tensor = {}}, what, hint);
+}
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+// True when `inner` is `outer` or lies below it. Both are resolved.
+bool is_within(std::string_view inner, std::string_view outer) {
+  if (outer == "/") return true;
+  return inner.substr(0, outer.size()) == outer &&
+         (inner.size() == outer.size() || inner[outer.size()] == '/');
+}
+
+bool holds_checkpoint(const std::vector<DirectoryEntry>& entries) {
+  for (const DirectoryEntry& entry : entries) {
+    if (entry.name == "config.json" || ends_with(entry.name, ".safetensors")) return true;
+  }
+  return false;
+}
+
+Status check_replaceable(const std::string& out, const std::vector<DirectoryEntry>& entries) {
+  if (!holds_checkpoint(entries)) {
+    return refuse(out, "exists and is not a checkpoint, so --force does not replace it",
+                  "Choose another OUT, or remove it yourself.");
+  }
+  for (const DirectoryEntry& entry : entries) {
+    if (entry.kind != FileKind::directory || entry.link) continue;
+    THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> below,
+                          list_directory(out + "/" + entry.name));
+    if (holds_checkpoint(below)) {
+      return refuse(out + "/" + entry.name,
+                    "holds another checkpoint, so --force does not remove it",
+                    "Choose another OUT, or move it away.");
+    }
+  }
+  return {};
+}
+
+Status check_existing(const std::string& out, bool force) {
+  if (!exists(out)) return {};
+  if (file_kind(out) != FileKind::directory) {
+    return refuse(out, "exists and is not a directory", "Choose another OUT.");
+  }
+  if (is_mount_point(out)) {
+    return refuse(out, "is a mount point, which cannot be replaced by a rename",
+                  "Choose a directory inside it.");
+  }
+  THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(out));
+  if (entries.empty()) return {};
+  if (!force) {
+    return refuse(out, "exists already", "Choose another OUT, or replace it with --force.");
+  }
+  return check_replaceable(out, entries);
+}
+
+}  // namespace
+
+Result<std::string> check_destination(const std::string& out, bool force, const Checkpoint& input) {
+  if (out.empty()) return refuse(out, "OUT is empty", "Name the directory to make.");
+  constexpr std::array<std::string_view, 6> kFileEndings = {".safetensors", ".tar",  ".zst",
+                                                            ".gz",          ".gguf", ".zip"};
+  for (const std::string_view ending : kFileEndings) {
+    if (!ends_with(out, ending)) continue;
+    return refuse(
+        out, "has an ending that is not supported: OUT is a directory, got " + std::string(ending),
+        "Name a directory.");
+  }
+  const std::string resolved = resolved_path(out);
+  const std::string first_shard = input.shards().front().file.path();
+  const std::string model = resolved_path(
+      input.is_directory() ? first_shard.substr(0, first_shard.rfind('/')) : first_shard);
+  for (const std::string& mine : {resolved, resolved + ".partial"}) {
+    if (is_within(mine, model) || is_within(model, mine)) {
+      return refuse(mine, "is, contains or lies inside the input " + model,
+                    "Choose an OUT outside of it.");
+    }
+  }
+  THAW_RETURN_IF_ERROR(check_existing(resolved, force));
+  return resolved;
+}
+
+}  // namespace thaw

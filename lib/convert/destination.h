@@ -1,0 +1,17 @@
+// Whether a directory may be made at a place, before anything is written. specs/output.md.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "checkpoint/checkpoint.h"
+
+namespace thaw {
+
+// The resolved path of `out`. Errors, ErrorCode::usage: it exists (without `force`), or is more
+// than one checkpoint (with it); it is, contains or lies inside the input; a mount point; an
+// ending that promises another kind of output.
+[[nodiscard]] Result<std::string> check_destination(const std::string& out, bool force,
+                                                    const Checkpoint& input);
+
+}  // namespace thaw

@@ -1,0 +1,121 @@
+#include "convert/inspect.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+#include "base/text.h"
+#include "convert/prepare.h"
+
+namespace thaw {
+
+namespace {
+
+// "model.layers.*.mlp.up_proj": numbers between dots are layers or experts.
+std::string with_stars(std::string_view module) {
+  std::string pattern;
+  for (std::size_t at = 0; at <= module.size();) {
+    const std::size_t dot = std::min(module.find('.', at), module.size());
+    const std::string_view part = module.substr(at, dot - at);
+    const bool number =
+        !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+    if (at != 0) pattern += '.';
+    pattern += number ? std::string_view("*") : part;
+    at = dot + 1;
+  }
+  return printable(pattern);
+}
+
+void add_groups(const QuantizedLinears& linears, Inspection& inspection) {
+  using Key = std::tuple<std::string, std::string_view, std::uint64_t, std::uint64_t, std::uint64_t,
+                         bool, Dtype>;
+  std::map<Key, LinearGroup> groups;
+  for (const QuantizedLinear& linear : linears.linears) {
+    const bool symmetric = linear.qzeros.tensor == nullptr;
+    const Key key{with_stars(linear.module), linear.layout->name, linear.in_features,
+                  linear.out_features,       linear.group_size,   symmetric,
+                  linear.scale_dtype};
+    LinearGroup& group = groups[key];
+    if (group.count++ == 0) {
+      group.layout = linear.layout->name;
+      group.title = linear.layout->title;
+      group.modules = std::get<0>(key);
+      group.in_features = linear.in_features;
+      group.out_features = linear.out_features;
+      group.group_size = linear.group_size;
+      group.symmetric = symmetric;
+      group.scale_dtype = dtype_name(linear.scale_dtype);
+    }
+    group.packed_bytes += packed_bytes(linear);
+    group.float_bytes += linear.in_features * linear.out_features * 2;
+  }
+  for (auto& [key, group] : groups) inspection.groups.push_back(std::move(group));
+}
+
+void add_other_tensors(const Checkpoint& checkpoint, const QuantizedLinears& linears,
+                       Inspection& inspection) {
+  std::map<std::string, DtypeCount> counts;
+  for (std::size_t i = 0; i < checkpoint.tensors().size(); ++i) {
+    if (i < linears.consumed.size() && linears.consumed[i] != 0) continue;
+    const Tensor& tensor = checkpoint.tensors()[i];
+    DtypeCount& count = counts[std::string(dtype_name(tensor.dtype))];
+    count.dtype = dtype_name(tensor.dtype);
+    ++count.tensors;
+    count.bytes += tensor.size();
+  }
+  for (auto& [name, count] : counts) inspection.other_tensors.push_back(std::move(count));
+}
+
+void add_shards(const Checkpoint& checkpoint, Inspection& inspection) {
+  for (const Shard& shard : checkpoint.shards()) {
+    inspection.shards.push_back({printable(shard.name), shard.file.size(), 0});
+  }
+  for (const Tensor& tensor : checkpoint.tensors()) ++inspection.shards[tensor.shard].tensors;
+}
+
+void add_problems(const Error& error, Inspection& inspection) {
+  inspection.problems = error.messages;
+  if (!error.hint.empty()) inspection.problems.push_back(error.hint);
+}
+
+}  // namespace
+
+Result<Inspection> inspect(const std::string& model, FileSystem& file_system) {
+  Inspection inspection;
+  inspection.model = printable(model);
+  ConvertOptions options;
+  options.model = model;
+  Result<std::unique_ptr<Prepared>> prepared = prepare(options, file_system);
+  if (prepared.ok()) {
+    const Prepared& ready = *prepared.value();
+    add_shards(ready.checkpoint, inspection);
+    add_groups(ready.linears, inspection);
+    add_other_tensors(ready.checkpoint, ready.linears, inspection);
+    inspection.config_source = printable(ready.linears.config.source);
+    inspection.method = printable(ready.linears.config.method);
+    inspection.version = printable(ready.linears.config.version);
+    inspection.warnings = ready.linears.warnings;
+    inspection.plan = summarize(ready, options);
+    return inspection;
+  }
+  // Tell as much as can be told of what cannot be converted.
+  THAW_ASSIGN_OR_RETURN(const Checkpoint checkpoint, open_checkpoint(file_system, model));
+  add_problems(prepared.error(), inspection);
+  add_shards(checkpoint, inspection);
+  QuantizedLinears linears;
+  if (Result<QuantizedLinears> found = find_quantized_linears(checkpoint); found.ok()) {
+    linears = std::move(found).value();
+    inspection.warnings = linears.warnings;
+    inspection.config_source = printable(linears.config.source);
+    inspection.method = printable(linears.config.method);
+    inspection.version = printable(linears.config.version);
+  }
+  add_groups(linears, inspection);
+  add_other_tensors(checkpoint, linears, inspection);
+  return inspection;
+}
+
+}  // namespace thaw

@@ -1,0 +1,123 @@
+#include "convert/prepare.h"
+
+#include <utility>
+
+#include "base/text.h"
+#include "convert/destination.h"
+#include "io/process.h"
+
+namespace thaw {
+
+namespace {
+
+Result<const kernels::Table*> choose_table(const std::string& isa) {
+  const kernels::TableList available = kernels::available_tables();
+  if (isa.empty()) return available.tables[0];
+  bool runs_here = false;
+  const kernels::Table* table = kernels::find_table(isa.c_str(), &runs_here);
+  if (table != nullptr && runs_here) return table;
+  std::string names;
+  for (std::size_t i = 0; i < available.count; ++i) {
+    if (i != 0) names += ", ";
+    names += available.tables[i]->name;
+  }
+  return fail(
+      ErrorCode::usage, {},
+      table == nullptr ? "unknown instruction set" : "this processor lacks the instruction set",
+      printable(isa), "one of " + names);
+}
+
+Result<std::vector<MappedFile>> open_side_files(const Checkpoint& checkpoint,
+                                                FileSystem& file_system) {
+  std::vector<MappedFile> files;
+  ErrorList errors;
+  for (const SideFile& side : checkpoint.side_files()) {
+    Result<MappedFile> file = MappedFile::open(file_system, side.path, MappedFile::Empty::allowed);
+    if (file.ok()) {
+      files.push_back(std::move(file).value());
+    } else {
+      errors.add(std::move(file).take_status());
+    }
+  }
+  THAW_RETURN_IF_ERROR(errors.take());
+  return files;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSystem& file_system) {
+  THAW_ASSIGN_OR_RETURN(const kernels::Table* table, choose_table(options.isa));
+
+  THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.model));
+  auto prepared = std::make_unique<Prepared>(std::move(checkpoint));
+  prepared->table = table;
+  // From here on every tensor lies inside its shard and no two overlap.
+
+  if (!options.out.empty()) {
+    THAW_ASSIGN_OR_RETURN(prepared->out,
+                          check_destination(options.out, options.force, prepared->checkpoint));
+  }
+  THAW_ASSIGN_OR_RETURN(prepared->linears, find_quantized_linears(prepared->checkpoint));
+  // From here on we know what every tensor is.
+
+  THAW_ASSIGN_OR_RETURN(prepared->type,
+                        choose_output_type(options, prepared->checkpoint, prepared->linears));
+  THAW_ASSIGN_OR_RETURN(prepared->side_files, open_side_files(prepared->checkpoint, file_system));
+  const PlanRequest request{.checkpoint = &prepared->checkpoint,
+                            .linears = &prepared->linears,
+                            .side_files = prepared->side_files,
+                            .dtype = prepared->type.dtype,
+                            .via_float16 = options.rounding == Rounding::via_float16,
+                            .allow_overflow = options.allow_overflow,
+                            .max_shard_size = options.max_shard_size};
+  THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));
+  const unsigned threads = options.threads != 0 ? options.threads : processor_count();
+  THAW_ASSIGN_OR_RETURN(prepared->memory, plan_memory(prepared->plan, {.budget = options.memory,
+                                                                       .threads = threads,
+                                                                       .ordered = false}));
+  return prepared;
+}
+
+PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
+  const Plan& plan = prepared.plan;
+  const MemoryPlan& memory = prepared.memory;
+  PlanSummary summary;
+  summary.model = prepared.checkpoint.path();
+  summary.out = prepared.out;
+  summary.dtype = prepared.type.dtype;
+  summary.dtype_reason = prepared.type.reason;
+  summary.linears = plan.linears.size();
+  summary.tensors = plan.tensors;
+  summary.tensors_cast = plan.tensors_cast;
+  summary.tensors_copied = plan.tensors_copied;
+  summary.bytes_out = plan.bytes;
+  for (const Shard& shard : prepared.checkpoint.shards()) summary.bytes_in += shard.file.size();
+  for (const PlannedFile& file : plan.files) {
+    if (file.tensors != 0) summary.shards.push_back({file.name, file.size, file.tensors});
+  }
+  for (const SideFile& side : prepared.checkpoint.side_files()) {
+    summary.side_files.push_back(printable(side.name));
+  }
+  for (const std::string& name : prepared.checkpoint.files_not_carried()) {
+    summary.not_carried.push_back(printable(name));
+  }
+  summary.warnings = prepared.linears.warnings;
+  summary.fingerprint = plan.fingerprint;
+  summary.isa = prepared.table->name;
+  summary.workers = memory.workers;
+  summary.tile_bytes = memory.tile_bytes;
+  summary.buffers = memory.buffers;
+  summary.peak_bytes = memory.peak;
+  for (const QuantizedLinear* linear : plan.linears) {
+    if (needs_slabs(*linear, memory)) ++summary.slabbed_linears;
+  }
+  const unsigned asked = options.threads != 0 ? options.threads : processor_count();
+  if (memory.workers < asked) {
+    summary.warnings.push_back("the memory budget holds buffers for " +
+                               std::to_string(memory.workers) + " of " + std::to_string(asked) +
+                               " threads");
+  }
+  return summary;
+}
+
+}  // namespace thaw

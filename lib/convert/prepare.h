@@ -1,0 +1,40 @@
+// Everything before the first byte is written: the stages up to the plan.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "checkpoint/checkpoint.h"
+#include "convert/options.h"
+#include "convert/output_type.h"
+#include "convert/report.h"
+#include "io/mapped_file.h"
+#include "kernels/kernels.h"
+#include "plan/memory.h"
+#include "plan/plan.h"
+#include "quant/linears.h"
+
+namespace thaw {
+
+// The plan borrows from the members before it, so all of them live and move together, on the heap.
+struct Prepared {
+  explicit Prepared(Checkpoint opened) : checkpoint(std::move(opened)) {}
+  Checkpoint checkpoint;
+  QuantizedLinears linears;
+  std::vector<MappedFile> side_files;
+  OutputType type;
+  Plan plan;
+  MemoryPlan memory;
+  const kernels::Table* table = nullptr;
+  std::string out;  // resolved; empty when the options name none
+};
+
+[[nodiscard]] Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options,
+                                                        FileSystem& file_system);
+
+[[nodiscard]] PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options);
+
+}  // namespace thaw

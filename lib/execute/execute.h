@@ -1,0 +1,38 @@
+// Runs a plan: a reader that brings input in, workers that make pieces, writers that hand them to
+// the sink, and the calling thread that tells how far it is. The only module that starts threads.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "base/stop.h"
+#include "execute/observer.h"
+#include "kernels/kernels.h"
+#include "plan/memory.h"
+#include "plan/plan.h"
+#include "sink/sink.h"
+
+namespace thaw {
+
+struct ExecuteOptions {
+  bool allow_overflow = false;
+};
+
+struct ExecuteReport {
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  // Tensors with finite values that became infinite, and how many; sorted by name.
+  std::vector<std::pair<std::string, std::uint64_t>> overflows;
+};
+
+// Gives the sink every byte of the plan; does not finish or abandon it. Returns when all threads
+// have ended, whatever happened. The first error wins; `stop` ends the run within a piece.
+[[nodiscard]] Result<ExecuteReport> execute(const Plan& plan, const MemoryPlan& memory,
+                                            const kernels::Table& table, Sink& sink,
+                                            const ExecuteOptions& options, Observer& observer,
+                                            StopFlag& stop);
+
+}  // namespace thaw

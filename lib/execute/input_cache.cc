@@ -1,0 +1,71 @@
+#include "execute/input_cache.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace thaw {
+
+namespace {
+
+// Smaller ranges leave the kernel's large pages in its cache (bench/results/).
+constexpr std::uint64_t kChunk = 4u << 20;
+
+}  // namespace
+
+InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes)
+    : files_(files), most_idle_(idle_bytes / kChunk), chunks_(files.size()) {}
+
+Status InputCache::acquire(const InputRange& range) {
+  if (range.size == 0) return {};
+  {
+    const std::lock_guard lock(mutex_);
+    std::vector<Chunk>& chunks = chunks_[range.input];
+    const std::uint64_t file_size = files_[range.input]->size();
+    if (chunks.empty()) chunks.resize(divide_up(file_size, kChunk));
+    for (std::uint64_t c = range.offset / kChunk; c * kChunk < range.offset + range.size; ++c) {
+      Chunk& chunk = chunks[c];
+      if (chunk.users++ == 0 && chunk.resident) --idle_chunks_;
+      if (!chunk.resident) read_ += std::min(kChunk, file_size - c * kChunk);
+      chunk.resident = true;
+    }
+  }
+  return files_[range.input]->populate(range.offset, range.size);
+}
+
+void InputCache::release(const InputRange& range) {
+  if (range.size == 0) return;
+  const std::lock_guard lock(mutex_);
+  std::vector<Chunk>& chunks = chunks_[range.input];
+  for (std::uint64_t c = range.offset / kChunk; c * kChunk < range.offset + range.size; ++c) {
+    Chunk& chunk = chunks[c];
+    if (--chunk.users != 0) continue;
+    ++idle_chunks_;
+    idle_.push_back({range.input, static_cast<std::uint32_t>(c), ++chunk.stamp});
+  }
+  drop_oldest_beyond(most_idle_);
+}
+
+void InputCache::drop_idle() {
+  const std::lock_guard lock(mutex_);
+  drop_oldest_beyond(0);
+}
+
+std::uint64_t InputCache::bytes_read() const {
+  const std::lock_guard lock(mutex_);
+  return read_;
+}
+
+void InputCache::drop_oldest_beyond(std::uint64_t most) {
+  while (idle_chunks_ > most) {
+    const Idle idle = idle_.front();
+    idle_.pop_front();
+    Chunk& chunk = chunks_[idle.file][idle.chunk];
+    if (chunk.users != 0 || chunk.stamp != idle.stamp || !chunk.resident) continue;  // used since
+    chunk.resident = false;
+    --idle_chunks_;
+    files_[idle.file]->drop(idle.chunk * kChunk, kChunk);
+  }
+}
+
+}  // namespace thaw

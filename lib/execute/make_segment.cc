@@ -1,0 +1,40 @@
+#include "execute/make_segment.h"
+
+#include <cassert>
+#include <cstring>
+
+#include "execute/linear_view.h"
+
+namespace thaw {
+
+std::uint64_t make_segment(const Plan& plan, const kernels::Table& table, const Segment& segment,
+                           const TileSource& source, kernels::Stores stores, std::byte* out) {
+  const kernels::OutputFormat format{
+      .type = float_type(segment.to),
+      .rounding = plan.via_float16 ? kernels::Rounding::via_float16 : kernels::Rounding::exact,
+      .stores = stores};
+  switch (segment.kind) {
+    case SegmentKind::literal:
+      std::memcpy(out, plan.literals[segment.source].data() + segment.begin, segment.size);
+      return 0;
+    case SegmentKind::copy:
+      std::memcpy(out, plan.inputs[segment.source]->bytes().data() + segment.begin, segment.size);
+      return 0;
+    case SegmentKind::cast:
+      return table.cast(plan.inputs[segment.source]->bytes().data() + segment.begin,
+                        float_type(segment.from), out, format,
+                        segment.size / (dtype_bits(segment.to) / 8));
+    case SegmentKind::tile: {
+      const char* name = plan.linears[segment.source]->layout->name.data();
+      const kernels::Layout* layout = kernels::find_layout(table, name);
+      assert(layout != nullptr);  // every layout of lib/quant has its kernels: a test checks it
+      const std::uint64_t first = segment.begin - source.first_row;
+      const std::uint64_t last = first + segment.size / segment.row_bytes;
+      layout->dequantize(source.view, first, last, out, format);
+      return kernels::count_overflows(name, source.view, first, last, out, format);
+    }
+  }
+  return 0;
+}
+
+}  // namespace thaw

@@ -1,0 +1,90 @@
+// What the threads of one run share. Private to lib/execute.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "execute/buffer_pool.h"
+#include "execute/execute.h"
+#include "execute/feed.h"
+#include "execute/input_cache.h"
+#include "execute/output_queue.h"
+#include "plan/input_ranges.h"
+#include "plan/schedule.h"
+
+namespace thaw {
+
+struct Run {
+  Run(const Plan& the_plan, const MemoryPlan& the_memory, const kernels::Table& the_table,
+      Sink& the_sink, const ExecuteOptions& the_options, std::span<const AlignedMemory> buffers)
+      : plan(the_plan),
+        memory(the_memory),
+        table(the_table),
+        sink(the_sink),
+        options(the_options),
+        schedule(make_schedule(the_plan, the_memory)),
+        pool(buffers),
+        input(the_plan.inputs, the_memory.idle_bytes),
+        feed(the_memory.input_bytes),
+        output(the_sink.ordered()),
+        workers_left(the_memory.workers) {}
+
+  // What was asked.
+  const Plan& plan;
+  const MemoryPlan& memory;
+  const kernels::Table& table;
+  Sink& sink;
+  const ExecuteOptions& options;
+  const std::vector<Unit> schedule;
+
+  // What passes between the threads.
+  BufferPool pool;
+  InputCache input;
+  Feed feed;
+  OutputQueue output;
+  AlignedMemory slab_buffer;  // made by the reader when first needed; one slab is in use at a time
+  std::atomic<unsigned> workers_left;
+
+  // What has happened.
+  std::atomic<std::uint64_t> bytes_done{0};
+  std::atomic<std::uint64_t> tensors_done{0};
+  std::mutex overflow_mutex;
+  std::map<std::string, std::uint64_t> overflows;
+
+  // Ends the run: wakes every thread. The first reason wins; without an error it is the user's.
+  void stop(std::optional<Error> error);
+  [[nodiscard]] std::optional<Error> take_error();
+
+ private:
+  std::mutex error_mutex_;
+  std::optional<Error> error_;
+};
+
+// Calls function(InputRange) for all input that the segments of a mapped unit are made from. The
+// same order and ranges at each call.
+template <typename Function>
+void for_each_input_range(const Plan& plan, const Unit& unit, const Function& function) {
+  const std::vector<Segment>& segments = plan.files[unit.file].segments;
+  for (std::uint32_t i = 0; i < unit.segments; ++i) {
+    const Segment& whole = segments[unit.first_segment + i];
+    const bool part = unit.segments == 1 && unit.size != whole.size;
+    const Segment segment = part ? cut(whole, unit.begin, unit.size) : whole;
+    for (const InputRange& range : input_ranges(plan, segment)) {
+      if (range.size != 0) function(range);
+    }
+  }
+}
+
+// The bodies of the threads; they return when there is nothing left to do or the run was stopped.
+void read_input(Run& run);
+void make_pieces(Run& run);
+void write_output(Run& run);
+
+}  // namespace thaw

@@ -1,0 +1,94 @@
+// The workers: each takes the next piece, makes its bytes in a buffer, and passes the buffer on.
+
+#include "execute/linear_view.h"
+#include "execute/run.h"
+
+namespace thaw {
+
+namespace {
+
+// Non-temporal stores pay off where the buffer does not stay in the caches.
+constexpr std::uint64_t kStreamedTile = 1u << 20;
+
+class Worker {
+ public:
+  explicit Worker(Run& run) : run_(run) {}
+
+  Status work() {
+    // The buffer first, then the piece: whoever holds the next piece in order can finish it.
+    while (std::byte* buffer = run_.pool.acquire()) {
+      const std::optional<TakenPiece> taken = run_.feed.take();
+      if (!taken) {
+        run_.pool.release(buffer);
+        return {};
+      }
+      get_piece(run_.plan, taken->unit->unit, taken->index, piece_);
+      THAW_RETURN_IF_ERROR(make(*taken->unit, buffer));
+      if (const auto done = run_.feed.complete(*taken)) release_input(*done);
+      run_.output.push(taken->sequence, {.buffer = buffer,
+                                         .file = piece_.file,
+                                         .offset = piece_.offset,
+                                         .size = piece_.size,
+                                         .tensors_ended = piece_.tensors_ended});
+    }
+    return {};
+  }
+
+ private:
+  Status make(const LoadedUnit& loaded, std::byte* buffer) {
+    const kernels::Stores stores = run_.sink.rereads() || run_.memory.tile_bytes <= kStreamedTile
+                                       ? kernels::Stores::normal
+                                       : kernels::Stores::streaming;
+    for (const Segment& segment : piece_.segments) {
+      TileSource source = loaded.slab;
+      if (segment.kind == SegmentKind::tile && !loaded.unit.slab) {
+        source = {mapped_view(run_.plan, *run_.plan.linears[segment.source]), 0};
+      }
+      const std::uint64_t overflows = make_segment(run_.plan, run_.table, segment, source, stores,
+                                                   buffer + (segment.offset - piece_.offset));
+      // Before the buffer goes on: what was read from a damaged file is not what it said.
+      for (const InputRange& range : input_ranges(run_.plan, segment)) {
+        if (range.size == 0) continue;
+        const MappedFile& file = *run_.plan.inputs[range.input];
+        if (file.damaged()) return file.check_unchanged();
+      }
+      if (overflows != 0) THAW_RETURN_IF_ERROR(note_overflow(segment, overflows));
+    }
+    return {};
+  }
+
+  Status note_overflow(const Segment& segment, std::uint64_t count) {
+    const std::lock_guard lock(run_.overflow_mutex);
+    run_.overflows[std::string(segment.name)] += count;
+    if (run_.options.allow_overflow) return {};
+    const std::string type(torch_dtype_name(run_.plan.via_float16 ? Dtype::f16 : segment.to));
+    const bool half = type == torch_dtype_name(Dtype::f16);
+    return fail(ErrorCode::numbers, {.file = {}, .tensor = segment.name},
+                std::to_string(count) + " finite values or more become infinite in " + type,
+                half ? "Use --dtype bfloat16, whose range is that of float32, or --allow-overflow "
+                       "to keep the infinities."
+                     : "Use --allow-overflow to keep the infinities.");
+  }
+
+  void release_input(const LoadedUnit& done) {
+    if (!done.unit.slab) {
+      for_each_input_range(run_.plan, done.unit,
+                           [&](const InputRange& range) { run_.input.release(range); });
+    }
+    run_.feed.forget(done);
+  }
+
+  Run& run_;
+  Piece piece_;
+};
+
+}  // namespace
+
+void make_pieces(Run& run) {
+  if (Status status = Worker(run).work(); !status.ok()) {
+    run.stop(std::move(status).take_error());
+  }
+  if (run.workers_left.fetch_sub(1) == 1) run.output.end();
+}
+
+}  // namespace thaw

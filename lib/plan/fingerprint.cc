@@ -1,0 +1,41 @@
+#include "plan/fingerprint.h"
+
+#include "base/hash.h"
+
+namespace thaw {
+
+namespace {
+
+// Raise when the same input and options give other bytes than before.
+constexpr std::uint64_t kPlanVersion = 1;
+
+void add_file(Hash& hash, const std::string& name, const MappedFile& file) {
+  hash.add(name);
+  hash.add(file.identity().size);
+  hash.add(static_cast<std::uint64_t>(file.identity().modified_ns));
+}
+
+}  // namespace
+
+std::string plan_fingerprint(const PlanRequest& request) {
+  Hash hash;
+  hash.add(kPlanVersion);
+  hash.add(dtype_name(request.dtype));
+  hash.add(std::uint64_t{request.via_float16});
+  hash.add(std::uint64_t{request.allow_overflow});
+  hash.add(request.max_shard_size);
+  for (const Shard& shard : request.checkpoint->shards()) {
+    add_file(hash, shard.name, shard.file);
+    hash.add(shard.header_hash);
+  }
+  hash.add(request.checkpoint->config_text());
+  // Where a group size stands only in a config, it decides bytes.
+  hash.add(request.linears->config.source);
+  hash.add(static_cast<std::uint64_t>(request.linears->config.group_size.value_or(0)));
+  for (std::size_t i = 0; i < request.side_files.size(); ++i) {
+    add_file(hash, request.checkpoint->side_files()[i].name, request.side_files[i]);
+  }
+  return hash.hex();
+}
+
+}  // namespace thaw

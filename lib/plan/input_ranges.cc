@@ -1,0 +1,58 @@
+#include "plan/input_ranges.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace thaw {
+
+namespace {
+
+InputRange range_of(const PackedOperand& operand, std::uint64_t first, std::uint64_t last) {
+  if (operand.tensor == nullptr) return {};
+  const Tensor& tensor = *operand.tensor;
+  if (operand.out_features_per_line == 0) {
+    // Columns: some bytes of every line, so nearly every page of the tensor.
+    return {tensor.shard, tensor.begin, tensor.size()};
+  }
+  const std::uint64_t first_line = first / operand.out_features_per_line;
+  const std::uint64_t end_line = divide_up(last, operand.out_features_per_line);
+  return {tensor.shard, tensor.begin + first_line * operand.pitch,
+          (end_line - first_line) * operand.pitch};
+}
+
+}  // namespace
+
+InputRanges input_ranges(const Plan& plan, const Segment& segment) {
+  InputRanges ranges;
+  switch (segment.kind) {
+    case SegmentKind::literal:
+      break;
+    case SegmentKind::copy:
+    case SegmentKind::cast:
+      ranges[0] = {segment.source, segment.begin, segment.input_size()};
+      break;
+    case SegmentKind::tile: {
+      const QuantizedLinear& linear = *plan.linears[segment.source];
+      const std::uint64_t last = segment.begin + segment.size / segment.row_bytes;
+      ranges = {range_of(linear.qweight, segment.begin, last),
+                range_of(linear.qzeros, segment.begin, last),
+                range_of(linear.scales, segment.begin, last)};
+      break;
+    }
+  }
+  return ranges;
+}
+
+std::uint64_t total_size(const InputRanges& ranges) {
+  std::uint64_t size = 0;
+  for (const InputRange& range : ranges) size += range.size;
+  return size;
+}
+
+ColumnRange column_range(const PackedOperand& operand, std::uint64_t first, std::uint64_t last) {
+  return {first / operand.block_rows * operand.block_bytes,
+          std::min(divide_up(last, operand.block_rows) * operand.block_bytes, operand.pitch)};
+}
+
+}  // namespace thaw

@@ -1,0 +1,33 @@
+// Which bytes of the input a segment is made from.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+
+#include "plan/plan.h"
+
+namespace thaw {
+
+struct InputRange {
+  std::uint32_t input = 0;  // index into Plan::inputs
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+};
+
+// At most three: qweight, qzeros and scales. Absent ones have size 0.
+using InputRanges = std::array<InputRange, 3>;
+[[nodiscard]] InputRanges input_ranges(const Plan& plan, const Segment& segment);
+
+[[nodiscard]] std::uint64_t total_size(const InputRanges& ranges);
+
+// Bytes of one line of `operand` that belong to out_features [first, last); both multiples of its
+// block_rows, or last is the end. Only for operands whose columns are out_features.
+struct ColumnRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+[[nodiscard]] ColumnRange column_range(const PackedOperand& operand, std::uint64_t first,
+                                       std::uint64_t last);
+
+}  // namespace thaw

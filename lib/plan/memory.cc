@@ -1,0 +1,165 @@
+#include "plan/memory.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "plan/input_ranges.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr std::uint64_t kMiB = 1u << 20;
+
+// specs/memory.md clause 2: the program, its libraries, stacks, and the allocator's slack.
+constexpr std::uint64_t kBase = 14 * kMiB;
+constexpr std::uint64_t kPerInputTensor = 320;  // names, shapes, index
+constexpr std::uint64_t kPerOutputTensor = 320;
+constexpr std::uint64_t kPerWorker = 300 * 1024;  // stack, scratch and tables
+constexpr std::uint64_t kIdle = 16 * kMiB;
+constexpr std::uint64_t kLeastIdle = 8 * kMiB;
+constexpr std::uint64_t kLeastWindow = 8 * kMiB;
+constexpr std::uint64_t kMostWindow = 64 * kMiB;
+constexpr std::uint64_t kLeastInput = 8 * kMiB;
+constexpr std::uint64_t kMostAhead = 64 * kMiB;
+constexpr std::uint64_t kBufferGrain = 2 * kMiB;  // huge pages
+constexpr std::uint64_t kMostTile = 16 * kMiB;
+
+// What the largest parts of a plan need, whatever the budget.
+struct Needs {
+  std::uint64_t fixed = 0;        // base and plan
+  std::uint64_t best_tile = 0;    // more is of no use
+  std::uint64_t least_tile = 0;   // no piece is smaller
+  std::uint64_t strided = 0;      // packed bytes of the largest linear that is read by columns
+  std::uint64_t least_input = 0;  // of the most demanding piece that is not
+  std::uint64_t least_slab = 0;
+};
+
+Needs needs_of(const Plan& plan) {
+  Needs needs;
+  std::uint64_t input_tensors = 0;
+  std::uint64_t literal_bytes = 0;
+  for (const std::string& literal : plan.literals) literal_bytes += literal.size();
+  input_tensors = plan.tensors + 2 * plan.linears.size();
+  needs.fixed =
+      kBase + input_tensors * kPerInputTensor + plan.tensors * kPerOutputTensor + literal_bytes;
+  needs.best_tile = kBufferGrain;
+  needs.least_tile = kBufferGrain;
+  needs.least_input = kLeastInput;
+  needs.least_slab = kBufferGrain;
+  for (const PlannedFile& file : plan.files) {
+    for (const Segment& segment : file.segments) {
+      if (segment.kind != SegmentKind::tile) {
+        needs.best_tile = std::max(needs.best_tile, std::min(segment.size, kMostTile / 2));
+        continue;
+      }
+      const QuantizedLinear& linear = *plan.linears[segment.source];
+      const PackLayout& layout = *linear.layout;
+      const std::uint64_t step = layout.row_step * segment.row_bytes;
+      const std::uint64_t wish = std::max(step, round_down(kMostTile, step));
+      needs.best_tile = std::max(needs.best_tile, std::min({segment.size, wish, 4 * step}));
+      const std::uint64_t block = std::min(segment.size, layout.row_block * segment.row_bytes);
+      needs.least_tile = std::max(needs.least_tile, block);
+      if (layout.columns_strided) {
+        needs.strided = std::max(needs.strided, packed_bytes(linear));
+        const std::uint64_t blocks = divide_up(linear.out_features, layout.row_block);
+        needs.least_slab =
+            std::max(needs.least_slab, divide_up(packed_bytes(linear), blocks) + 4 * kMiB);
+      } else {
+        const Segment piece = cut(segment, 0, block);
+        needs.least_input = std::max(needs.least_input, total_size(input_ranges(plan, piece)));
+      }
+    }
+  }
+  needs.best_tile = round_up(needs.best_tile, kBufferGrain);
+  needs.least_tile = round_up(needs.least_tile, kBufferGrain);
+  return needs;
+}
+
+std::uint64_t sum(const Needs& needs, const MemoryPlan& memory) {
+  return needs.fixed + memory.buffers * memory.tile_bytes + memory.workers * kPerWorker +
+         memory.input_bytes + memory.slab_bytes + memory.idle_bytes + memory.write_window;
+}
+
+MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, bool whole,
+                     bool ordered) {
+  MemoryPlan memory;
+  memory.workers = workers;
+  memory.writers = ordered ? 1 : 2;
+  memory.buffers = std::uint64_t{2} * workers;
+  memory.tile_bytes = std::clamp(tile, needs.least_tile, needs.best_tile);
+  memory.input_bytes = needs.least_input;
+  memory.idle_bytes = whole ? kIdle : kLeastIdle;
+  memory.write_window = kLeastWindow;
+  if (whole) {
+    memory.input_bytes = std::max(memory.input_bytes, needs.strided);
+  } else if (needs.strided > memory.input_bytes) {
+    memory.slab_bytes = round_up(needs.least_slab, kBufferGrain);
+  }
+  memory.peak = sum(needs, memory);
+  return memory;
+}
+
+// What is left over goes where it helps most: large slabs (fewer passes over the input), then
+// half each to the write window and to reading ahead.
+void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
+  std::uint64_t rest = budget - memory.peak;
+  if (memory.slab_bytes != 0) {
+    const std::uint64_t more =
+        std::min(round_down(rest, kBufferGrain), round_up(needs.strided, kBufferGrain));
+    memory.slab_bytes += more;
+    rest -= more;
+  }
+  const std::uint64_t window = std::min(kMostWindow - memory.write_window, rest / 2);
+  memory.write_window += window;
+  rest -= window;
+  memory.input_bytes += std::min(kMostAhead, rest);
+  memory.peak = sum(needs, memory);
+}
+
+}  // namespace
+
+std::uint64_t packed_bytes(const QuantizedLinear& linear) {
+  std::uint64_t bytes = 0;
+  for (const PackedOperand* operand : {&linear.qweight, &linear.qzeros, &linear.scales}) {
+    if (operand->tensor != nullptr) bytes += operand->tensor->size();
+  }
+  return bytes;
+}
+
+bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory) {
+  return linear.layout->columns_strided && packed_bytes(linear) > memory.input_bytes;
+}
+
+Result<MemoryPlan> plan_memory(const Plan& plan, const MemoryRequest& request) {
+  const Needs needs = needs_of(plan);
+  const unsigned threads = std::max(1u, request.threads);
+  const auto try_all = [&](bool whole, unsigned least_workers) -> MemoryPlan {
+    for (unsigned workers = threads;; workers = std::max(workers / 2, least_workers)) {
+      for (const std::uint64_t tile : {16 * kMiB, 8 * kMiB, 4 * kMiB, 2 * kMiB}) {
+        MemoryPlan memory = candidate(needs, workers, tile, whole, request.ordered);
+        if (memory.peak <= request.budget) return memory;
+      }
+      if (workers <= least_workers) return {};
+    }
+  };
+  // Reading a linear once with two workers beats reading it in slabs with more.
+  for (const auto& [whole, least_workers] : std::array<std::pair<bool, unsigned>, 3>{
+           {{true, std::min(2u, threads)}, {true, 1}, {false, 1}}}) {
+    MemoryPlan memory = try_all(whole, least_workers);
+    if (memory.peak == 0) continue;
+    spend_rest(memory, needs, request.budget);
+    return memory;
+  }
+  const MemoryPlan least = candidate(needs, 1, 0, false, request.ordered);
+  const std::uint64_t megabytes = divide_up(least.peak, 1'000'000);
+  return fail(ErrorCode::no_space, {.file = {}, .tensor = {}},
+              "the memory budget is too small for this checkpoint: got " +
+                  bytes_text(request.budget) + ", expected at least " + std::to_string(megabytes) +
+                  " MB",
+              "Try --memory " + std::to_string(megabytes) + "MB.");
+}
+
+}  // namespace thaw

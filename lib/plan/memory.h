@@ -1,0 +1,38 @@
+// How a memory budget is divided: specs/memory.md has the formula and what it counts.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "plan/plan.h"
+
+namespace thaw {
+
+struct MemoryRequest {
+  std::uint64_t budget = 256'000'000;  // bytes, the whole process
+  unsigned threads = 1;                // at most so many workers
+  bool ordered = false;                // the sink takes pieces in order only
+};
+
+// All of it is allocated at most once and recycled. Changes the speed, never a byte of output.
+struct MemoryPlan {
+  unsigned workers = 1;
+  unsigned writers = 1;
+  std::uint64_t buffers = 2;       // tile buffers
+  std::uint64_t tile_bytes = 0;    // of one; a multiple of 2 MiB
+  std::uint64_t input_bytes = 0;   // mapped input that may be in use at once
+  std::uint64_t slab_bytes = 0;    // for linears whose packed bytes exceed input_bytes; 0: none
+  std::uint64_t idle_bytes = 0;    // input kept for a moment after use, and read-ahead
+  std::uint64_t write_window = 0;  // output in the page cache, where O_DIRECT is refused
+  std::uint64_t peak = 0;          // the sum, with base and plan
+};
+
+// Errors: ErrorCode::no_space, with the smallest budget that works.
+[[nodiscard]] Result<MemoryPlan> plan_memory(const Plan& plan, const MemoryRequest& request);
+
+// True when the linear has to be read in column slabs.
+[[nodiscard]] bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory);
+// The packed bytes of a linear: qweight, qzeros and scales.
+[[nodiscard]] std::uint64_t packed_bytes(const QuantizedLinear& linear);
+
+}  // namespace thaw

@@ -1,0 +1,66 @@
+// The whole output, fixed before the first byte is written: a pure function of the input
+// checkpoint and of the options that change bytes. Layout of the files: specs/output.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/dtype.h"
+#include "base/status.h"
+#include "checkpoint/checkpoint.h"
+#include "io/mapped_file.h"
+#include "plan/segment.h"
+#include "quant/linears.h"
+
+namespace thaw {
+
+struct OutputTensor {
+  std::string name;
+  Dtype dtype = Dtype::f16;
+  std::span<const std::uint64_t> shape;  // points into the Plan or the Checkpoint
+  std::uint64_t size = 0;                // bytes
+  Segment segment;                       // makes it whole; offset is set once it is laid out
+};
+
+struct PlannedFile {
+  std::string name;  // below the output directory, with '/'
+  std::uint64_t size = 0;
+  std::vector<Segment> segments;  // cover [0, size) exactly, in order
+  std::uint64_t tensors = 0;      // 0: not a shard
+};
+
+// Borrows the checkpoint, the linears and the side inputs that it was made from.
+struct Plan {
+  std::vector<PlannedFile> files;  // config and side files, index, then shards
+  std::vector<std::string> literals;
+  std::vector<const MappedFile*> inputs;  // shards of the checkpoint, then side files
+  std::vector<const QuantizedLinear*> linears;
+  Dtype dtype = Dtype::f16;
+  bool via_float16 = false;
+  std::uint64_t bytes = 0;  // of all files
+  std::uint64_t tensors = 0;
+  std::uint64_t tensors_cast = 0;
+  std::uint64_t tensors_copied = 0;
+  std::string fingerprint;  // of everything that decides the output's bytes
+  std::deque<std::array<std::uint64_t, 2>> weight_shapes;  // of the linears, addresses stable
+};
+
+struct PlanRequest {
+  const Checkpoint* checkpoint = nullptr;
+  const QuantizedLinears* linears = nullptr;
+  std::span<const MappedFile> side_files;  // of Checkpoint::side_files(), in that order
+  Dtype dtype = Dtype::f16;
+  bool via_float16 = false;
+  bool allow_overflow = false;
+  std::uint64_t max_shard_size = 5'000'000'000;
+};
+
+// Errors: ErrorCode::input (a name that would be produced twice, a header beyond 100 MB).
+[[nodiscard]] Result<Plan> make_plan(const PlanRequest& request);
+
+}  // namespace thaw

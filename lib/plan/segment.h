@@ -1,0 +1,46 @@
+// A piece of an output file that knows how its bytes are made from the mapped input, and from
+// nothing else. Segments can be cut, so the size of the pieces that are made never matters.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/dtype.h"
+
+namespace thaw {
+
+enum class SegmentKind : std::uint8_t {
+  literal,  // bytes that stand in the plan
+  copy,     // a range of an input file, unchanged
+  cast,     // a range of a float tensor, converted to another float type
+  tile,     // rows of a linear's weight, dequantized
+};
+
+struct Segment {
+  SegmentKind kind = SegmentKind::literal;
+  Dtype from = Dtype::u8;  // cast: type of the source
+  Dtype to = Dtype::u8;    // cast, tile: type of the output
+  std::uint32_t source =
+      0;  // literal: Plan::literals, copy and cast: Plan::inputs, tile: Plan::linears
+  std::uint64_t offset = 0;     // in the output file
+  std::uint64_t size = 0;       // bytes of output
+  std::uint64_t begin = 0;      // literal, copy, cast: first byte in the source; tile: first row
+  std::uint64_t row_bytes = 0;  // tile: bytes of one output row
+  std::string_view name;        // the tensor, for messages; empty where there is none
+
+  // Bytes of input that make one unit of output, as a fraction; only for copy and cast.
+  [[nodiscard]] std::uint64_t input_size() const {
+    return kind == SegmentKind::cast ? size / (dtype_bits(to) / 8) * (dtype_bits(from) / 8) : size;
+  }
+  // The smallest number of output bytes that cutting must not split.
+  [[nodiscard]] std::uint64_t grain() const {
+    if (kind == SegmentKind::tile) return row_bytes;
+    return kind == SegmentKind::cast ? dtype_bits(to) / 8 : 1;
+  }
+};
+
+// The part of `whole` that makes its output bytes [from, from + size), counted from its start;
+// both are multiples of grain().
+[[nodiscard]] Segment cut(const Segment& whole, std::uint64_t from, std::uint64_t size);
+
+}  // namespace thaw

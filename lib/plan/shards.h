@@ -1,0 +1,34 @@
+// Which tensor goes to which shard, where in it, and the shard's header. specs/output.md.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "plan/plan.h"
+
+namespace thaw {
+
+// Indices into `tensors`, one list a shard, each in natural order: a shard takes tensors as long
+// as it stays within `most` bytes; a tensor larger than that has a shard of its own.
+[[nodiscard]] std::vector<std::vector<std::uint32_t>> assign_shards(
+    std::span<const OutputTensor> tensors, std::uint64_t most);
+
+// "model.safetensors", or "model-00002-of-00007.safetensors" (counted from 0 here).
+[[nodiscard]] std::string shard_name(std::size_t index, std::size_t count);
+
+// The order of the tensors' bytes inside a shard: those whose size is a multiple of 4096 first, so
+// that large writes are aligned, then by element size descending, so that all are aligned to
+// their element; natural order among equals.
+void order_within_shard(std::span<const OutputTensor> tensors, std::vector<std::uint32_t>& shard);
+
+// The 8 bytes of length and the JSON, padded with spaces to a multiple of 4096; the tensors'
+// data follow in the order of `shard`.
+[[nodiscard]] Result<std::string> shard_header(
+    std::span<const OutputTensor> tensors, std::span<const std::uint32_t> shard,
+    std::span<const std::pair<std::string, std::string>> metadata, const std::string& name);
+
+}  // namespace thaw

@@ -1,0 +1,34 @@
+// Where an output goes. A sink is opened for one plan, takes every byte of it once, and is then
+// finished or abandoned; until it is finished, nothing stands at the destination.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/status.h"
+
+namespace thaw {
+
+class Sink {
+ public:
+  enum class Keep : bool { nothing, partial };
+
+  // Without finish(), as abandon(Keep::partial).
+  virtual ~Sink() = default;
+
+  // True when write() must be called by one thread, in the order of the plan's files and bytes.
+  [[nodiscard]] virtual bool ordered() const = 0;
+  // True when the processor reads the bytes again at once: they should stay in its caches.
+  [[nodiscard]] virtual bool rereads() const = 0;
+
+  // Takes `bytes` of plan.files[file] at `offset`. The bytes are the caller's again on return.
+  [[nodiscard]] virtual Status write(std::uint32_t file, std::uint64_t offset,
+                                     std::span<const std::byte> bytes) = 0;
+  // Makes all durable and lets the destination appear. After every byte was written.
+  [[nodiscard]] virtual Status finish() = 0;
+  // Ends without a destination. `partial` keeps what a later run can use.
+  virtual void abandon(Keep keep) = 0;
+};
+
+}  // namespace thaw
