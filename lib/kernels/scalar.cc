@@ -33,6 +33,6 @@ constexpr Layout kLayouts[] = {entry<AwqGemm>(), entry<AwqGemv>(), entry<AwqGemv
 }  // namespace
 
 constexpr Table kScalarTable = {"scalar", kLayouts, sizeof kLayouts / sizeof kLayouts[0],
-                                cast_plain};
+                                cast_with<PlainSteps>};
 
 }  // namespace thaw::kernels

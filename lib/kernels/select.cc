@@ -1,6 +1,10 @@
 // Which tables this program has and this CPU can run. Plain C++, compiled for the baseline.
 #include "kernels/tables.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 namespace thaw::kernels {
 namespace {
 
@@ -14,6 +18,28 @@ bool equal(const char* a, const char* b) {
 
 bool always() { return true; }
 
+#if defined(__x86_64__)
+// __builtin_cpu_supports also asks whether the operating system saves the wide registers. It does
+// not know F16C with every compiler; that bit needs no more from the system than AVX2 does.
+bool has_f16c() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+
+bool runs_ssse3() { return __builtin_cpu_supports("ssse3") != 0; }
+
+bool runs_avx2() { return __builtin_cpu_supports("avx2") != 0 && has_f16c(); }
+
+bool runs_avx512() {
+  return runs_avx2() && __builtin_cpu_supports("avx512f") != 0 &&
+         __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+         __builtin_cpu_supports("avx512dq") != 0;
+}
+#endif
+
 struct Candidate {
   const Table* table;
   bool (*runs)();
@@ -21,6 +47,13 @@ struct Candidate {
 
 constexpr Candidate kCandidates[] = {
     // the best first
+#if defined(__x86_64__)
+    {&kAvx512Table, runs_avx512},
+    {&kAvx2Table, runs_avx2},
+    {&kSsse3Table, runs_ssse3},
+#elif defined(__aarch64__)
+    {&kNeonTable, always},
+#endif
     {&kScalarTable, always},
 };
 

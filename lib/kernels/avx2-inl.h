@@ -1,0 +1,133 @@
+// Operations for planes-inl.h with AVX2 and F16C.
+#pragma once
+
+#include "kernels/f16c-inl.h"
+#include "kernels/planes-inl.h"
+
+namespace thaw::kernels {
+namespace {
+
+struct Avx2Ops : F16c {
+  using Arch = xsimd::avx2;
+  using Bytes = xsimd::batch<std::uint8_t, Arch>;
+  using Floats = xsimd::batch<float, Arch>;
+  static constexpr std::uint64_t kLanes = 2;
+
+  static Bytes interleave_low(Bytes a, Bytes b) { return Bytes(_mm256_unpacklo_epi8(a, b)); }
+  static Bytes interleave_high(Bytes a, Bytes b) { return Bytes(_mm256_unpackhi_epi8(a, b)); }
+  static Bytes interleave_low_16(Bytes a, Bytes b) { return Bytes(_mm256_unpacklo_epi16(a, b)); }
+  static Bytes interleave_high_16(Bytes a, Bytes b) { return Bytes(_mm256_unpackhi_epi16(a, b)); }
+
+  static Bytes lookup(Bytes plane, Bytes codes) { return Bytes(_mm256_shuffle_epi8(plane, codes)); }
+
+  static Bytes repeat(const unsigned char* from) {
+    return Bytes(_mm256_broadcastsi128_si256(load_128(from)));
+  }
+
+  static Bytes high_nibbles(Bytes x) {
+    return Bytes(_mm256_and_si256(_mm256_srli_epi16(x, 4), _mm256_set1_epi8(15)));
+  }
+
+  static Bytes load_lanes(const unsigned char* from, std::uint64_t stride) {
+    const __m256i low = _mm256_castsi128_si256(load_128(from));
+    return Bytes(_mm256_inserti128_si256(low, load_128(from + stride), 1));
+  }
+
+  static void store_stream(unsigned char* to, Bytes value) {
+    _mm256_stream_si256(reinterpret_cast<__m256i*>(to), value);
+  }
+
+  // Bytes to 16-bit units, nibbles to bytes, after the bytes have been put into the order of
+  // planes-inl.h: by fours of them (eight codes) or by twos (four codes).
+  template <std::size_t kElement>
+  static void serial_codes(const unsigned char* from, Bytes (&codes)[1]) {
+    __m128i bytes = load_128(from);
+    if constexpr (kElement == 2) {
+      bytes = _mm_shuffle_epi32(bytes, 0xd8);
+    } else {
+      bytes = _mm_shuffle_epi8(bytes,
+                               _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    }
+    const __m256i units = _mm256_cvtepu8_epi16(bytes);
+    const __m256i both = _mm256_or_si256(units, _mm256_slli_epi16(units, 4));
+    codes[0] = Bytes(_mm256_and_si256(both, _mm256_set1_epi8(15)));
+  }
+
+  // Unit u has codes u, 8 + u, 16 + u, 24 + u. One lane keeps nibbles 0 and 2, the other moves 1
+  // and 3 to their place; a shuffle then brings equal nibbles together.
+  template <std::size_t kElement>
+  static void unit_codes(const unsigned char* from, Bytes (&codes)[1]) {
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256i units = _mm256_broadcastsi128_si256(load_128(from));
+    if constexpr (kElement == 2) {
+      units = _mm256_srlv_epi32(units, _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4));
+      const __m256i order = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15,
+                                             0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+      codes[0] = Bytes(_mm256_shuffle_epi8(_mm256_and_si256(units, low), order));
+    } else {  // units 0..3 in the first lane, 4..7 in the second, each twice
+      units = _mm256_permute4x64_epi64(units, 0x50);
+      units = _mm256_srlv_epi64(units, _mm256_setr_epi64x(0, 4, 0, 4));
+      const __m256i order = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15,
+                                             0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+      codes[0] = Bytes(_mm256_shuffle_epi8(_mm256_and_si256(units, low), order));
+    }
+  }
+
+  static bool all_zero(Floats x) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NEQ_UQ)) == 0;
+  }
+
+  static void round_to_half(Floats (&values)[2]) {
+    for (Floats& v : values) {
+      v = Floats(_mm256_cvtph_ps(_mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT)));
+    }
+  }
+
+  static void store_planes(unsigned char* table, __m256i two_planes) {
+    _mm256_store_si256(reinterpret_cast<__m256i*>(table), two_planes);
+  }
+
+  // Lanes: first bytes of eight values, then their second bytes; then first | second.
+  static void store_half(const Floats (&values)[2], unsigned char* table) {
+    const __m128i low = _mm256_cvtps_ph(values[0], _MM_FROUND_TO_NEAREST_INT);
+    const __m128i high = _mm256_cvtps_ph(values[1], _MM_FROUND_TO_NEAREST_INT);
+    const __m256i halves = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+    const __m256i order = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0,
+                                           2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    store_planes(table, _mm256_permute4x64_epi64(_mm256_shuffle_epi8(halves, order), 0xd8));
+  }
+
+  // The four bytes of four 32-bit values, sorted by place within each lane.
+  static __m256i sort_bytes(__m256i values) {
+    const __m256i order = _mm256_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15, 0,
+                                           4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return _mm256_shuffle_epi8(values, order);
+  }
+
+  // From a0 b0 a0' b0' | a1 b1 a1' b1' (fours of bytes of values 0..3, 8..11 | 4..7, 12..15, of
+  // one place and the next) to a0 a1 b0 b1 | a0' a1' b0' b1', two planes.
+  static __m256i join_planes(__m256i x) {
+    return _mm256_permutevar8x32_epi32(x, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  }
+
+  static void store_bfloat16(const Floats (&values)[2], unsigned char* table) {
+    __m256i sorted[2];
+    for (int i = 0; i < 2; ++i) {
+      const __m256i bits = _mm256_castps_si256(values[i]);
+      const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+      const __m256i up = _mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff));
+      sorted[i] = sort_bytes(_mm256_add_epi32(up, odd));
+    }
+    store_planes(table, join_planes(_mm256_unpackhi_epi32(sorted[0], sorted[1])));
+  }
+
+  static void store_float(const Floats (&values)[2], unsigned char* table) {
+    const __m256i a = sort_bytes(_mm256_castps_si256(values[0]));
+    const __m256i b = sort_bytes(_mm256_castps_si256(values[1]));
+    store_planes(table, join_planes(_mm256_unpacklo_epi32(a, b)));
+    store_planes(table + 32, join_planes(_mm256_unpackhi_epi32(a, b)));
+  }
+};
+
+}  // namespace
+}  // namespace thaw::kernels

@@ -1,0 +1,182 @@
+// AutoAWQ's GEMM layout: stored [in_features, out_features / 8], wanted [out_features,
+// in_features], so this kernel transposes.
+//
+// A strip is up to 512 output rows, which are 256 bytes of every input line. It is made in blocks
+// of 128 columns: copy the 128 pieces of lines to scratch (reading them in place would fight over
+// a few cache sets, their pitch being a large power of two as a rule), then, 32 rows at a time,
+// transpose, look up and store four cache lines to each output row.
+//
+// An `Isa` adds to values-inl.h
+//   arrange(from, pitch, scratch, quarter)      32 lines x 64 bytes, as emit wants them;
+//   emit<kTarget, kStream, kCount, kOneTable>(scratch, chunk, quarter, tables, out, pitch)
+//                                               kCount quarters of 32 rows, those of bytes
+//                                               [16 chunk, 16 chunk + 16) of the 64;
+//   fence()                                     after non-temporal stores.
+#pragma once
+
+#include "kernels/blocks-inl.h"
+
+namespace thaw::kernels {
+namespace {
+
+inline constexpr std::uint64_t kLineBytes = 64;                     // 16 words
+inline constexpr std::uint64_t kLineRows = 128;                     // output rows of a line
+inline constexpr std::uint64_t kStripLines = 4;                     // 512 output rows
+inline constexpr std::uint64_t kChunkRows = 32;                     // output rows of 16 bytes
+inline constexpr std::uint64_t kLineScratch = kBlock * kLineBytes;  // one line of a block
+inline constexpr std::uint64_t kChunks = kLineRows / kChunkRows * kStripLines;
+
+template <class Isa, Target kTarget, bool kStream>
+class GemmStrip {
+ public:
+  // `rows` output rows from `row` on, a multiple of 32 and at most 512; `out` is where they go.
+  GemmStrip(const PackedLinear& linear, std::uint64_t row, std::uint64_t rows, unsigned char* out)
+      : linear_(linear), row_(row), rows_(rows), out_(out) {}
+
+  void run() {
+    const std::uint64_t end = vector_columns(linear_);
+    std::uint64_t k = 0;
+    for (; k + kBlock <= end; k += kBlock) {
+      copy<kQuarters>(k);
+      const BlockGroups groups(linear_, k);
+      if (groups.one) {
+        emit_one_group<kQuarters>(k, groups.group[0]);
+      } else {
+        emit_groups(k, groups);
+      }
+    }
+    for (; k < end; k += kQuarter) {
+      copy<1>(k);
+      emit_one_group<1>(k, k / linear_.group_size);
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+  static constexpr std::uint64_t kChunkTables = kChunkRows * Isa::template kTableBytes<kTarget>;
+  static constexpr std::uint64_t kNoGroup = ~std::uint64_t{0};
+
+  // Lines [k, k + 32 * count) to scratch, asking for those of the next block on the way.
+  template <std::uint64_t kCount>
+  void copy(std::uint64_t k) {
+    const unsigned char* from = line(linear_.qweight, k) + row_ / 2;
+    const std::uint64_t pitch = linear_.qweight.pitch;
+    const std::uint64_t whole = rows_ / kLineRows;
+    const std::uint64_t rest = rows_ % kLineRows / 2;  // bytes
+    for (std::uint64_t quarter = 0; quarter < kCount; ++quarter) {
+      const unsigned char* lines = from + quarter * kQuarter * pitch;
+      for (std::uint64_t i = 0; i < kQuarter; ++i) {
+        const unsigned char* next = lines + (i + kBlock) * pitch;
+        for (std::uint64_t at = 0; at < rows_ / 2; at += kLineBytes) {
+          __builtin_prefetch(next + at, 0, 2);
+        }
+      }
+      for (std::uint64_t l = 0; l < whole; ++l) {
+        Isa::arrange(lines + l * kLineBytes, pitch, scratch_ + l * kLineScratch, quarter);
+      }
+      if (rest != 0) {
+        alignas(64) unsigned char padded[kQuarter * kLineBytes] = {};
+        for (std::uint64_t i = 0; i < kQuarter; ++i) {
+          __builtin_memcpy(padded + i * kLineBytes, lines + i * pitch + whole * kLineBytes, rest);
+        }
+        Isa::arrange(padded, kLineBytes, scratch_ + whole * kLineScratch, quarter);
+      }
+    }
+  }
+
+  // The tables of 32 rows, from row_ + 32 * chunk on, in one group.
+  void build(std::uint64_t chunk, std::uint64_t group, unsigned char* tables) const {
+    const std::uint64_t row = row_ + chunk * kChunkRows;
+    const unsigned char* scales = line(linear_.scales, group) + row * 2;
+    const unsigned char* zeros =
+        linear_.qzeros.data == nullptr ? nullptr : line(linear_.qzeros, group) + row / 2;
+    for (std::uint64_t word = 0; word < kChunkRows / 8; ++word) {
+      const std::uint32_t zero_word =
+          zeros == nullptr ? 0x88888888u : load<std::uint32_t>(zeros + word * 4);
+      eight_product_tables<Isa, kTarget, ZeroOrder::awq>(
+          scales + word * 16, linear_.scale_type, zero_word,
+          tables + word * 8 * Isa::template kTableBytes<kTarget>);
+    }
+  }
+
+  template <std::uint64_t kCount>
+  void emit_one_group(std::uint64_t k, std::uint64_t group) {
+    for (std::uint64_t chunk = 0; chunk < rows_ / kChunkRows; ++chunk) {
+      unsigned char* tables = tables_ + chunk * kChunkTables;
+      if (group != group_) build(chunk, group, tables);
+      const unsigned char* const by_quarter[kQuarters] = {tables, tables, tables, tables};
+      emit<kCount, true>(k, chunk, by_quarter);
+    }
+    group_ = group;
+  }
+
+  // Two to four groups in the block: the tables last for one chunk only.
+  void emit_groups(std::uint64_t k, const BlockGroups& groups) {
+    group_ = kNoGroup;
+    for (std::uint64_t chunk = 0; chunk < rows_ / kChunkRows; ++chunk) {
+      const unsigned char* by_quarter[kQuarters];
+      for (std::uint64_t i = 0; i < kQuarters; ++i) {
+        if (i != 0 && groups.group[i] == groups.group[i - 1]) {
+          by_quarter[i] = by_quarter[i - 1];
+          continue;
+        }
+        unsigned char* tables = tables_ + i * kChunkTables;
+        build(chunk, groups.group[i], tables);
+        by_quarter[i] = tables;
+      }
+      emit<kQuarters, false>(k, chunk, by_quarter);
+    }
+  }
+
+  template <std::uint64_t kCount, bool kOneTable>
+  void emit(std::uint64_t k, std::uint64_t chunk, const unsigned char* const* tables) {
+    const std::uint64_t pitch = linear_.in_features * kElement;
+    unsigned char* out = out_ + chunk * kChunkRows * pitch + k * kElement;
+    Isa::template emit<kTarget, kStream, kCount, kOneTable>(scratch_ + chunk / 4 * kLineScratch,
+                                                            chunk % 4, tables, out, pitch);
+  }
+
+  const PackedLinear& linear_;
+  const std::uint64_t row_;
+  const std::uint64_t rows_;
+  unsigned char* const out_;
+  std::uint64_t group_ = kNoGroup;  // whose tables are in tables_
+  alignas(64) unsigned char scratch_[kStripLines * kLineScratch];
+  alignas(64) unsigned char tables_[kChunks * kChunkTables];
+};
+
+template <class Isa, Target kTarget, bool kStream>
+[[gnu::noinline]] void gemm_strip(const PackedLinear& linear, std::uint64_t row, std::uint64_t rows,
+                                  unsigned char* out) {
+  GemmStrip<Isa, kTarget, kStream>(linear, row, rows, out).run();
+}
+
+template <class Isa, Target kTarget>
+void gemm_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
+               void* out, const OutputFormat& format) {
+  if (!groups_fit_vectors(linear)) {
+    return dequantize_plain<AwqGemm, kTarget>(linear, row_begin, row_end, out);
+  }
+  auto* const bytes = static_cast<unsigned char*>(out);
+  const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
+  const bool stream = can_stream<kTarget>(linear, format);
+  std::uint64_t row = row_begin;
+  while (row_end - row >= kChunkRows) {
+    std::uint64_t rows = (row_end - row) / kChunkRows * kChunkRows;
+    if (rows > kStripLines * kLineRows) rows = kStripLines * kLineRows;
+    unsigned char* to = bytes + (row - row_begin) * pitch;
+    if (stream) {
+      gemm_strip<Isa, kTarget, true>(linear, row, rows, to);
+    } else {
+      gemm_strip<Isa, kTarget, false>(linear, row, rows, to);
+    }
+    row += rows;
+  }
+  if (stream) Isa::fence();
+  dequantize_columns<AwqGemm, kTarget>(linear, row_begin, row, vector_columns(linear),
+                                       linear.in_features, out);
+  dequantize_plain<AwqGemm, kTarget>(linear, row, row_end, bytes + (row - row_begin) * pitch);
+}
+
+}  // namespace
+}  // namespace thaw::kernels

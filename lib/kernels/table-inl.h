@@ -1,0 +1,48 @@
+// The table of an instruction set, from its steps.
+#pragma once
+
+#include "kernels/cast-inl.h"
+#include "kernels/marlin-inl.h"
+#include "kernels/tables.h"
+
+namespace thaw::kernels {
+namespace {
+
+// One value of Target for each way to fill in the template argument of a layout's rows.
+#define THAW_DISPATCH(function)                                                                \
+  template <class Isa>                                                                         \
+  void function##_dispatch(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, \
+                           void* out, const OutputFormat& format) {                            \
+    switch (target_of(format)) {                                                               \
+      case Target::float16:                                                                    \
+        return function<Isa, Target::float16>(linear, begin, end, out, format);                \
+      case Target::bfloat16:                                                                   \
+        return function<Isa, Target::bfloat16>(linear, begin, end, out, format);               \
+      case Target::bfloat16_via_float16:                                                       \
+        return function<Isa, Target::bfloat16_via_float16>(linear, begin, end, out, format);   \
+      case Target::float32:                                                                    \
+        return function<Isa, Target::float32>(linear, begin, end, out, format);                \
+    }                                                                                          \
+  }
+THAW_DISPATCH(gemm_rows)
+THAW_DISPATCH(gemv_rows)
+THAW_DISPATCH(gemv_fast_all_rows)
+THAW_DISPATCH(marlin_rows)
+#undef THAW_DISPATCH
+
+template <class Isa>
+constexpr Layout kLayoutsOf[] = {
+    {AwqGemm::kName, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
+    {AwqGemv::kName, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
+    {AwqGemvFast::kName, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
+    {AwqMarlin::kName, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
+};
+
+template <class Isa>
+constexpr Table table_of(const char* name) {
+  return {name, kLayoutsOf<Isa>, sizeof kLayoutsOf<Isa> / sizeof kLayoutsOf<Isa>[0],
+          cast_with<Isa>};
+}
+
+}  // namespace
+}  // namespace thaw::kernels

@@ -1,0 +1,186 @@
+// Every table that this CPU runs, every layout, against the oracle: specs/numbers.md clauses 1-6.
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "kernels/packed_case.h"
+
+namespace thaw::test {
+namespace {
+
+using kernels::FloatType;
+using kernels::OutputFormat;
+using kernels::Rounding;
+using kernels::Stores;
+
+const std::vector<OutputFormat>& formats() {
+  static const std::vector<OutputFormat> all = {
+      {FloatType::float16, Rounding::exact, Stores::normal},
+      {FloatType::bfloat16, Rounding::exact, Stores::normal},
+      {FloatType::bfloat16, Rounding::via_float16, Stores::normal},
+      {FloatType::float32, Rounding::exact, Stores::normal},
+  };
+  return all;
+}
+
+// One case through all tables, formats and stores, whole and in part.
+void check_case(const PackedCase& packed) {
+  const std::uint64_t rows = packed.shape().out_features;
+  const std::uint64_t block = row_block(packed.shape().layout);
+  const kernels::TableList tables = kernels::available_tables();
+  for (OutputFormat format : formats()) {
+    const std::vector<unsigned char> want = packed.expected(format);
+    for (std::size_t i = 0; i < tables.count; ++i) {
+      for (const Stores stores : {Stores::normal, Stores::streaming}) {
+        format.stores = stores;
+        CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, 0, rows), "");
+        if (rows < 3 * block) continue;
+        CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, block, rows - block), "");
+        CHECK_EQ(packed.check(*tables.tables[i], format, want, 2 * block, 0, rows - 2 * block), "");
+      }
+    }
+  }
+}
+
+void check_shapes(const std::vector<Shape>& shapes) {
+  std::uint32_t seed = 1;
+  for (const Shape& shape : shapes) {
+    for (const FloatType type : {FloatType::float16, FloatType::bfloat16}) {
+      for (const Scales scales : {Scales::usual, Scales::random_bits}) {
+        check_case(PackedCase(shape, type, scales, ++seed));
+      }
+    }
+  }
+}
+
+TEST_CASE("awq_gemm: every shape, every table gives the oracle's bytes") {
+  check_shapes({
+      {"awq_gemm", 128, 128, 128},
+      {"awq_gemm", 256, 680, 128},              // a strip, a line, chunks, single words
+      {"awq_gemm", 384, 96, 384, true, 3, 20},  // one group; unaligned, a wider tensor
+      {"awq_gemm", 256, 64, 64, true, 1},       // two groups in a block
+      {"awq_gemm", 160, 160, 32, true, 2},      // four groups in a block, and a tail
+      {"awq_gemm", 192, 40, 96},                // a group boundary inside a block
+      {"awq_gemm", 320, 32, 160, false},        // no zeros
+      {"awq_gemm", 48, 40, 24, true, 1},        // too odd for vectors
+      {"awq_gemm", 64, 16, 8},
+      {"awq_gemm", 72, 40, 72, true, 6},  // rows of no whole number of cache lines
+      {"awq_gemm", 5, 8, 1, false, 1},
+      {"awq_gemm", 1, 8, 1},
+  });
+}
+
+TEST_CASE("awq_gemv: every shape, every table gives the oracle's bytes") {
+  check_shapes({
+      {"awq_gemv", 1024, 6, 128},
+      {"awq_gemv", 1152, 5, 128, true, 3, 20},  // nine groups
+      {"awq_gemv", 256, 9, 32, true, 1},
+      {"awq_gemv", 192, 3, 64, true, 2},
+      {"awq_gemv", 192, 4, 96, false},
+      {"awq_gemv", 640, 3, 640, true, 5},
+      {"awq_gemv", 48, 5, 24, true, 1},
+      {"awq_gemv", 72, 3, 72, true, 2},
+      {"awq_gemv", 24, 7, 8, false},
+      {"awq_gemv", 16, 1, 1},
+  });
+}
+
+TEST_CASE("awq_gemv_fast: every shape, every table gives the oracle's bytes") {
+  check_shapes({
+      {"awq_gemv_fast", 256, 16, 128},
+      {"awq_gemv_fast", 384, 12, 128, true, 3, 20},
+      {"awq_gemv_fast", 192, 8, 64, true, 1},
+      {"awq_gemv_fast", 192, 12, 96, true, 2},
+      {"awq_gemv_fast", 128, 20, 32},
+      {"awq_gemv_fast", 320, 4, 320, true, 5},
+      {"awq_gemv_fast", 192, 8, 24, true, 1},
+      {"awq_gemv_fast", 64, 4, 8},
+      {"awq_gemv_fast", 64, 8, 1},
+  });
+}
+
+TEST_CASE("awq_marlin: every shape, every table gives the oracle's bytes") {
+  check_shapes({
+      {"awq_marlin", 256, 192, 128},
+      {"awq_marlin", 256, 64, 256, true, 3, 20},
+      {"awq_marlin", 192, 192, 64, true, 1},
+      {"awq_marlin", 160, 64, 32, true, 2},
+      {"awq_marlin", 192, 64, 96},
+      {"awq_marlin", 48, 64, 48, true, 5},
+      {"awq_marlin", 48, 64, 24, true, 1},
+      {"awq_marlin", 16, 64, 8},
+  });
+}
+
+TEST_CASE("hostile scales: huge and tiny ones round, overflow and keep signs as the oracle does") {
+  std::uint32_t seed = 1000;
+  for (int trial = 0; trial < divided(8); ++trial) {
+    for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
+      for (const FloatType type : {FloatType::float16, FloatType::bfloat16}) {
+        for (const Scales scales : {Scales::huge, Scales::tiny, Scales::random_bits}) {
+          check_case(PackedCase({layout, 64, 64, 32}, type, scales, ++seed));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("float32 scales: the product is exact before its one rounding") {
+  std::uint32_t seed = 2000;
+  for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
+    for (const Scales scales : {Scales::usual, Scales::random_bits, Scales::huge, Scales::tiny}) {
+      check_case(PackedCase({layout, 128, 64, 64, true, 1}, FloatType::float32, scales, ++seed));
+    }
+  }
+}
+
+TEST_CASE("many rows: strips that follow each other") {
+  check_case(PackedCase({"awq_gemm", 160, 1200, 32}, FloatType::float16, Scales::usual, 3000));
+  check_case(PackedCase({"awq_gemm", 512, 1024, 128}, FloatType::float16, Scales::usual, 3001));
+}
+
+TEST_CASE("overflow: the count is that of the finite values that became infinite") {
+  std::uint32_t seed = 4000;
+  std::uint64_t seen = 0;
+  const kernels::TableList tables = kernels::available_tables();
+  for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
+    for (const FloatType type : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
+      for (const Scales scales : {Scales::huge, Scales::random_bits, Scales::usual}) {
+        const PackedCase packed({layout, 64, 64, 32}, type, scales, ++seed);
+        for (const OutputFormat& format : formats()) {
+          const std::vector<unsigned char> out = packed.expected(format);
+          const std::uint64_t want = packed.expected_overflows(format);
+          CAPTURE(layout);
+          CAPTURE(name_of(format));
+          CAPTURE(seed);
+          CHECK_EQ(kernels::count_overflows(layout, packed.linear(), 0, 64, out.data(), format),
+                   want);
+          seen += want;
+        }
+      }
+    }
+  }
+  CHECK_GT(seen, 0u);
+  CHECK_GE(tables.count, 1u);
+}
+
+TEST_CASE("tables: the best first, scalar last, found by name") {
+  const kernels::TableList tables = kernels::available_tables();
+  REQUIRE_GE(tables.count, 1u);
+  CHECK_EQ(std::string(tables.tables[tables.count - 1]->name), "scalar");
+  for (std::size_t i = 0; i < tables.count; ++i) {
+    bool runs_here = false;
+    CHECK_EQ(kernels::find_table(tables.tables[i]->name, &runs_here), tables.tables[i]);
+    CHECK(runs_here);
+    for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
+      const kernels::Layout* found = kernels::find_layout(*tables.tables[i], layout);
+      REQUIRE(found != nullptr);
+      CHECK_EQ(found->row_block, row_block(layout));
+    }
+    CHECK(kernels::find_layout(*tables.tables[i], "awq_gem") == nullptr);
+  }
+  CHECK(kernels::find_table("avx1024", nullptr) == nullptr);
+}
+
+}  // namespace
+}  // namespace thaw::test

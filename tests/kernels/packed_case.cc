@@ -1,0 +1,257 @@
+#include "kernels/packed_case.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <sstream>
+
+namespace thaw::test {
+namespace {
+
+using kernels::FloatType;
+
+struct Lines {
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+};
+
+struct Sizes {
+  Lines qweight, qzeros, scales;
+};
+
+std::uint64_t padded_groups(std::uint64_t groups) { return (groups + 7) / 8 * 8; }
+
+Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
+  const std::uint64_t k = s.in_features;
+  const std::uint64_t n = s.out_features;
+  const std::uint64_t groups = k / s.group_size;
+  if (s.layout == "awq_gemm") {
+    return {{k, n / 2}, {groups, n / 2}, {groups, n * scale_bytes}};
+  }
+  if (s.layout == "awq_gemv") {
+    return {{n, (k + 7) / 8 * 4}, {n, padded_groups(groups) / 2}, {n, groups * scale_bytes}};
+  }
+  if (s.layout == "awq_gemv_fast") {
+    return {{n / 4, k * 2}, {groups, n * scale_bytes}, {groups, n * scale_bytes}};
+  }
+  return {{k / 16, n * 8}, {0, 0}, {groups, n * scale_bytes}};
+}
+
+std::uint32_t scale_bits(std::mt19937& random, FloatType type, Scales kind) {
+  const oracle::Type& t = oracle_type(type);
+  const std::uint32_t bits = static_cast<std::uint32_t>(random()) & (t.sign | (t.sign - 1));
+  const std::uint32_t one_exponent = 1u << (t.precision - 1);
+  switch (kind) {
+    case Scales::random_bits:
+      return bits;
+    case Scales::huge:  // the top five binades, infinity and NaN
+      return (bits & ~(t.sign - 1)) | (t.infinity + one_exponent - 1 - bits % (6 * one_exponent));
+    case Scales::tiny:  // zero, subnormal, the lowest normal ones
+      return (bits & ~(t.sign - 1)) | bits % (4 * one_exponent);
+    case Scales::usual:
+      break;
+  }
+  const int exponent = type == FloatType::float16 ? 15 : 127;
+  return static_cast<std::uint32_t>(exponent - 9 + static_cast<int>(bits >> 3 & 3u)) *
+             one_exponent +
+         bits % one_exponent;
+}
+
+void fill(std::vector<unsigned char>& bytes, std::mt19937& random) {
+  for (unsigned char& b : bytes) b = static_cast<unsigned char>(random());
+}
+
+kernels::FloatType type_of(const kernels::OutputFormat& format) { return format.type; }
+
+}  // namespace
+
+const oracle::Type& oracle_type(FloatType type) {
+  if (type == FloatType::float16) return oracle::kFloat16;
+  return type == FloatType::bfloat16 ? oracle::kBfloat16 : oracle::kFloat32;
+}
+
+std::string name_of(const kernels::OutputFormat& format) {
+  std::string name = format.type == FloatType::float16    ? "float16"
+                     : format.type == FloatType::bfloat16 ? "bfloat16"
+                                                          : "float32";
+  if (format.rounding == kernels::Rounding::via_float16) name += " via float16";
+  if (format.stores == kernels::Stores::streaming) name += " streaming";
+  return name;
+}
+
+std::uint64_t row_block(const std::string& layout) {
+  if (layout == "awq_gemm") return 8;
+  if (layout == "awq_gemv_fast") return 4;
+  return layout == "awq_marlin" ? 64 : 1;
+}
+
+int divided(int trials) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__aarch64__)
+  return trials < 8 ? 1 : trials / 8;
+#else
+  return trials;
+#endif
+}
+
+PackedCase::PackedCase(const Shape& shape, FloatType scale_type, Scales scales, std::uint32_t seed)
+    : shape_(shape), scale_type_(scale_type), seed_(seed) {
+  std::mt19937 random(seed);
+  const std::uint64_t element = static_cast<std::uint64_t>(oracle_type(scale_type).bytes);
+  const Sizes sizes = sizes_of(shape, element);
+  const auto allocate = [&](const Lines& lines, std::vector<unsigned char>& bytes,
+                            std::uint64_t& pitch) {
+    pitch = lines.bytes + shape.extra_pitch;
+    bytes.resize(shape.misalignment + (lines.count - 1) * pitch + lines.bytes);
+    bytes.shrink_to_fit();
+    fill(bytes, random);
+  };
+  allocate(sizes.qweight, qweight_, qweight_pitch_);
+  allocate(sizes.scales, scales_, scales_pitch_);
+  const auto fill_floats = [&](std::vector<unsigned char>& bytes, std::uint64_t pitch) {
+    for (std::uint64_t line = 0; line < sizes.scales.count; ++line) {
+      for (std::uint64_t i = 0; i < sizes.scales.bytes; i += element) {
+        const std::uint32_t bits = scale_bits(random, scale_type, scales);
+        std::memcpy(&bytes[shape.misalignment + line * pitch + i], &bits, element);
+      }
+    }
+  };
+  fill_floats(scales_, scales_pitch_);
+  if (shape.has_zeros && sizes.qzeros.count != 0) {
+    allocate(sizes.qzeros, qzeros_, qzeros_pitch_);
+    if (shape.layout == "awq_gemv_fast") fill_floats(qzeros_, qzeros_pitch_);
+  }
+}
+
+kernels::PackedLinear PackedCase::linear() const { return view(0, shape_.out_features); }
+
+kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) const {
+  const std::uint64_t element = static_cast<std::uint64_t>(oracle_type(scale_type_).bytes);
+  std::uint64_t qweight = shape_.misalignment;
+  std::uint64_t qzeros = shape_.misalignment;
+  std::uint64_t scales = shape_.misalignment + row * element;
+  if (shape_.layout == "awq_gemm") {
+    qweight += row / 2;
+    qzeros += row / 2;
+  } else if (shape_.layout == "awq_gemv") {
+    qweight += row * qweight_pitch_;
+    qzeros += row * qzeros_pitch_;
+    scales = shape_.misalignment + row * scales_pitch_;
+  } else if (shape_.layout == "awq_gemv_fast") {
+    qweight += row / 4 * qweight_pitch_;
+    qzeros += row * element;
+  } else {
+    qweight += row * 8;
+  }
+  kernels::PackedLinear linear;
+  linear.qweight = {qweight_.data() + qweight, qweight_pitch_};
+  if (!qzeros_.empty()) linear.qzeros = {qzeros_.data() + qzeros, qzeros_pitch_};
+  linear.scales = {scales_.data() + scales, scales_pitch_};
+  linear.in_features = shape_.in_features;
+  linear.out_features = rows;
+  linear.group_size = shape_.group_size;
+  linear.scale_type = scale_type_;
+  return linear;
+}
+
+oracle::Packed PackedCase::packed() const {
+  oracle::Packed packed;
+  packed.qweight = {qweight_.data() + shape_.misalignment, qweight_pitch_};
+  if (!qzeros_.empty()) packed.qzeros = {qzeros_.data() + shape_.misalignment, qzeros_pitch_};
+  packed.scales = {scales_.data() + shape_.misalignment, scales_pitch_};
+  packed.in_features = shape_.in_features;
+  packed.out_features = shape_.out_features;
+  packed.group_size = shape_.group_size;
+  packed.scale_type = oracle_type(scale_type_);
+  return packed;
+}
+
+std::vector<unsigned char> PackedCase::expected(const kernels::OutputFormat& format) const {
+  const oracle::Packed p = packed();
+  const oracle::Type& type = oracle_type(type_of(format));
+  const bool via = format.rounding == kernels::Rounding::via_float16;
+  const auto bytes = static_cast<std::uint64_t>(type.bytes);
+  std::vector<unsigned char> out(p.in_features * p.out_features * bytes);
+  for (std::uint64_t n = 0; n < p.out_features; ++n) {
+    // Elements of one group with the same code are the same: remember them.
+    std::uint32_t known[16] = {};
+    std::uint32_t have = 0;
+    for (std::uint64_t k = 0; k < p.in_features; ++k) {
+      if (k % p.group_size == 0) have = 0;
+      const oracle::Element e = oracle::element(shape_.layout.c_str(), p, n, k);
+      if ((have >> e.code & 1u) == 0) {
+        known[e.code] = oracle::rounded(oracle::value(e, p.scale_type), type, via);
+        have |= 1u << e.code;
+      }
+      std::memcpy(&out[(n * p.in_features + k) * bytes], &known[e.code], bytes);
+    }
+  }
+  return out;
+}
+
+std::uint64_t PackedCase::expected_overflows(const kernels::OutputFormat& format) const {
+  const oracle::Packed p = packed();
+  const oracle::Type& type = oracle_type(type_of(format));
+  const bool via = format.rounding == kernels::Rounding::via_float16;
+  std::uint64_t count = 0;
+  for (std::uint64_t n = 0; n < p.out_features; ++n) {
+    for (std::uint64_t k = 0; k < p.in_features; ++k) {
+      const oracle::Number exact =
+          oracle::value(oracle::element(shape_.layout.c_str(), p, n, k), p.scale_type);
+      const std::uint32_t bits = oracle::rounded(exact, type, via);
+      count += exact.kind == oracle::Number::finite && (bits & ~type.sign) == type.infinity ? 1 : 0;
+    }
+  }
+  return count;
+}
+
+std::string PackedCase::check(const kernels::Table& table, const kernels::OutputFormat& format,
+                              const std::vector<unsigned char>& want, std::uint64_t first_row,
+                              std::uint64_t begin, std::uint64_t end) const {
+  constexpr std::uint64_t kCanary = 128;
+  const auto bytes = static_cast<std::uint64_t>(oracle_type(type_of(format)).bytes);
+  const std::uint64_t size = (end - begin) * shape_.in_features * bytes;
+  const std::uint64_t total = (size + 2 * kCanary + 63) / 64 * 64;
+  const std::unique_ptr<unsigned char, void (*)(void*)> memory(
+      static_cast<unsigned char*>(std::aligned_alloc(64, total)), std::free);
+  std::memset(memory.get(), 0xa5, total);
+  unsigned char* out = memory.get() + kCanary;
+
+  const kernels::Layout* layout = kernels::find_layout(table, shape_.layout.c_str());
+  if (layout == nullptr) return std::string(table.name) + " lacks " + shape_.layout;
+  const kernels::PackedLinear part = view(first_row, shape_.out_features - first_row);
+  layout->dequantize(part, begin, end, out, format);
+
+  std::ostringstream message;
+  message << table.name << ' ' << shape_.layout << ' ' << name_of(format) << " K "
+          << shape_.in_features << " N " << shape_.out_features << " G " << shape_.group_size
+          << " scale type " << static_cast<int>(scale_type_) << " seed " << seed_ << " view at "
+          << first_row << " rows " << begin << ".." << end << ": ";
+  for (std::uint64_t i = 0; i < total; ++i) {
+    const bool outside = i < kCanary || i >= kCanary + size;
+    if (outside && memory.get()[i] != 0xa5) {
+      message << "wrote outside, at byte " << static_cast<std::int64_t>(i - kCanary) << " of "
+              << size;
+      return message.str();
+    }
+  }
+  const unsigned char* correct = want.data() + (first_row + begin) * shape_.in_features * bytes;
+  if (std::memcmp(out, correct, size) == 0) return {};
+  for (std::uint64_t i = 0; i < size; i += bytes) {
+    if (std::memcmp(out + i, correct + i, bytes) == 0) continue;
+    const std::uint64_t n = first_row + begin + i / bytes / shape_.in_features;
+    const std::uint64_t k = i / bytes % shape_.in_features;
+    const oracle::Element e = oracle::element(shape_.layout.c_str(), packed(), n, k);
+    std::uint32_t got = 0;
+    std::uint32_t wanted = 0;
+    std::memcpy(&got, out + i, bytes);
+    std::memcpy(&wanted, correct + i, bytes);
+    message << "row " << n << " column " << k << std::hex << ": code 0x" << e.code << " zero 0x"
+            << e.zero << " scale 0x" << e.scale << " scaled zero 0x" << e.scaled_zero << ", got 0x"
+            << got << ", want 0x" << wanted;
+    break;
+  }
+  return message.str();
+}
+
+}  // namespace thaw::test

@@ -1,0 +1,63 @@
+// A random packed linear of any layout in memory of exactly its size, what it must become, and the
+// check of one kernel against that.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "support/oracle.h"
+
+namespace thaw::test {
+
+enum class Scales { usual, random_bits, huge, tiny };
+
+struct Shape {
+  std::string layout;
+  std::uint64_t in_features;
+  std::uint64_t out_features;
+  std::uint64_t group_size;
+  bool has_zeros = true;
+  std::uint64_t misalignment = 0;  // bytes
+  std::uint64_t extra_pitch = 0;   // bytes between lines, as a view of a wider tensor has
+};
+
+class PackedCase {
+ public:
+  PackedCase(const Shape& shape, kernels::FloatType scale_type, Scales scales, std::uint32_t seed);
+
+  [[nodiscard]] const Shape& shape() const { return shape_; }
+  [[nodiscard]] kernels::PackedLinear linear() const;
+  // A part of it that starts at out feature `row`, a multiple of the row block (of 8 for
+  // gemv_fast).
+  [[nodiscard]] kernels::PackedLinear view(std::uint64_t row, std::uint64_t rows) const;
+
+  // All elements as the output format has them.
+  [[nodiscard]] std::vector<unsigned char> expected(const kernels::OutputFormat& format) const;
+  // How many overflow: finite scale, finite zero, infinite result (or result on the way).
+  [[nodiscard]] std::uint64_t expected_overflows(const kernels::OutputFormat& format) const;
+
+  // Runs rows [begin, end) of the view that starts at `first_row`; empty, or what is wrong.
+  [[nodiscard]] std::string check(const kernels::Table& table, const kernels::OutputFormat& format,
+                                  const std::vector<unsigned char>& want, std::uint64_t first_row,
+                                  std::uint64_t begin, std::uint64_t end) const;
+
+ private:
+  [[nodiscard]] oracle::Packed packed() const;
+
+  Shape shape_;
+  kernels::FloatType scale_type_;
+  std::uint32_t seed_;
+  std::vector<unsigned char> qweight_, qzeros_, scales_;
+  std::uint64_t qweight_pitch_ = 0, qzeros_pitch_ = 0, scales_pitch_ = 0;
+};
+
+[[nodiscard]] const oracle::Type& oracle_type(kernels::FloatType type);
+[[nodiscard]] std::string name_of(const kernels::OutputFormat& format);
+[[nodiscard]] std::uint64_t row_block(const std::string& layout);
+
+// 1, or less under a sanitizer or an emulator: what to multiply trial counts by.
+[[nodiscard]] int divided(int trials);
+
+}  // namespace thaw::test

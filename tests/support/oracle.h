@@ -1,0 +1,228 @@
+// What every element of a packed weight is, worked out one at a time from the formulas of
+// specs/awq.md in exact integer arithmetic. Slow and plain on purpose, and shares nothing with
+// lib/: a mistake would have to be made twice to go unnoticed.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+namespace thaw::oracle {
+
+// A binary floating point type: the bits of its significand, the leading one included, and how
+// many times its smallest subnormal holds 2^-149, as a power of two.
+struct Type {
+  int precision;
+  int smallest;
+  std::uint32_t infinity;
+  std::uint32_t nan;
+  std::uint32_t sign;
+  int bytes;
+};
+inline constexpr Type kFloat16{11, 125, 0x7c00, 0x7e00, 0x8000, 2};
+inline constexpr Type kBfloat16{8, 16, 0x7f80, 0x7fc0, 0x8000, 2};
+inline constexpr Type kFloat32{24, 0, 0x7f800000, 0x7fc00000, 0x80000000, 4};
+
+// A number: sign and magnitude in units of 2^-149, wide enough for any sum that can come up.
+struct Number {
+  enum Kind { finite, infinite, nan } kind = finite;
+  bool negative = false;
+  std::array<std::uint32_t, 10> limb{};
+
+  [[nodiscard]] bool is_zero() const { return limb == std::array<std::uint32_t, 10>{}; }
+  [[nodiscard]] bool bit(int i) const { return i >= 0 && (limb[i / 32] >> (i % 32) & 1u) != 0; }
+  [[nodiscard]] int length() const {
+    int n = 320;
+    while (n > 0 && !bit(n - 1)) --n;
+    return n;
+  }
+};
+
+inline Number number_from_bits(std::uint32_t bits, const Type& type) {
+  Number result;
+  result.negative = (bits & type.sign) != 0;
+  const std::uint32_t magnitude = bits & ~type.sign;
+  if (magnitude >= type.infinity) {
+    result.kind = magnitude > type.infinity ? Number::nan : Number::infinite;
+    return result;
+  }
+  const std::uint32_t hidden = 1u << (type.precision - 1);
+  const std::uint32_t exponent = magnitude / hidden;
+  const std::uint32_t fraction = magnitude % hidden + (exponent != 0 ? hidden : 0);
+  const int shift = type.smallest + (exponent != 0 ? static_cast<int>(exponent) - 1 : 0);
+  for (int i = 0; i < 24; ++i) {
+    if ((fraction >> i & 1u) != 0) result.limb[(shift + i) / 32] |= 1u << ((shift + i) % 32);
+  }
+  return result;
+}
+
+// Nearest, ties to even, gradual underflow; NaN is the positive quiet one without payload.
+inline std::uint32_t bits_from_number(const Number& value, const Type& type) {
+  const std::uint32_t sign = value.negative ? type.sign : 0;
+  if (value.kind == Number::nan) return type.nan;
+  if (value.kind == Number::infinite) return sign | type.infinity;
+  int unit = value.length() - type.precision;  // the place of the last bit that stays
+  if (unit < type.smallest) unit = type.smallest;
+  std::uint64_t kept = 0;
+  for (int i = type.precision - 1; i >= 0; --i) kept = kept << 1 | (value.bit(unit + i) ? 1 : 0);
+  bool below = false;  // anything after the first bit that goes
+  for (int i = 0; i < unit - 1; ++i) below = below || value.bit(i);
+  if (value.bit(unit - 1) && (below || kept % 2 == 1)) ++kept;
+  const std::uint64_t bits =
+      (static_cast<std::uint64_t>(unit - type.smallest) << (type.precision - 1)) + kept;
+  return sign | (bits < type.infinity ? static_cast<std::uint32_t>(bits) : type.infinity);
+}
+
+// factor * value; the sign of zero as IEEE 754 has it, factor 0 being positive.
+inline Number times(int factor, Number value) {
+  if (value.kind == Number::infinite && factor == 0) value.kind = Number::nan;
+  value.negative = value.negative != (factor < 0);
+  std::uint64_t carry = 0;
+  for (std::uint32_t& limb : value.limb) {
+    carry += static_cast<std::uint64_t>(limb) *
+             static_cast<std::uint32_t>(factor < 0 ? -factor : factor);
+    limb = static_cast<std::uint32_t>(carry);
+    carry >>= 32;
+  }
+  return value;
+}
+
+inline Number plus(const Number& a, const Number& b) {
+  if (a.kind != Number::finite || b.kind != Number::finite) {
+    Number result = a.kind != Number::finite ? a : b;
+    const bool clash = a.kind == b.kind && a.negative != b.negative;
+    if (a.kind == Number::nan || b.kind == Number::nan || clash) result.kind = Number::nan;
+    return result;
+  }
+  Number result = a;
+  std::int64_t carry = 0;
+  const std::int64_t direction = a.negative == b.negative ? 1 : -1;
+  for (std::size_t i = 0; i < a.limb.size(); ++i) {
+    carry +=
+        static_cast<std::int64_t>(a.limb[i]) + direction * static_cast<std::int64_t>(b.limb[i]);
+    result.limb[i] = static_cast<std::uint32_t>(carry);
+    carry >>= 32;
+  }
+  if (carry < 0) {  // b was the larger: negate
+    result.negative = b.negative;
+    std::uint64_t one = 1;
+    for (std::uint32_t& limb : result.limb) {
+      one += static_cast<std::uint32_t>(~limb);
+      limb = static_cast<std::uint32_t>(one);
+      one >>= 32;
+    }
+  }
+  if (result.is_zero()) result.negative = a.negative && b.negative;
+  return result;
+}
+
+// --- the layouts
+
+struct Tensor {
+  const unsigned char* data = nullptr;
+  std::uint64_t pitch = 0;
+
+  [[nodiscard]] std::uint32_t at(std::uint64_t row, std::uint64_t column,
+                                 std::uint64_t bytes) const {
+    std::uint32_t value = 0;
+    for (std::uint64_t i = 0; i < bytes; ++i) {
+      value |= static_cast<std::uint32_t>(data[row * pitch + column * bytes + i]) << (8 * i);
+    }
+    return value;
+  }
+};
+
+struct Packed {
+  Tensor qweight, qzeros, scales;
+  std::uint64_t in_features, out_features, group_size;
+  Type scale_type;
+};
+
+// An element: code, scale, and the zero as an integer or, in gemv_fast, as a number.
+struct Element {
+  int code = 0;
+  int zero = 0;
+  std::uint32_t scale = 0;
+  std::uint32_t scaled_zero = 0;
+  bool sum = false;
+};
+
+inline int nibble(std::uint32_t word, std::uint64_t index) {
+  return static_cast<int>(word / (std::uint64_t{1} << (4 * index)) % 16);
+}
+
+inline constexpr int kOrder[8] = {0, 4, 1, 5, 2, 6, 3, 7};
+
+inline Element gemm_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  const std::uint64_t g = k / p.group_size;
+  e.code = nibble(p.qweight.at(k, n / 8, 4), kOrder[n % 8]);
+  e.zero = p.qzeros.data == nullptr ? 8 : nibble(p.qzeros.at(g, n / 8, 4), kOrder[n % 8]);
+  e.scale = p.scales.at(g, n, p.scale_type.bytes);
+  return e;
+}
+
+inline Element gemv_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  const std::uint64_t g = k / p.group_size;
+  e.code = nibble(p.qweight.at(n, k / 8, 4), k % 8);
+  e.zero = p.qzeros.data == nullptr ? 8 : nibble(p.qzeros.at(n, g / 8, 4), g % 8);
+  e.scale = p.scales.at(n, g, p.scale_type.bytes);
+  return e;
+}
+
+inline Element gemv_fast_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  const std::uint64_t a = k % 32 / 8;
+  const std::uint64_t b = k % 8 / 2;
+  const std::uint64_t c = k % 2;
+  const std::uint64_t f = 64 * (n % 4) + 32 * (k % 64 / 32) + 8 * b + 4 * c + a;
+  e.code = nibble(p.qweight.at(n / 4, 64 * (k / 64) + f / 4, 2), f % 4);
+  e.scale = p.scales.at(k / p.group_size, n, p.scale_type.bytes);
+  e.scaled_zero = p.qzeros.at(k / p.group_size, n, p.scale_type.bytes);
+  e.sum = true;
+  return e;
+}
+
+// By search: the one word and nibble of the line whose formula gives (n, k).
+inline Element marlin_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  e.zero = 8;
+  for (std::uint64_t w = n / 64 * 128; w < n / 64 * 128 + 128; ++w) {
+    const std::uint64_t t = w % 128 / 4;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      const std::uint64_t order = std::array<std::uint64_t, 8>{0, 2, 4, 6, 1, 3, 5, 7}[i];
+      const std::uint64_t sel = order % 4;
+      const std::uint64_t row = 64 * (w / 128) + 16 * (w % 4) + 8 * (order / 4) + t / 4;
+      const std::uint64_t column = sel < 2 ? 2 * (t % 4) + sel : 2 * (t % 4) + 8 + sel - 2;
+      if (row == n && column == k % 16) e.code = nibble(p.qweight.at(k / 16, w, 4), i);
+    }
+  }
+  const std::uint64_t column = p.group_size == p.in_features
+                                   ? n / 32 * 32 + 8 * (n % 8 / 2) + 2 * (n % 32 / 8) + n % 2
+                                   : 64 * (n / 64) + 8 * (n % 8) + n % 64 / 8;
+  e.scale = p.scales.at(k / p.group_size, column, p.scale_type.bytes);
+  return e;
+}
+
+inline Element element(const char* layout, const Packed& p, std::uint64_t n, std::uint64_t k) {
+  if (std::strcmp(layout, "awq_gemm") == 0) return gemm_element(p, n, k);
+  if (std::strcmp(layout, "awq_gemv") == 0) return gemv_element(p, n, k);
+  if (std::strcmp(layout, "awq_gemv_fast") == 0) return gemv_fast_element(p, n, k);
+  return marlin_element(p, n, k);
+}
+
+// The exact value of an element.
+inline Number value(const Element& e, const Type& scale_type) {
+  const Number scale = number_from_bits(e.scale, scale_type);
+  if (!e.sum) return times(e.code - e.zero, scale);
+  return plus(times(e.code, scale), number_from_bits(e.scaled_zero, scale_type));
+}
+
+// Rounded to `type`; `via` float16 first where asked.
+inline std::uint32_t rounded(const Number& exact, const Type& type, bool via_float16) {
+  if (!via_float16) return bits_from_number(exact, type);
+  return bits_from_number(number_from_bits(bits_from_number(exact, kFloat16), kFloat16), type);
+}
+
+}  // namespace thaw::oracle
