@@ -1,0 +1,48 @@
+"""Large shapes inside small memory."""
+
+import re
+import shutil
+import subprocess
+
+import support
+from support import ROOT, Case, make_checkpoint, read_checkpoint
+
+LIMIT_MIB = 256
+NEEDED = 12_000_000_000  # bytes of disk
+
+
+class Size(Case):
+    def setUp(self):
+        super().setUp()
+        if support.QUICK:
+            self.skipTest("too large for a sanitizer build")
+        if shutil.disk_usage(self.work).free < NEEDED:
+            self.skipTest("less than 12 GB of disk free")
+
+    def convert_in_group(self, model, out):
+        result = subprocess.run(
+            [ROOT / "tools" / "memory_limit.sh", str(LIMIT_MIB), support.THAW, "convert", model,
+             out], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+        self.assert_exit(result, 0)
+        found = re.search(r"most used (\d+), failcnt (\d+), killed 0", result.stderr)
+        if found is None:
+            self.assertIn("no memory controller", result.stderr)
+            self.skipTest("no memory controller here: ran under RLIMIT_DATA only")
+        # Nearly every page was had without the kernel looking for one to take away.
+        self.assertLess(int(found.group(2)), 100, result.stderr)
+
+    def test_a_70b_shard_in_256_mib(self):
+        for layout in ("gemm", "gemv", "gemv_fast", "marlin"):
+            with self.subTest(layout):
+                model = make_checkpoint(self.work / layout, "--shape", "llama-3-70b", "--layers",
+                                        "2", "--vocabulary", "32000", "--shard-per-layer",
+                                        "--layout", layout)
+                self.convert_in_group(model, self.work / "out")
+                shutil.rmtree(self.work / "out")
+                shutil.rmtree(model)
+
+    def test_60000_linears_in_256_mib(self):
+        model = make_checkpoint(self.work / "model", "--shape", "moe-60k-small",
+                                "--max-shard-size", "100GB")
+        self.convert_in_group(model, self.work / "out")
+        self.assertEqual(len(read_checkpoint(self.work / "out")), 60_000 + 60 * 5 + 3)
