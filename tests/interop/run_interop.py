@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Opens what thaw wrote with the libraries that people use: run_interop.py --thaw BIN
+
+For each checkpoint in tests/data that has reference logits: converts it, reads every tensor with
+safetensors' strict reader, loads it with transformers as a plain model (no quantization package is
+installed), and compares the logits with the stored ones. Ends with "N passed, N failed".
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import safetensors
+import torch
+import transformers
+from safetensors.torch import load_file
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
+MODELS = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin")
+QUANTIZATION_PACKAGES = ("awq", "autoawq", "gptqmodel", "auto_gptq", "compressed_tensors")
+DTYPES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
+# The stored logits come from the same weights and the same operations in float32; another
+# processor or build of torch adds them up in another order.
+TOLERANCE = 1e-4
+
+
+def convert(thaw, name, out, *options):
+    subprocess.run([thaw, "convert", DATA / name / "model", out, "--quiet", *options], check=True)
+
+
+def shard_files(out):
+    index = out / "model.safetensors.index.json"
+    if not index.exists():
+        return [out / "model.safetensors"]
+    return [out / name for name in sorted(set(json.loads(index.read_text())["weight_map"]
+                                              .values()))]
+
+
+def check_tensors(name, out):
+    """Every tensor, as safetensors reads it, has the expected type, shape and bits."""
+    expected = json.loads((DATA / name / "expected.json").read_text())
+    found = {}
+    for file in shard_files(out):
+        with safetensors.safe_open(file, framework="pt") as shard:
+            assert shard.metadata()["format"] == "pt"
+            for tensor_name in shard.keys():
+                tensor = shard.get_tensor(tensor_name)
+                bits = tensor.view(torch.int32 if tensor.dtype == torch.float32 else torch.int16)
+                found[tensor_name] = {
+                    "dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape),
+                    "sha256": hashlib.sha256(bits.numpy().tobytes()).hexdigest()}
+    assert found == expected, f"{len(found)} tensors, not the expected ones"
+
+
+def load(out, dtype):
+    model, info = transformers.AutoModelForCausalLM.from_pretrained(
+        out, torch_dtype=dtype, attn_implementation="eager", local_files_only=True,
+        output_loading_info=True)
+    for kind, names in info.items():
+        assert not names, f"{kind}: {names}"
+    assert getattr(model.config, "quantization_config", None) is None
+    return model.eval()
+
+
+def check_logits(name, out):
+    """transformers gives the stored logits from the float checkpoint."""
+    reference = load_file(DATA / name / "reference.safetensors")
+    with torch.no_grad():
+        logits = load(out, torch.float32)(input_ids=reference["input_ids"]).logits
+    stored = reference["logits"]
+    assert logits.shape == stored.shape
+    difference = (logits - stored).abs().max().item()
+    print(f"  {name}: largest difference of a logit {difference:.3g}")
+    assert difference <= TOLERANCE, difference
+    assert torch.equal(logits.argmax(-1), stored.argmax(-1))
+
+
+def check_sharded(thaw, name, work):
+    """Small shards with an index load alike."""
+    convert(thaw, name, work / "sharded", "--max-shard-size", "200kB")
+    assert len(shard_files(work / "sharded")) > 2
+    check_tensors(name, work / "sharded")
+    check_logits(name, work / "sharded")
+
+
+def check_bfloat16(thaw, name, work):
+    """The edited config makes transformers load the type that was asked for."""
+    convert(thaw, name, work / "bfloat16", "--dtype", "bfloat16")
+    model = load(work / "bfloat16", "auto")
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+
+
+def check_tokenizer(name, out):
+    before = transformers.AutoTokenizer.from_pretrained(DATA / name / "model")
+    after = transformers.AutoTokenizer.from_pretrained(out)
+    text = "Return the number of items in a container."
+    assert before(text)["input_ids"] == after(text)["input_ids"]
+
+
+def check_no_quantization_package():
+    present = [name for name in QUANTIZATION_PACKAGES if importlib.util.find_spec(name)]
+    assert not present, f"installed: {present}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--thaw", required=True)
+    thaw = pathlib.Path(parser.parse_args().thaw).resolve()
+    torch.manual_seed(0)
+    passed = failed = 0
+
+    def check(what, function, *arguments):
+        nonlocal passed, failed
+        try:
+            function(*arguments)
+            passed += 1
+        except Exception:
+            failed += 1
+            print(f"FAILED: {what}")
+            traceback.print_exc(file=sys.stdout)
+
+    check("no quantization package", check_no_quantization_package)
+    for name in MODELS:
+        with tempfile.TemporaryDirectory() as folder:
+            work = pathlib.Path(folder)
+            check(f"{name}: convert", convert, thaw, name, work / "out")
+            check(f"{name}: tensors", check_tensors, name, work / "out")
+            check(f"{name}: logits", check_logits, name, work / "out")
+            check(f"{name}: tokenizer", check_tokenizer, name, work / "out")
+            check(f"{name}: sharded", check_sharded, thaw, name, work)
+            check(f"{name}: bfloat16", check_bfloat16, thaw, name, work)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
