@@ -48,6 +48,8 @@ class Checkpoint {
  public:
   // As the user named it; for messages.
   [[nodiscard]] const std::string& path() const;
+  // Where the files are: the directory, that of a bare file, or the snapshot in the cache.
+  [[nodiscard]] const std::string& directory() const;
   [[nodiscard]] std::span<const Shard> shards() const;
   // Sorted by name, bytewise.
   [[nodiscard]] std::span<const Tensor> tensors() const;
@@ -88,7 +90,6 @@ class Checkpoint {
 
 // `model`: a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face
 // cache. Errors: ErrorCode::input (missing, damaged, unsafe), ErrorCode::io.
-[[nodiscard]] Result<Checkpoint> open_checkpoint(FileSystem& file_system,
-                                                 const std::string& model);
+[[nodiscard]] Result<Checkpoint> open_checkpoint(FileSystem& file_system, const std::string& model);
 
 }  // namespace thaw

@@ -48,6 +48,24 @@ std::string_view as_string(const simdjson::dom::element& element) {
   return known<std::string_view>(element);
 }
 
+std::optional<std::string_view> repeated_key(const simdjson::dom::element& element) {
+  if (element.is_array()) {
+    for (const simdjson::dom::element item : as_array(element)) {
+      if (const auto repeated = repeated_key(item)) return repeated;
+    }
+  } else if (element.is_object()) {
+    std::vector<std::string_view> keys;
+    for (const simdjson::dom::key_value_pair member : as_object(element)) {
+      keys.push_back(member.key);
+      if (const auto repeated = repeated_key(member.value)) return repeated;
+    }
+    std::sort(keys.begin(), keys.end());
+    const auto twin = std::adjacent_find(keys.begin(), keys.end());
+    if (twin != keys.end()) return *twin;
+  }
+  return std::nullopt;
+}
+
 std::string_view explain(simdjson::error_code error) {
   switch (error) {
     case simdjson::DEPTH_ERROR:

@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include <cstddef>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -29,6 +30,10 @@ class StrictParser {
 [[nodiscard]] simdjson::dom::array as_array(const simdjson::dom::element& element);
 [[nodiscard]] simdjson::dom::object as_object(const simdjson::dom::element& element);
 [[nodiscard]] std::string_view as_string(const simdjson::dom::element& element);
+
+// A key that stands twice in one object anywhere in the element; nothing when there is none. As
+// deep as the parser allows.
+[[nodiscard]] std::optional<std::string_view> repeated_key(const simdjson::dom::element& element);
 
 // What is wrong, in words for a message.
 [[nodiscard]] std::string_view explain(simdjson::error_code error);

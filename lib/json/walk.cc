@@ -49,7 +49,12 @@ struct ObjectWalk::State {
     const std::string_view raw = splitter.value();
     if (!check_length(raw.size(), splitter.value_begin())) return false;
     const simdjson::error_code error = values.parse(raw, value);
-    if (!error) return true;
+    if (!error) {
+      const std::optional<std::string_view> twin = repeated_key(value);
+      if (!twin) return true;
+      return fail_at(splitter.value_begin(), key,
+                     "the key \"" + printable(*twin) + "\" stands twice in one object");
+    }
     const Flaw flaw = locate(raw, options.most_depth);
     return fail_at(splitter.value_begin() + flaw.offset, key, "not valid JSON: " + flaw.what);
   }

@@ -16,7 +16,8 @@
 
 namespace thaw::json {
 
-// A valid value. A borrow: until the walk that it came from moves or ends.
+// A valid value. A borrow: what ObjectWalk::value() gives, until the walk moves or ends; what a
+// visitor gets, until it returns.
 class Value {
  public:
   [[nodiscard]] Kind kind() const;

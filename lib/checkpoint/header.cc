@@ -1,0 +1,122 @@
+#include "checkpoint/header.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "checkpoint/coverage.h"
+#include "checkpoint/entry.h"
+#include "json/walk.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr std::string_view kMetadataKey = "__metadata__";
+constexpr std::uint64_t kPassedStep = 4u << 20;
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Clause 7.
+void read_metadata(std::string_view path, const json::Value& value,
+                   std::map<std::string, std::string>& metadata, ErrorList& errors) {
+  const Place place{.file = path, .tensor = kMetadataKey};
+  if (value.kind() != json::Kind::object) {
+    errors.add(fail(ErrorCode::input, place, "the metadata", value.text(), "an object of strings"));
+    return;
+  }
+  value.each_member([&](std::string_view key, const json::Value& member) {
+    const std::optional<std::string_view> text = member.as_string();
+    if (!text) {
+      errors.add(
+          fail(ErrorCode::input, place, '"' + printable(key) + '"', member.text(), "a string"));
+    } else {
+      metadata.emplace(key, *text);
+    }
+  });
+}
+
+// Clause 6: a name stands once. The tensors are sorted by name.
+void check_names_differ(std::string_view path, std::span<const Tensor> tensors, ErrorList& errors) {
+  for (std::size_t i = 1; i < tensors.size(); ++i) {
+    if (tensors[i - 1].name != tensors[i].name) continue;
+    errors.add(fail(ErrorCode::input, {.file = path, .tensor = tensors[i].name},
+                    "stands twice in the header"));
+  }
+}
+
+}  // namespace
+
+// Clause 1.
+Result<std::uint64_t> header_length(std::string_view path, std::span<const std::byte> file) {
+  const Place place{.file = path, .tensor = {}};
+  if (text_of(file).substr(0, 8) == "version ") {
+    return fail(ErrorCode::input, place, "is a pointer of Git LFS, not the file itself",
+                "Fetch the files with: git lfs pull");
+  }
+  if (file.size() < kHeaderBegin) {
+    return fail(ErrorCode::input, place, "not a safetensors file: size",
+                std::to_string(file.size()) + " bytes", "at least 8");
+  }
+  const auto length = load_little_endian<std::uint64_t>(file.data());
+  if (length > kLongestHeader) {
+    return fail(ErrorCode::input, place, "not a safetensors file: header length",
+                std::to_string(length), "at most " + std::to_string(kLongestHeader));
+  }
+  if (length > file.size() - kHeaderBegin) {
+    return fail(ErrorCode::input, place,
+                "header length: got " + std::to_string(length) + ", expected at most " +
+                    std::to_string(file.size() - kHeaderBegin) + ", the rest of the file",
+                "The file may be an incomplete download.");
+  }
+  return length;
+}
+
+Status read_header(std::string_view path, std::span<const std::byte> file, std::uint32_t shard,
+                   TensorTable& table, const std::function<void(std::uint64_t)>& passed) {
+  THAW_ASSIGN_OR_RETURN(const std::uint64_t length, header_length(path, file));
+  const std::string_view text = text_of(file).substr(kHeaderBegin, length);
+  if (text.empty() || text.front() != '{') {
+    const std::string got = text.empty() ? "nothing" : '"' + printable(text.substr(0, 1)) + '"';
+    return fail(ErrorCode::input, {.file = path, .tensor = {}}, "the header begins with", got, "{");
+  }
+  const std::uint64_t data_begin = kHeaderBegin + length;
+  const std::size_t first = table.tensors.size();
+  ErrorList errors;
+  EntryReader entries(path, data_begin, file.size() - data_begin, shard, table);
+  bool metadata_seen = false;
+  std::uint64_t told = 0;
+  json::ObjectWalk walk(path, text, kHeaderBegin);
+  while (walk.next()) {
+    if (passed && walk.offset() >= told + kPassedStep) {
+      told = walk.offset();
+      passed(told);
+    }
+    const std::optional<json::Value> value = walk.value();
+    if (!value) break;
+    if (walk.key() != kMetadataKey) {
+      entries.read(walk.key(), *value, errors);
+    } else if (metadata_seen) {
+      errors.add(fail(ErrorCode::input, {.file = path, .tensor = kMetadataKey},
+                      "stands twice in the header"));
+    } else {
+      metadata_seen = true;
+      read_metadata(path, *value, table.metadata, errors);
+    }
+  }
+  errors.add(walk.status());
+  const auto begin = table.tensors.begin() + static_cast<std::ptrdiff_t>(first);
+  std::sort(begin, table.tensors.end(),
+            [](const Tensor& a, const Tensor& b) { return a.name < b.name; });
+  const std::span<const Tensor> own = std::span<const Tensor>(table.tensors).subspan(first);
+  check_names_differ(path, own, errors);
+  // From here on every tensor is well formed on its own and lies inside the data. Of tensors that
+  // are not, the gaps would be reported once more.
+  if (errors.empty()) check_coverage(path, own, data_begin, file.size(), errors);
+  return errors.take();
+}
+
+}  // namespace thaw

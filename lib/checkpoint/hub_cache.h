@@ -1,0 +1,28 @@
+// Models in the local cache of the Hugging Face hub. specs/checkpoint.md clause 1. Internal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace thaw {
+
+// org/name[@revision], every part safe as a part of a path and of a command.
+struct HubName {
+  std::string org;
+  std::string name;
+  std::string revision;  // empty: main
+};
+
+[[nodiscard]] std::optional<HubName> parse_hub_name(std::string_view text);
+
+// The directory of the model's snapshot. An error that tells how to download it when it is not
+// there. Reads nothing but the local disk.
+[[nodiscard]] Result<std::string> find_in_hub_cache(const HubName& name);
+
+// What to do about a file that is missing at `path`: a command, when the path lies in the cache.
+[[nodiscard]] std::string repair_hint(std::string_view path);
+
+}  // namespace thaw
