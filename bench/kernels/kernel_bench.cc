@@ -1,0 +1,215 @@
+// The kernels as the pipeline runs them: tiles into rotating buffers, one core, beside memcpy of
+// the same number of output bytes in the same process.
+//
+//   kernel_bench                                        8192 x 28672, group 128
+//   THAW_BENCH_K=28672 THAW_BENCH_N=8192 kernel_bench   another shape; THAW_BENCH_G the group size
+//   --benchmark_filter='awq_gemm/avx512'                any flag of Google Benchmark
+//
+// Every iteration also times a memcpy; the counter `x_memcpy` is the ratio of the two sums. That
+// stays meaningful when the machine's speed drifts, as shared machines' does.
+#include <benchmark/benchmark.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+
+namespace {
+
+using namespace thaw::kernels;
+using Clock = std::chrono::steady_clock;
+
+std::uint64_t setting(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+// Zero pages already touched, aligned to 2 MiB, huge where asked: what the pipeline's buffers are.
+class Memory {
+ public:
+  Memory(std::uint64_t bytes, bool huge) {
+    constexpr std::uint64_t kHuge = std::uint64_t{2} << 20;
+    size_ = (bytes + 2 * kHuge - 1) / kHuge * kHuge;
+    mapped_ = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped_ == MAP_FAILED) std::abort();
+    madvise(mapped_, size_, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+    const auto address = (reinterpret_cast<std::uintptr_t>(mapped_) + kHuge - 1) / kHuge * kHuge;
+    data_ = reinterpret_cast<unsigned char*>(address);
+    std::memset(data_, 1, bytes);
+  }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  ~Memory() { munmap(mapped_, size_); }
+
+  [[nodiscard]] unsigned char* data() const { return data_; }
+
+ private:
+  void* mapped_ = nullptr;
+  std::uint64_t size_ = 0;
+  unsigned char* data_ = nullptr;
+};
+
+// One allocation serves as any layout's tensor: they all hold half a byte an element.
+struct Model {
+  std::uint64_t k = setting("THAW_BENCH_K", 8192);
+  std::uint64_t n = setting("THAW_BENCH_N", 28672);
+  std::uint64_t g = setting("THAW_BENCH_G", 128);
+  Memory qweight{k * n / 2, false};  // small pages, as a mapped file's are
+  Memory qzeros{(k / g + 7) / 8 * 8 * n * 2, false};
+  Memory scales{(k / g + 7) / 8 * 8 * n * 2, false};
+  Memory copy_from{k * n * 2, true};
+  Memory copy_to{k * n * 2, true};
+  Memory tiles{3 * tile_bytes(4), true};
+
+  Model() {
+    std::mt19937_64 random(1);
+    for (std::uint64_t i = 0; i < k * n / 2; i += 8) {
+      const std::uint64_t bits = random();
+      std::memcpy(qweight.data() + i, &bits, 8);
+    }
+    for (std::uint64_t i = 0; i < k / g * n; ++i) {
+      const auto scale = static_cast<std::uint16_t>(0x1000 + random() % 0x0800);
+      std::memcpy(scales.data() + 2 * i, &scale, 2);
+      std::memcpy(qzeros.data() + 2 * i, &scale, 2);
+    }
+  }
+
+  [[nodiscard]] std::uint64_t tile_bytes(std::uint64_t element) const {
+    return std::min<std::uint64_t>(512, n) * k * element;
+  }
+
+  [[nodiscard]] PackedLinear linear(const std::string& layout) const {
+    PackedLinear linear;
+    linear.in_features = k;
+    linear.out_features = n;
+    linear.group_size = g;
+    linear.qweight.data = qweight.data();
+    linear.qzeros.data = qzeros.data();
+    linear.scales = {scales.data(), n * 2};
+    if (layout == "awq_gemm") {
+      linear.qweight.pitch = linear.qzeros.pitch = n / 2;
+    } else if (layout == "awq_gemv") {
+      linear.qweight.pitch = k / 2;
+      linear.qzeros.pitch = (k / g + 7) / 8 * 4;
+      linear.scales.pitch = (k / g + 7) / 8 * 16;
+    } else if (layout == "awq_gemv_fast") {
+      linear.qweight.pitch = k * 2;
+      linear.qzeros.pitch = n * 2;
+    } else {
+      linear.qweight.pitch = n * 8;
+      linear.qzeros = {};
+    }
+    return linear;
+  }
+};
+
+const Model& model() {
+  static const Model model;
+  return model;
+}
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void run(benchmark::State& state, const Layout& layout, const OutputFormat& format) {
+  const Model& m = model();
+  const PackedLinear linear = m.linear(layout.name);
+  const std::uint64_t element = format.type == FloatType::float32 ? 4 : 2;
+  // Transposing kernels: 512 rows. Row-major ones: about 1 MiB, which stays in the cache.
+  const bool row_major = layout.row_block < 8;
+  const std::uint64_t rows = row_major
+                                 ? std::max<std::uint64_t>(8, (1 << 20) / (m.k * element) / 8 * 8)
+                                 : std::min<std::uint64_t>(512, m.n);
+  const std::uint64_t tile = rows * m.k * element;
+  const std::uint64_t copied = m.k * m.n * 2;
+  double kernel_seconds = 0;
+  double copy_seconds = 0;
+  for (auto _ : state) {
+    const auto copy_start = Clock::now();
+    std::memcpy(m.copy_to.data(), m.copy_from.data(), copied);
+    benchmark::ClobberMemory();
+    copy_seconds += seconds_since(copy_start);
+    const auto start = Clock::now();
+    for (std::uint64_t row = 0, i = 0; row < m.n; row += rows, ++i) {
+      layout.dequantize(linear, row, std::min(row + rows, m.n), m.tiles.data() + i % 3 * tile,
+                        format);
+    }
+    const double seconds = seconds_since(start);
+    kernel_seconds += seconds;
+    state.SetIterationTime(seconds);
+  }
+  const double bytes = static_cast<double>(m.k * m.n * element);
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(m.k * m.n * element));
+  state.counters["x_memcpy"] =
+      (bytes / kernel_seconds) / (static_cast<double>(copied) / copy_seconds);
+}
+
+void run_cast(benchmark::State& state, CastFn cast, FloatType from, const OutputFormat& format) {
+  const Model& m = model();
+  constexpr std::uint64_t kCount = 1 << 18;
+  std::uint64_t overflows = 0;
+  for (auto _ : state) {
+    overflows += cast(m.scales.data(), from, m.tiles.data(), format, kCount);
+  }
+  benchmark::DoNotOptimize(overflows);
+  const std::uint64_t element = format.type == FloatType::float32 ? 4 : 2;
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(kCount * element));
+}
+
+const char* name_of(FloatType type) {
+  if (type == FloatType::float16) return "float16";
+  return type == FloatType::bfloat16 ? "bfloat16" : "float32";
+}
+
+void register_all() {
+  const TableList tables = available_tables();
+  for (std::size_t t = 0; t < tables.count; ++t) {
+    const Table& table = *tables.tables[t];
+    for (std::size_t l = 0; l < table.layout_count; ++l) {
+      const Layout& layout = table.layouts[l];
+      for (const FloatType type : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
+        for (const Stores stores : {Stores::streaming, Stores::normal}) {
+          const OutputFormat format{type, Rounding::exact, stores};
+          const std::string name = std::string(layout.name) + '/' + table.name + '/' +
+                                   name_of(type) +
+                                   (stores == Stores::streaming ? "/streaming" : "/normal");
+          benchmark::RegisterBenchmark(
+              name.c_str(),
+              [&layout, format](benchmark::State& state) { run(state, layout, format); })
+              ->UseManualTime()
+              ->Unit(benchmark::kMillisecond);
+        }
+      }
+    }
+    for (const FloatType from : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
+      for (const FloatType to : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
+        if (from == to) continue;
+        const std::string name =
+            std::string("cast/") + table.name + '/' + name_of(from) + '/' + name_of(to);
+        const CastFn cast = table.cast;
+        benchmark::RegisterBenchmark(name.c_str(), [cast, from, to](benchmark::State& state) {
+          run_cast(state, cast, from, {to, Rounding::exact, Stores::normal});
+        });
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
