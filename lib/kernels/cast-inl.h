@@ -136,7 +136,7 @@ class Caster {
 template <class Isa>
 inline std::uint64_t cast_with(const void* in, FloatType from, void* out,
                                const OutputFormat& format, std::uint64_t count) {
-  if (from == format.type) {  // the bits as they are: specs/numbers.md, casts
+  if (from == format.type) {  // the bits as they are: specs/numbers.md clause 7.3
     __builtin_memcpy(out, in, count * size_of(from));
     return 0;
   }
