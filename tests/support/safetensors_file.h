@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,17 @@ inline std::string raw_safetensors(std::string_view header, std::string_view dat
   file += header;
   file += data;
   return file;
+}
+
+// "{first,second}".
+inline std::string object_text(std::initializer_list<std::string_view> members) {
+  std::string text = "{";
+  for (const std::string_view member : members) {
+    if (text.size() > 1) text += ',';
+    text += member;
+  }
+  text += '}';
+  return text;
 }
 
 struct TensorSpec {
