@@ -83,9 +83,8 @@ struct Reader {
   }
 
   void take_all(const ConfigPlace& place) {
-    if (!place.node->is_object()) {
-      errors.add(fail(ErrorCode::input, Place{place.file, {}},
-                      place.key.empty() ? "its value" : printable(place.key),
+    if (!place.node->is_object()) {  // never a whole file: the checkpoint refuses those
+      errors.add(fail(ErrorCode::input, Place{place.file, {}}, printable(place.key),
                       node_text(*place.node), "an object"));
       return;
     }

@@ -19,6 +19,11 @@ namespace {
 
 constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or intermediate
 
+bool is_qweight(const Tensor& tensor) {
+  const std::optional<TensorName> name = split_tensor_name(tensor.name);
+  return name.has_value() && name->suffix == "qweight";
+}
+
 Problem check_partners(const ModuleTensors& tensors) {
   if (tensors.scales == nullptr) return "no scales";
   if (tensors.weight != nullptr) {
@@ -147,6 +152,9 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint) {
   result.warnings = config.warnings;
   result.config = std::move(config);
   result.consumed.resize(checkpoint.tensors().size());
+  // Counted first, because growing step by step would need three times the memory for a moment.
+  result.linears.reserve(static_cast<std::size_t>(
+      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_qweight)));
 
   ErrorList errors;
   for (const Tensor& tensor : checkpoint.tensors()) {
@@ -155,12 +163,12 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint) {
       errors.add(fail(ErrorCode::input, place, refusal->what, refusal->hint));
       continue;
     }
-    const std::optional<TensorName> name = split_tensor_name(tensor.name);
-    if (!name.has_value() || name->suffix != "qweight") continue;
-    const ModuleTensors tensors = find_module_tensors(checkpoint, name->module);
+    if (!is_qweight(tensor)) continue;
+    const std::string_view module = split_tensor_name(tensor.name)->module;
+    const ModuleTensors tensors = find_module_tensors(checkpoint, module);
     QuantizedLinear linear;
     if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
-      errors.add(fail(ErrorCode::input, Place{place.file, name->module},
+      errors.add(fail(ErrorCode::input, Place{place.file, module},
                       refusal->what + " (" + module_text(tensors) + ")", refusal->hint));
       continue;
     }

@@ -1,0 +1,90 @@
+// Runs the kernels on a recognised linear, as the program does: from the mapped checkpoint, in
+// tiles of rows.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "quant/linears.h"
+
+namespace thaw::test {
+
+// 64-byte aligned, with bytes behind it that must stay as they are.
+class TileBuffer {
+ public:
+  explicit TileBuffer(std::size_t size) : size_(size), storage_(size + 3 * kGuard, kPoison) {
+    void* at = storage_.data() + kGuard;
+    std::size_t space = storage_.size() - kGuard;
+    data_ = static_cast<std::byte*>(std::align(64, size + kGuard, at, space));
+    REQUIRE(data_ != nullptr);
+  }
+  [[nodiscard]] std::byte* data() { return data_; }
+  [[nodiscard]] bool guards_intact() const {
+    const auto poisoned = [](std::byte byte) { return byte == kPoison; };
+    return std::all_of(data_ - kGuard, data_, poisoned) &&
+           std::all_of(data_ + size_, data_ + size_ + kGuard, poisoned);
+  }
+
+ private:
+  static constexpr std::size_t kGuard = 64;
+  static constexpr std::byte kPoison{0xa5};
+  std::size_t size_;
+  std::vector<std::byte> storage_;
+  std::byte* data_ = nullptr;
+};
+
+inline std::size_t element_size(kernels::FloatType type) {
+  return type == kernels::FloatType::float32 ? 4 : 2;
+}
+
+// Out_features [first, last) of the linear, as a view of its own. Both are multiples of the row
+// block.
+inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const QuantizedLinear& linear,
+                                     std::uint64_t first, std::uint64_t last) {
+  const auto operand = [&](const PackedOperand& packed) -> kernels::Operand {
+    if (packed.tensor == nullptr) return {};
+    const std::uint64_t skip = packed.out_features_per_line != 0
+                                   ? first / packed.out_features_per_line * packed.pitch
+                                   : first / packed.block_rows * packed.block_bytes;
+    return {checkpoint.bytes(*packed.tensor).data() + skip, packed.pitch};
+  };
+  return {.qweight = operand(linear.qweight),
+          .qzeros = operand(linear.qzeros),
+          .scales = operand(linear.scales),
+          .in_features = linear.in_features,
+          .out_features = last - first,
+          .group_size = linear.group_size,
+          .scale_type = linear.scale_dtype == Dtype::f16 ? kernels::FloatType::float16
+                                                         : kernels::FloatType::bfloat16};
+}
+
+// The weight in tiles of `tile_rows`; with `as_views`, each tile from a view that begins with it.
+inline std::vector<std::byte> dequantize(const Checkpoint& checkpoint,
+                                         const QuantizedLinear& linear,
+                                         const kernels::Layout& kernel,
+                                         const kernels::OutputFormat& format,
+                                         std::uint64_t tile_rows, bool as_views = false) {
+  const std::uint64_t rows = linear.out_features;
+  const std::size_t row_size = linear.in_features * element_size(format.type);
+  std::vector<std::byte> weight(rows * row_size);
+  for (std::uint64_t first = 0; first < rows; first += tile_rows) {
+    const std::uint64_t last = std::min(first + tile_rows, rows);
+    const std::uint64_t base = as_views ? first : 0;
+    const kernels::PackedLinear view = view_of(checkpoint, linear, base, as_views ? last : rows);
+    TileBuffer tile((last - first) * row_size);
+    kernel.dequantize(view, first - base, last - base, tile.data(), format);
+    CHECK(tile.guards_intact());
+    std::memcpy(&weight[first * row_size], tile.data(), (last - first) * row_size);
+  }
+  return weight;
+}
+
+}  // namespace thaw::test

@@ -1,0 +1,241 @@
+// specs/awq.md clause 7.
+#include "quant/config.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "quant/model_files.h"
+
+namespace thaw {
+namespace {
+
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+Result<QuantConfig> read(const Files& files) {
+  const test::ModelDirectory directory;
+  directory.write_model("", {{"model.norm.weight", "F16", {8}}});
+  for (const auto& [name, text] : files) directory.write(name, text);
+  const Checkpoint checkpoint = directory.open();
+  return read_quant_config(checkpoint);
+}
+
+Files config(const std::string& quantization_config) {
+  return {{"config.json", R"({"quantization_config": )" + quantization_config + "}"}};
+}
+
+struct GoodRow {
+  const char* name;
+  Files files;
+  std::string source = "config.json: quantization_config";
+  std::string method = "awq";
+  std::string version = "gemm";
+  std::int64_t bits = 4;        // 0: not said
+  std::int64_t group_size = 0;  // 0: not said
+  int zero_point = -1;          // -1: not said
+  bool llm_awq = false;
+  std::size_t warnings = 0;
+};
+
+const std::vector<GoodRow>& good_rows() {
+  static const std::vector<GoodRow> rows = {
+      {.name = "no config.json", .files = {}, .source = "", .bits = 0},
+      {.name = "no config in config.json",
+       .files = {{"config.json", R"({"hidden_size": 128})"}},
+       .source = "",
+       .bits = 0},
+      {.name = "AutoAWQ",
+       .files = config(R"({"bits": 4, "group_size": 64, "modules_to_not_convert": null,
+                           "quant_method": "awq", "version": "gemm", "zero_point": true})"),
+       .group_size = 64,
+       .zero_point = 1},
+      {.name = "upper case",
+       .files = config(R"({"quant_method": "AWQ", "bits": 4, "version": "GEMV_FAST"})"),
+       .version = "gemv_fast"},
+      {.name = "old AutoAWQ",
+       .files = {{"config.json", "{}"},
+                 {"quant_config.json",
+                  R"({"zero_point": true, "q_group_size": 64, "w_bit": 4, "version": "GEMM"})"}},
+       .source = "quant_config.json",
+       .group_size = 64,
+       .zero_point = 1},
+      {.name = "GPTQModel",
+       .files = config(R"({"bits": 4, "group_size": -1, "method": "awq", "format": "gemm",
+                           "checkpoint_format": "gemm", "sym": true, "desc_act": false})"),
+       .group_size = -1},
+      {.name = "version before format",
+       .files = config(R"({"bits": 4, "version": "gemv", "format": "gemm"})"),
+       .version = "gemv",
+       .warnings = 1},
+      {.name = "quantize_config.json",
+       .files = {{"quantize_config.json", R"({"bits": 4, "quant_method": "awq"})"}},
+       .source = "quantize_config.json"},
+      {.name = "text_config",
+       .files = {{"config.json", R"({"vision_config": {"quantization_config": {"bits": 4}},
+           "text_config": {"quantization_config": {"w_bit": 4, "q_group_size": 32}}})"}},
+       .source = "config.json: text_config.quantization_config",
+       .group_size = 32},
+      {.name = "two levels down",
+       .files = {{"config.json", R"({"thinker_config": {"text_config":
+           {"quantization_config": {"bits": 4, "group_size": 128}}}})"}},
+       .source = "config.json: thinker_config.text_config.quantization_config",
+       .group_size = 128},
+      {.name = "compression_config",
+       .files = {{"config.json", R"({"compression_config": {"quant_method": "awq", "bits": 4}})"}},
+       .source = "config.json: compression_config"},
+      {.name = "null is absent",
+       .files = {{"config.json", R"({"quantization_config": null})"},
+                 {"quant_config.json", R"({"w_bit": 4, "q_group_size": null})"}},
+       .source = "quant_config.json"},
+      {.name = "a later place says the rest",
+       .files = {{"config.json", R"({"quantization_config": {"quant_method": "awq"}})"},
+                 {"quant_config.json", R"({"w_bit": 4, "q_group_size": 32})"}},
+       .group_size = 32},
+      {.name = "the first place wins",
+       .files = {{"config.json",
+                  R"({"quantization_config": {"bits": 4, "group_size": 64, "version": "gemm"}})"},
+                 {"quant_config.json", R"({"w_bit": 4, "q_group_size": 128, "version": "gemv"})"}},
+       .group_size = 64,
+       .warnings = 2},
+      {.name = "llm-awq by backend",
+       .files = config(R"({"bits": 4, "version": "gemv", "backend": "llm-awq"})"),
+       .version = "gemv",
+       .llm_awq = true},
+      {.name = "llm-awq by version",
+       .files = config(R"({"bits": 4, "version": "llm-awq"})"),
+       .version = "llm-awq",
+       .llm_awq = true},
+      {.name = "awq_marlin is how to run it",
+       .files = config(R"({"bits": 4, "quant_method": "awq_marlin", "version": "exllama"})"),
+       .method = "awq_marlin",
+       .version = "exllama"},
+      {.name = "auto-round with AWQ packing",
+       .files = config(R"({"bits": 4, "quant_method": "auto-round", "sym": true,
+                           "packing_format": "auto_round:auto_awq"})"),
+       .method = "auto-round"},
+      {.name = "auto-round by its backend",
+       .files = config(R"({"bits": 4, "quant_method": "intel/auto-round",
+                           "backend": "auto_round:awq"})"),
+       .method = "intel/auto-round"},
+      {.name = "empty transforms are none",
+       .files = config(R"({"bits": 4, "transform_config": {}, "rotation": null})")},
+  };
+  return rows;
+}
+
+struct BadRow {
+  const char* name;
+  Files files;
+  std::vector<std::string> expected;  // all of them in the message
+};
+
+const std::vector<BadRow>& bad_rows() {
+  static const std::vector<BadRow> rows = {
+      {"width 8",
+       config(R"({"bits": 8})"),
+       {"/config.json: quantization_config.bits: got 8, expected 4"}},
+      {"width as a string",
+       config(R"({"w_bit": "4"})"),
+       {"quantization_config.w_bit: got \"4\", expected an integer"}},
+      {"width as a float", config(R"({"bits": 4.0})"), {"quantization_config.bits: got a number"}},
+      {"group 0", config(R"({"group_size": 0})"), {"quantization_config.group_size: got 0"}},
+      {"group -2", config(R"({"q_group_size": -2})"), {"quantization_config.q_group_size: got -2"}},
+      {"group huge",
+       config(R"({"group_size": 9223372036854775807})"),
+       {"quantization_config.group_size: got 9223372036854775807, expected -1 or 1 to 1048576"}},
+      {"group beyond 64 bits",
+       config(R"({"group_size": 99999999999999999999})"),
+       {"quantization_config.group_size: got a number"}},
+      {"group as an array", config(R"({"group_size": [128]})"), {"group_size: got an array"}},
+      {"zero_point as a number",
+       config(R"({"zero_point": 1})"),
+       {"quantization_config.zero_point: got 1, expected true or false"}},
+      {"version as a number", config(R"({"version": 1})"), {"quantization_config.version: got 1"}},
+      {"unknown version",
+       config(R"({"version": "gemx"})"),
+       {"quantization_config.version: got gemx, expected gemm, gemv"}},
+      {"not an object",
+       config(R"("awq")"),
+       {"quantization_config: got \"awq\", expected an object"}},
+      {"wrong in a side file",
+       {{"quant_config.json", R"({"q_group_size": "128"})"}},
+       {"/quant_config.json: q_group_size: got \"128\""}},
+      {"wrong in a later place",
+       {{"config.json", R"({"quantization_config": {"bits": 4},
+                            "text_config": {"quantization_config": {"bits": true}}})"}},
+       {"text_config.quantization_config.bits: got true"}},
+      {"two errors at once", config(R"({"bits": 3, "group_size": -7})"), {"got 3", "got -7"}},
+      {"gptq",
+       config(R"({"quant_method": "gptq", "bits": 8, "group_size": 0})"),
+       {"quantization method gptq is not supported", "this version reads AWQ"}},
+      {"compressed-tensors",
+       {{"config.json", R"({"compression_config": {"quant_method": "compressed-tensors",
+                            "format": "pack-quantized", "version": 1}})"}},
+       {"quantization method compressed-tensors is not supported"}},
+      {"bitsandbytes",
+       config(R"({"quant_method": "bitsandbytes", "load_in_4bit": true})"),
+       {"quantization method bitsandbytes"}},
+      {"fp8", config(R"({"quant_method": "fp8"})"), {"quantization method fp8 is not supported"}},
+      {"a name with an escape", config(R"({"quant_method": "\u001b[31m"})"), {"method \\x1b[31m"}},
+      {"auto-round with GPTQ packing",
+       config(R"({"quant_method": "auto-round", "packing_format": "auto_round:auto_gptq",
+                  "backend": "awq"})"),
+       {"auto-round with GPTQ packing is not supported"}},
+      {"auto-round without packing",
+       config(R"({"quant_method": "auto-round"})"),
+       {"auto-round with GPTQ packing"}},
+      {"transform",
+       config(R"({"bits": 4, "transform_config": {"config_groups": {"a": {"type": "x"}}}})"),
+       {"quantization_config.transform_config: weights in a rotated basis"}},
+      {"rotation deep inside",
+       config(R"({"bits": 4, "extra": [{"input_Hadamard_size": 64}]})"),
+       {"input_Hadamard_size: weights in a rotated basis"}},
+  };
+  return rows;
+}
+
+TEST_CASE("read_quant_config: every place and spelling: the documented values") {
+  for (const GoodRow& row : good_rows()) {
+    CAPTURE(row.name);
+    const Result<QuantConfig> result = read(row.files);
+    REQUIRE_MESSAGE(result.ok(), result.error().text());
+    const QuantConfig& got = result.value();
+    CHECK(got.source == row.source);
+    CHECK(got.method == row.method);
+    CHECK(got.version == row.version);
+    CHECK(got.bits.value_or(0) == row.bits);
+    CHECK(got.group_size.value_or(0) == row.group_size);
+    CHECK((got.zero_point.has_value() ? int{*got.zero_point} : -1) == row.zero_point);
+    CHECK(got.llm_awq == row.llm_awq);
+    CHECK(got.warnings.size() == row.warnings);
+  }
+}
+
+TEST_CASE("read_quant_config: a wrong value: an error with the file and the key") {
+  for (const BadRow& row : bad_rows()) {
+    CAPTURE(row.name);
+    const Result<QuantConfig> result = read(row.files);
+    REQUIRE(!result.ok());
+    CHECK(result.error().code == ErrorCode::input);
+    for (const std::string& expected : row.expected) {
+      CHECK_MESSAGE(result.error().text().find(expected) != std::string::npos,
+                    result.error().text());
+    }
+  }
+}
+
+TEST_CASE("read_quant_config: two places that differ: the warning names both") {
+  const Result<QuantConfig> result =
+      read({{"config.json", R"({"quantization_config": {"group_size": 64}})"},
+            {"quant_config.json", R"({"q_group_size": 128})"}});
+  REQUIRE(result.ok());
+  REQUIRE(result.value().warnings.size() == 1);
+  CHECK(result.value().warnings[0] ==
+        "config.json says quantization_config.group_size = 64 but quant_config.json says "
+        "q_group_size = 128; the first is believed");
+}
+
+}  // namespace
+}  // namespace thaw
