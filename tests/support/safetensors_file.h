@@ -43,9 +43,14 @@ struct TensorSpec {
 // `"name":{...}` as it stands in a header.
 inline std::string entry_text(std::string_view name, std::string_view dtype, std::string_view shape,
                               std::uint64_t begin, std::uint64_t end) {
-  std::string text = "\"" + std::string(name) + "\":{\"dtype\":\"" + std::string(dtype) +
-                     "\",\"shape\":" + std::string(shape);
-  return text + ",\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(end) + "]}";
+  std::string text = "\"";
+  for (const std::string_view part : {name, std::string_view("\":{\"dtype\":\""), dtype,
+                                      std::string_view("\",\"shape\":"), shape}) {
+    text += part;
+  }
+  text += ",\"data_offsets\":[" + std::to_string(begin) + ",";
+  text += std::to_string(end) + "]}";
+  return text;
 }
 
 // A correct file. `metadata` is the JSON of __metadata__, or empty.
