@@ -83,7 +83,7 @@ std::string first_difference(std::span<const std::byte> got, std::span<const std
 
 // What one output format must give.
 struct Expectation {
-  const char* name;
+  std::string name;
   OutputFormat format;
   std::vector<std::byte> bytes;
 };
@@ -137,10 +137,10 @@ void check_linear(const Checkpoint& checkpoint, const QuantizedLinear& linear) {
   for (const Expectation& expected : expectations(checkpoint, linear)) {
     CAPTURE(expected.name);
     for (const kernels::Table* table : tables()) {
-      CAPTURE(table->name);
+      CAPTURE(std::string(table->name));
       const kernels::Layout& kernel = kernel_of(*table, linear);
       for (const Stores stores : {Stores::normal, Stores::streaming}) {
-        CAPTURE(static_cast<int>(stores));
+        CAPTURE((stores == Stores::streaming));
         OutputFormat format = expected.format;
         format.stores = stores;
         for (const std::uint64_t tile : {rows, block, 3 * block, linear.layout->row_step}) {
@@ -194,10 +194,10 @@ std::string expected_hash(const json::Node& expected, const std::string& name,
 }
 
 TEST_CASE("AutoAWQ checkpoints: every tensor of the float checkpoint: the expected hash") {
-  for (const char* folder :
+  for (const std::string folder :
        {"qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin"}) {
     CAPTURE(folder);
-    const std::string path = std::string(THAW_TEST_DATA "/") + folder;
+    const std::string path = THAW_TEST_DATA "/" + folder;
     Result<Checkpoint> opened = open_checkpoint(real_file_system(), path + "/model");
     REQUIRE_MESSAGE(opened.ok(), opened.error().text());
     const Checkpoint& checkpoint = opened.value();
@@ -206,11 +206,11 @@ TEST_CASE("AutoAWQ checkpoints: every tensor of the float checkpoint: the expect
         test::parse_json("expected.json", test::read_text(path + "/expected.json"));
     std::size_t checked = 0;
     for (const QuantizedLinear& linear : found.linears) {
-      CAPTURE(linear.module);
+      CAPTURE(std::string(linear.module));
       const std::string want = expected_hash(expected, std::string(linear.module) + ".weight",
                                              {linear.out_features, linear.in_features});
       for (const kernels::Table* table : tables()) {
-        CAPTURE(table->name);
+        CAPTURE(std::string(table->name));
         for (const Stores stores : {Stores::normal, Stores::streaming}) {
           const std::vector<std::byte> got =
               test::dequantize(checkpoint, linear, kernel_of(*table, linear),
@@ -223,7 +223,7 @@ TEST_CASE("AutoAWQ checkpoints: every tensor of the float checkpoint: the expect
     for (std::size_t i = 0; i < checkpoint.tensors().size(); ++i) {
       if (found.consumed[i] != 0) continue;
       const Tensor& tensor = checkpoint.tensors()[i];
-      CAPTURE(tensor.name);
+      CAPTURE(std::string(tensor.name));
       CHECK(test::sha256_hex(checkpoint.bytes(tensor)) ==
             expected_hash(expected, std::string(tensor.name),
                           {tensor.shape.begin(), tensor.shape.end()}));

@@ -27,7 +27,7 @@ Files config(const std::string& quantization_config) {
 }
 
 struct GoodRow {
-  const char* name;
+  std::string name;
   Files files;
   std::string source = "config.json: quantization_config";
   std::string method = "awq";
@@ -126,7 +126,7 @@ const std::vector<GoodRow>& good_rows() {
 }
 
 struct BadRow {
-  const char* name;
+  std::string name;
   Files files;
   std::vector<std::string> expected;  // all of them in the message
 };

@@ -76,7 +76,7 @@ TEST_CASE("find_quantized_linears: every golden file: layout, shape and operands
 
 TEST_CASE("find_quantized_linears: the AutoAWQ checkpoints: 14 linears of the right layout") {
   struct Row {
-    const char* folder;
+    std::string folder;
     const char* layout;
     std::uint64_t group_size;
   };
@@ -85,14 +85,14 @@ TEST_CASE("find_quantized_linears: the AutoAWQ checkpoints: 14 linears of the ri
         Row{"qwen2-awq-gemv_fast", "awq_gemv_fast", 64},
         Row{"qwen2-awq-marlin", "awq_marlin", 128}}) {
     CAPTURE(row.folder);
-    Result<Checkpoint> checkpoint = open_checkpoint(
-        real_file_system(), std::string(THAW_TEST_DATA "/") + row.folder + "/model");
+    Result<Checkpoint> checkpoint =
+        open_checkpoint(real_file_system(), THAW_TEST_DATA "/" + row.folder + "/model");
     REQUIRE_MESSAGE(checkpoint.ok(), checkpoint.error().text());
     const QuantizedLinears result = find(checkpoint.value());
     CHECK(result.linears.size() == 14);
     CHECK(result.warnings.empty());
     for (const QuantizedLinear& linear : result.linears) {
-      CAPTURE(linear.module);
+      CAPTURE(std::string(linear.module));
       CHECK(linear.layout->name == row.layout);
       CHECK(linear.group_size == row.group_size);
       CHECK(linear.in_features == (linear.module.ends_with("down_proj") ? 384 : 128));
@@ -107,7 +107,7 @@ std::string config(const std::string& version, std::int64_t group_size) {
 }
 
 struct GoodRow {
-  const char* name;
+  std::string name;
   std::string config;
   std::vector<test::ZeroTensor> tensors;
   const char* layout;

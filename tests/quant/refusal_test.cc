@@ -11,7 +11,7 @@ namespace thaw {
 namespace {
 
 struct BadRow {
-  const char* name;
+  std::string name;
   const char* version;
   std::int64_t group_size;
   std::vector<test::ZeroTensor> tensors;
