@@ -124,7 +124,7 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   for (const ConfigPlace& place : places) reader.take_all(place);
 
   QuantConfig config;
-  if (!places.empty()) config.source = places.front().text();
+  if (!places.empty()) config.source = printable(places.front().text());
   config.method = reader.method.value.value_or(config.method);
   config.version = reader.version.value.value_or(config.version);
   config.bits = reader.bits.value;

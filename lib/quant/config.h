@@ -14,9 +14,10 @@ namespace thaw {
 // What the configs of a checkpoint say. They are claims: the tensors decide (specs/awq.md
 // clause 8), except for the group size of layouts that pad their scales.
 struct QuantConfig {
-  std::string source;            // "config.json: text_config.quantization_config"; empty: nowhere
-  std::string method = "awq";    // quant_method, lower case; "awq" when not said
-  std::string version = "gemm";  // lower case; "gemm" when not said
+  // "config.json: text_config.quantization_config", safe for a terminal; empty: nowhere.
+  std::string source;
+  std::string method = "awq";              // quant_method, lower case; "awq" when not said
+  std::string version = "gemm";            // lower case; "gemm" when not said
   std::optional<std::int64_t> bits;        // 4 where it is said
   std::optional<std::int64_t> group_size;  // -1: one group over in_features
   std::optional<bool> zero_point;
