@@ -7,6 +7,7 @@ NAME chooses tests whose name holds it. Ends with "N passed, N failed".
 import argparse
 import pathlib
 import sys
+import time
 import unittest
 
 import support
@@ -18,6 +19,14 @@ class Results(unittest.TextTestResult):
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, **more)
         self.failed_tests = set()
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        self.stream.write(f"{time.monotonic() - self.began:.1f} s ")
+        super().addSuccess(test)
 
     def addFailure(self, test, err):
         super().addFailure(test, err)

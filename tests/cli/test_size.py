@@ -28,6 +28,7 @@ class Size(Case):
         if found is None:
             self.assertIn("no memory controller", result.stderr)
             self.skipTest("no memory controller here: ran under RLIMIT_DATA only")
+        print(f"{model.name}: {found.group(0)}", flush=True)
         # Nearly every page was had without the kernel looking for one to take away.
         self.assertLess(int(found.group(2)), 100, result.stderr)
 
