@@ -28,6 +28,24 @@ std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// The failures of independent steps as one. A lone failure stays as it is, with its own count of
+// what it left out.
+class Failures {
+ public:
+  void add(Status status) {
+    if (!status.ok()) all_.push_back(std::move(status));
+  }
+  [[nodiscard]] Status take() {
+    if (all_.size() == 1) return std::move(all_.front());
+    ErrorList list;
+    for (Status& status : all_) list.add(std::move(status));
+    return list.take();
+  }
+
+ private:
+  std::vector<Status> all_;
+};
+
 }  // namespace
 
 class CheckpointBuilder {
@@ -110,7 +128,7 @@ Status CheckpointBuilder::find_shards() {
 }
 
 Status CheckpointBuilder::read_directory() {
-  ErrorList errors;
+  Failures errors;
   auto config = read_object(kConfigName, &state_->config_text);
   if (!config.ok()) {
     errors.add(std::move(config).take_status());
@@ -147,7 +165,7 @@ Status CheckpointBuilder::check_names_differ() {
 
 Status CheckpointBuilder::read_headers() {
   TensorTable table;
-  ErrorList errors;
+  Failures errors;
   for (const std::string& name : shard_names_) {
     auto shard = open_shard(file_system_, place_.directory, name,
                             static_cast<std::uint32_t>(state_->shards.size()), table);

@@ -1,0 +1,181 @@
+"""Packed tensors that do not belong together: specs/awq.md."""
+
+from cases import case
+from model import LINEAR
+
+FILE = r"model\.safetensors: "
+MODULE = r"model\.layers\.0\.mlp\.up_proj[.:]"
+ALL = ("gemm", "gemv", "gemv_fast", "marlin")
+
+
+def bad_shape(layout, suffix, shape, *patterns, dtype=None, name=None):
+    shape_name = "x".join(str(extent) for extent in shape) if shape else dtype.lower()
+
+    @case(f"{layout}-{suffix}-{name or shape_name}", FILE, MODULE, *patterns, layout=layout)
+    def spoil(m):
+        m.spoil(suffix, dtype, shape)
+
+
+def lost(layout, suffix):
+    @case(f"{layout}-no-{suffix}", FILE, MODULE, layout=layout)
+    def spoil(m):
+        m.drop(suffix)
+
+
+for one in ALL:
+    lost(one, "scales")
+    lost(one, "qweight")
+    for tensor in ("qweight", "scales"):
+        bad_shape(one, tensor, [64], r"\[64\]")
+        bad_shape(one, tensor, [1, 64, 16], r"\[1, 64, 16\]")
+        bad_shape(one, tensor, [0, 64], r"\[0, 64\]")
+        bad_shape(one, tensor, None, "F64", dtype="F64")
+    bad_shape(one, "qweight", None, "U8", dtype="U8")
+    bad_shape(one, "scales", None, "I32", dtype="I32")
+for one in ("gemv", "gemv_fast"):
+    lost(one, "qzeros")
+
+# GEMM: qweight [128, 8], qzeros [2, 8], scales [2, 64].
+bad_shape("gemm", "qweight", [128, 7], r"\[128, 7\]")
+bad_shape("gemm", "qweight", [127, 8], r"127")
+bad_shape("gemm", "scales", [3, 64], "3")
+bad_shape("gemm", "scales", [2, 63], r"\[2, 63\]")
+bad_shape("gemm", "scales", [128, 64], "128", name="group-of-1")
+bad_shape("gemm", "qzeros", [1, 8], r"\[1, 8\]")
+bad_shape("gemm", "qzeros", [2, 7], r"\[2, 7\]")
+bad_shape("gemm", "qzeros", [16], r"\[16\]")
+bad_shape("gemm", "qzeros", None, "F16", dtype="F16")
+bad_shape("gemm", "qzeros", [2, 8], "I16", dtype="I16")
+# GEMV: qweight [64, 16], qzeros [64, 1], scales [64, 8].
+bad_shape("gemv", "scales", [64, 16], r"\[64, 16\]")
+bad_shape("gemv", "scales", [63, 8], r"\[63, 8\]")
+bad_shape("gemv", "qzeros", [64, 2], r"\[64, 2\]")
+bad_shape("gemv", "qzeros", [63, 1], r"\[63, 1\]")
+bad_shape("gemv", "qweight", [64, 15], "120|15")
+# GEMV_FAST: qweight [16, 128], qzeros and scales [8, 64].
+bad_shape("gemv_fast", "qweight", [16, 96], "96")
+bad_shape("gemv_fast", "qweight", [15, 128], "60|15")
+bad_shape("gemv_fast", "scales", [8, 63], r"\[8, 63\]")
+bad_shape("gemv_fast", "scales", [16, 64], r"\[16, 64\]")
+bad_shape("gemv_fast", "scales", None, "BF16", dtype="BF16", name="other-type-than-qzeros")
+bad_shape("gemv_fast", "qzeros", [16, 64], r"\[16, 64\]")
+bad_shape("gemv_fast", "qzeros", [8, 16], "I32", dtype="I32")
+# Marlin: qweight [8, 128], scales [2, 64].
+bad_shape("marlin", "qweight", [8, 127], r"\[8, 127\]")
+bad_shape("marlin", "scales", [3, 64], "3")
+bad_shape("marlin", "scales", [2, 63], r"\[2, 63\]")
+
+
+@case("gemv-group-that-does-not-divide", FILE, MODULE, "96|128", layout="gemv")
+def gemv_group(m):
+    m.quant()["group_size"] = 96
+
+
+@case("gemv-group-without-width", FILE, MODULE, "16", layout="gemv")
+def gemv_group_16(m):
+    m.quant()["group_size"] = 16
+
+
+@case("gemv-group-of-other-width", FILE, MODULE, layout="gemv")
+def gemv_group_64(m):
+    m.quant()["group_size"] = 32
+
+
+@case("gemv-wider-than-the-group", FILE, MODULE, layout="gemv")
+def gemv_wide_group(m):
+    m.quant()["group_size"] = 256
+
+
+@case("marlin-64-bad", FILE, MODULE, "32|64", layout="marlin")
+def marlin_n(m):
+    m.spoil("qweight", shape=[8, 64])
+    m.spoil("scales", shape=[2, 32])
+
+
+@case("weight-beside-qweight", FILE, MODULE, "weight")
+def weight_beside(m):
+    m.tensors[f"{LINEAR}.weight"] = ("F16", [64, 128])
+
+
+@case("bias-of-other-length", FILE, MODULE, "bias", r"\[63\]")
+def bias_length(m):
+    m.tensors[f"{LINEAR}.bias"] = ("F16", [63])
+
+
+@case("gptq-with-g-idx", FILE, MODULE, "GPTQ")
+def gptq(m):
+    m.tensors = {f"{LINEAR}.qweight": ("I32", [16, 64]), f"{LINEAR}.qzeros": ("I32", [2, 8]),
+                 f"{LINEAR}.scales": ("F16", [2, 64]), f"{LINEAR}.g_idx": ("I32", [128])}
+
+
+@case("gptq-without-g-idx", FILE, MODULE, "GPTQ")
+def old_gptq(m):
+    m.tensors = {f"{LINEAR}.qweight": ("I32", [16, 64]), f"{LINEAR}.qzeros": ("I32", [2, 8]),
+                 f"{LINEAR}.scales": ("F16", [2, 64])}
+
+
+@case("gptq-marlin", FILE, "Marlin")
+def gptq_marlin(m):
+    m.tensors = {f"{LINEAR}.B": ("I32", [8, 128]), f"{LINEAR}.s": ("F16", [2, 64])}
+
+
+@case("compressed-tensors", FILE, "weight_packed", "compressed-tensors")
+def compressed(m):
+    m.tensors = {f"{LINEAR}.weight_packed": ("I32", [64, 16]),
+                 f"{LINEAR}.weight_scale": ("F16", [64, 2])}
+    del m.config["quantization_config"]
+
+
+@case("mlx", FILE, MODULE, "MLX")
+def mlx(m):
+    m.tensors = {f"{LINEAR}.weight": ("U32", [64, 16]), f"{LINEAR}.scales": ("F16", [64, 2]),
+                 f"{LINEAR}.biases": ("F16", [64, 2])}
+    del m.config["quantization_config"]
+
+
+@case("activation-scales", FILE, r"mlp\.act\.scales: ", "activation|scales")
+def activation_scales(m):
+    m.tensors["model.layers.0.mlp.act.scales"] = ("F16", [128])
+
+
+@case("adapter", FILE, r"lora_A", "adapter")
+def adapter(m):
+    m.tensors[f"{LINEAR}.lora_A.weight"] = ("F16", [8, 128])
+
+
+@case("rotation", FILE, r"rotation", "rotat")
+def rotation(m):
+    m.tensors["model.layers.0.mlp.input_rotation"] = ("F16", [128, 128])
+
+
+@case("experts-in-one-tensor", FILE, MODULE, r"\[2, 128, 8\]")
+def experts(m):
+    m.spoil("qweight", shape=[2, 128, 8])
+
+
+@case("unknown-combination", FILE, MODULE, r"\[100, 10\]", r"\[7, 30\]")
+def unknown(m):
+    m.spoil("qweight", shape=[100, 10])
+    m.spoil("scales", shape=[7, 30])
+
+
+@case("nothing-quantized", "quantized")
+def nothing(m):
+    for suffix in ("qweight", "qzeros", "scales"):
+        m.drop(suffix)
+
+
+@case("no-tensors", "quantized")
+def no_tensors(m):
+    m.tensors = {}
+
+
+@case("module-name-with-escapes", FILE, r"a\\x1b\[31m\\n")
+def module_name(m):
+    m.tensors["a\x1b[31m\n.qweight"] = ("I32", [128, 8])
+
+
+@case("three-broken-modules", FILE, r"layers\.1\.", r"layers\.2\.", r"layers\.3\.")
+def three_broken(m):
+    for i in (1, 2, 3):
+        m.tensors[f"model.layers.{i}.mlp.up_proj.qweight"] = ("I32", [128, 8])
