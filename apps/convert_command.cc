@@ -46,7 +46,7 @@ void print_summary(const ConvertArguments& arguments, const ConvertReport& repor
   if (report.overflows > 0) {
     print_warning(std::to_string(report.overflows) + " values became infinite");
   }
-  write_stderr(report_text(report));
+  write_stderr(report_text(report, arguments.options.out));
 }
 
 int convert_model(const ConvertArguments& arguments) {

@@ -11,8 +11,8 @@ namespace thaw::app {
 [[nodiscard]] std::string plan_text(const PlanSummary& plan);
 [[nodiscard]] std::string plan_json(const PlanSummary& plan);
 
-// The lines at the end of a conversion.
-[[nodiscard]] std::string report_text(const ConvertReport& report);
+// The lines at the end of a conversion; `out` as the user spelled it.
+[[nodiscard]] std::string report_text(const ConvertReport& report, const std::string& out);
 [[nodiscard]] std::string report_json(const ConvertReport& report);
 // One line, {"event": "done", ...}, for --progress json.
 [[nodiscard]] std::string done_line(const ConvertReport& report);

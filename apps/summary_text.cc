@@ -89,7 +89,7 @@ std::string plan_text(const PlanSummary& plan) {
   return text + list_of("warnings", plan.warnings);
 }
 
-std::string report_text(const ConvertReport& report) {
+std::string report_text(const ConvertReport& report, const std::string& out) {
   const PlanSummary& plan = report.plan;
   std::array<char, 48> seconds{};
   std::snprintf(seconds.data(), seconds.size(), "%.2f s", report.seconds);
@@ -110,7 +110,7 @@ std::string report_text(const ConvertReport& report) {
                                          counted(plan.workers, "worker") + ", " + plan.isa);
   }
   if (!plan.not_carried.empty()) text += fact_line("not carried", listed(plan.not_carried));
-  return text + fact_line("out", printable(plan.out));
+  return text + fact_line("out", printable(out));
 }
 
 std::string inspection_text(const Inspection& inspection) {

@@ -25,4 +25,6 @@ show "$thaw" inspect "$model"
 show "$thaw" convert "$model" "$out" --force
 show ls -l "$out"
 show diff "$model/config.json" "$out/config.json" || true
-printf '\nThe program is %s; a model of yours:\n  %s convert MODEL OUT\n' "$thaw" "$thaw"
+printf '\n$ head -c 400 %s | tail -c +9\n' "$out/model.safetensors"
+head -c 400 "$out/model.safetensors" | tail -c +9
+printf '\n\nThe program is %s; a model of yours:\n  %s convert MODEL OUT\n' "$thaw" "$thaw"
