@@ -43,5 +43,26 @@ inline bool can_stream(const PackedLinear& linear, const OutputFormat& format) {
          linear.in_features * sizeof(ElementOf<kTarget>) % 64 == 0;
 }
 
+// Calls strip(row, rows, out, stream) for runs of at most `strip_rows` rows, finishes the columns
+// that the vectors leave over, and does it all in plain C++ where they do not fit.
+template <class Isa, class Layout, Target kTarget, class Strip>
+void for_strips(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
+                std::uint64_t strip_rows, void* out, const OutputFormat& format,
+                const Strip& strip) {
+  if (!groups_fit_vectors(linear)) {
+    return dequantize_plain<Layout, kTarget>(linear, row_begin, row_end, out);
+  }
+  const bool stream = can_stream<kTarget>(linear, format);
+  const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
+  auto* const bytes = static_cast<unsigned char*>(out);
+  for (std::uint64_t row = row_begin; row < row_end; row += strip_rows) {
+    const std::uint64_t left = row_end - row;
+    strip(row, left < strip_rows ? left : strip_rows, bytes + (row - row_begin) * pitch, stream);
+  }
+  if (stream) Isa::fence();
+  dequantize_columns<Layout, kTarget>(linear, row_begin, row_end, vector_columns(linear),
+                                      linear.in_features, out);
+}
+
 }  // namespace
 }  // namespace thaw::kernels

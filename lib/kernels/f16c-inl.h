@@ -9,7 +9,14 @@ namespace {
 
 struct F16c {
   static bool load_scales(const void* from, FloatType type, float* out) {
-    const __m128i bits = load_128(from);
+    return widen_scales(load_128(from), type, out);
+  }
+
+  static bool load_four_scales(const void* from, FloatType type, float* out) {
+    return widen_scales(load_64(from), type, out);
+  }
+
+  static bool widen_scales(__m128i bits, FloatType type, float* out) {
     const __m256 values =
         type == FloatType::float16
             ? _mm256_cvtph_ps(bits)

@@ -163,28 +163,16 @@ template <class Isa, Target kTarget, bool kStream>
 template <class Isa, Target kTarget>
 void gemm_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                void* out, const OutputFormat& format) {
-  if (!groups_fit_vectors(linear)) {
-    return dequantize_plain<AwqGemm, kTarget>(linear, row_begin, row_end, out);
-  }
-  auto* const bytes = static_cast<unsigned char*>(out);
-  const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
-  const bool stream = can_stream<kTarget>(linear, format);
-  std::uint64_t row = row_begin;
-  while (row_end - row >= kChunkRows) {
-    std::uint64_t rows = (row_end - row) / kChunkRows * kChunkRows;
-    if (rows > kStripLines * kLineRows) rows = kStripLines * kLineRows;
-    unsigned char* to = bytes + (row - row_begin) * pitch;
-    if (stream) {
-      gemm_strip<Isa, kTarget, true>(linear, row, rows, to);
-    } else {
-      gemm_strip<Isa, kTarget, false>(linear, row, rows, to);
-    }
-    row += rows;
-  }
-  if (stream) Isa::fence();
-  dequantize_columns<AwqGemm, kTarget>(linear, row_begin, row, vector_columns(linear),
-                                       linear.in_features, out);
-  dequantize_plain<AwqGemm, kTarget>(linear, row, row_end, bytes + (row - row_begin) * pitch);
+  const std::uint64_t vector_end = row_begin + (row_end - row_begin) / kChunkRows * kChunkRows;
+  for_strips<Isa, AwqGemm, kTarget>(
+      linear, row_begin, vector_end, kStripLines * kLineRows, out, format,
+      [&](std::uint64_t row, std::uint64_t rows, unsigned char* to, bool stream) {
+        stream ? gemm_strip<Isa, kTarget, true>(linear, row, rows, to)
+               : gemm_strip<Isa, kTarget, false>(linear, row, rows, to);
+      });
+  auto* const rest =
+      static_cast<ElementOf<kTarget>*>(out) + (vector_end - row_begin) * linear.in_features;
+  dequantize_plain<AwqGemm, kTarget>(linear, vector_end, row_end, rest);
 }
 
 }  // namespace

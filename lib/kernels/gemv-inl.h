@@ -60,9 +60,8 @@ void gemv_fast_rows(const PackedLinear& linear, std::uint64_t row, unsigned char
   const std::uint64_t end = vector_columns(linear);
   for (std::uint64_t k = 0; k < end;) {
     const std::uint64_t group = k / linear.group_size;
-    sum_tables<Isa, kTarget>(line(linear.scales, group) + row * 2,
-                             line(linear.qzeros, group) + row * 2, linear.scale_type, kRows,
-                             tables);
+    four_sum_tables<Isa, kTarget>(line(linear.scales, group) + row * 2,
+                                  line(linear.qzeros, group) + row * 2, linear.scale_type, tables);
     const std::uint64_t begin = k;
     const std::uint64_t group_end = (group + 1) * linear.group_size;
     const std::uint64_t stop = group_end < end ? group_end : end;
@@ -77,43 +76,26 @@ void gemv_fast_rows(const PackedLinear& linear, std::uint64_t row, unsigned char
   }
 }
 
-// Calls rows<kStream>(row, out) for each block of rows, and finishes their last columns.
-template <class Isa, class Layout, Target kTarget, class Rows>
-void row_major(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
-               void* out, const OutputFormat& format, const Rows& rows) {
-  if (!groups_fit_vectors(linear)) {
-    return dequantize_plain<Layout, kTarget>(linear, row_begin, row_end, out);
-  }
-  const bool stream = can_stream<kTarget>(linear, format);
-  auto* to = static_cast<unsigned char*>(out);
-  for (std::uint64_t row = row_begin; row < row_end; row += Layout::kRowBlock) {
-    rows(row, to, stream);
-    to += Layout::kRowBlock * linear.in_features * sizeof(ElementOf<kTarget>);
-  }
-  if (stream) Isa::fence();
-  dequantize_columns<Layout, kTarget>(linear, row_begin, row_end, vector_columns(linear),
-                                      linear.in_features, out);
-}
-
 template <class Isa, Target kTarget>
 void gemv_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                void* out, const OutputFormat& format) {
-  row_major<Isa, AwqGemv, kTarget>(linear, row_begin, row_end, out, format,
-                                   [&](std::uint64_t row, unsigned char* to, bool stream) {
-                                     stream ? gemv_row<Isa, kTarget, true>(linear, row, to)
-                                            : gemv_row<Isa, kTarget, false>(linear, row, to);
-                                   });
+  for_strips<Isa, AwqGemv, kTarget>(
+      linear, row_begin, row_end, AwqGemv::kRowBlock, out, format,
+      [&](std::uint64_t row, std::uint64_t, unsigned char* to, bool stream) {
+        stream ? gemv_row<Isa, kTarget, true>(linear, row, to)
+               : gemv_row<Isa, kTarget, false>(linear, row, to);
+      });
 }
 
 template <class Isa, Target kTarget>
 void gemv_fast_all_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                         void* out, const OutputFormat& format) {
-  row_major<Isa, AwqGemvFast, kTarget>(linear, row_begin, row_end, out, format,
-                                       [&](std::uint64_t row, unsigned char* to, bool stream) {
-                                         stream
-                                             ? gemv_fast_rows<Isa, kTarget, true>(linear, row, to)
-                                             : gemv_fast_rows<Isa, kTarget, false>(linear, row, to);
-                                       });
+  for_strips<Isa, AwqGemvFast, kTarget>(
+      linear, row_begin, row_end, AwqGemvFast::kRowBlock, out, format,
+      [&](std::uint64_t row, std::uint64_t, unsigned char* to, bool stream) {
+        stream ? gemv_fast_rows<Isa, kTarget, true>(linear, row, to)
+               : gemv_fast_rows<Isa, kTarget, false>(linear, row, to);
+      });
 }
 
 }  // namespace

@@ -15,13 +15,14 @@ namespace thaw::kernels {
 namespace {
 
 inline constexpr std::uint64_t kMarlinRows = AwqMarlin::kRowBlock;
-inline constexpr std::uint64_t kMarlinBytes = kMarlinRows * 8;  // of a line
+inline constexpr std::uint64_t kMarlinChunks = 8;  // 512 rows: 4 KiB of each line
 
 template <class Isa, Target kTarget, bool kStream>
-class MarlinRows {
+class MarlinStrip {
  public:
-  MarlinRows(const PackedLinear& linear, std::uint64_t row, unsigned char* out)
-      : linear_(linear), row_(row), out_(out) {}
+  // `rows` output rows from `row` on, a multiple of 64 and at most 512; `out` is where they go.
+  MarlinStrip(const PackedLinear& linear, std::uint64_t row, std::uint64_t rows, unsigned char* out)
+      : linear_(linear), row_(row), chunks_(rows / kMarlinRows), out_(out) {}
 
   void run() {
     const std::uint64_t end = vector_columns(linear_);
@@ -29,12 +30,14 @@ class MarlinRows {
     for (; k + kBlock <= end; k += kBlock) {
       const BlockGroups groups(linear_, k);
       if (groups.one) {
-        block<kQuarters>(k, groups.group[0]);
+        emit_one_group<kQuarters>(k, groups.group[0]);
       } else {
-        for (std::uint64_t i = 0; i < kQuarters; ++i) block<1>(k + i * kQuarter, groups.group[i]);
+        for (std::uint64_t i = 0; i < kQuarters; ++i) {
+          emit_one_group<1>(k + i * kQuarter, groups.group[i]);
+        }
       }
     }
-    for (; k < end; k += kQuarter) block<1>(k, k / linear_.group_size);
+    for (; k < end; k += kQuarter) emit_one_group<1>(k, k / linear_.group_size);
   }
 
  private:
@@ -42,46 +45,55 @@ class MarlinRows {
   static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
   static constexpr std::uint64_t kNoGroup = ~std::uint64_t{0};
 
-  // tables_ in the order of the stored scales, which is not that of the rows.
-  void build(std::uint64_t group) {
-    const unsigned char* scales = line(linear_.scales, group) + row_ * 2;
-    for (std::uint64_t i = 0; i < kMarlinRows; i += 8) {
-      eight_product_tables<Isa, kTarget, ZeroOrder::serial>(scales + i * 2, linear_.scale_type,
-                                                            0x88888888u, tables_ + i * kStep);
+  // kCount quarters of 32 columns, all in one group.
+  template <std::uint64_t kCount>
+  void emit_one_group(std::uint64_t k, std::uint64_t group) {
+    for (std::uint64_t chunk = 0; chunk < chunks_; ++chunk) {
+      if (group != group_) build(chunk, group);
+      emit<kCount>(k, chunk);
     }
     group_ = group;
   }
 
-  [[nodiscard]] const unsigned char* table(std::uint64_t row) const {
-    const bool one_group = linear_.group_size == linear_.in_features;
-    const std::uint64_t column = one_group
-                                     ? row / 32 * 32 + row % 8 / 2 * 8 + row % 32 / 8 * 2 + row % 2
-                                     : row % 8 * 8 + row / 8;
-    return tables_ + column * kStep;
+  // The tables of 64 rows, in the order of the stored scales, which is not that of the rows.
+  void build(std::uint64_t chunk, std::uint64_t group) {
+    const std::uint64_t first = chunk * kMarlinRows;
+    const unsigned char* scales = line(linear_.scales, group) + (row_ + first) * 2;
+    for (std::uint64_t i = 0; i < kMarlinRows; i += 8) {
+      eight_product_tables<Isa, kTarget, ZeroOrder::serial>(
+          scales + i * 2, linear_.scale_type, 0x88888888u, tables_ + (first + i) * kStep);
+    }
   }
 
-  // kCount quarters of 32 columns, all in one group.
+  // The place among 64 stored scales, and so among the tables, of a row.
+  [[nodiscard]] std::uint64_t stored_place(std::uint64_t row) const {
+    const bool one_group = linear_.group_size == linear_.in_features;
+    return one_group ? row / 32 * 32 + row % 8 / 2 * 8 + row % 32 / 8 * 2 + row % 2
+                     : row % 8 * 8 + row / 8;
+  }
+
   template <std::uint64_t kCount>
-  void block(std::uint64_t k, std::uint64_t group) {
-    if (group != group_) build(group);
+  void emit(std::uint64_t k, std::uint64_t chunk) {
+    const std::uint64_t first_row = chunk * kMarlinRows;
     const std::uint64_t pitch = linear_.in_features * kElement;
-    const unsigned char* from = line(linear_.qweight, k / 16) + row_ * 8;
+    const unsigned char* from = line(linear_.qweight, k / 16) + (row_ + first_row) * 8;
+    const unsigned char* tables = tables_ + first_row * kStep;
+    unsigned char* out = out_ + first_row * pitch + k * kElement;
     for (std::uint64_t m = 0; m < 8; ++m) {
       alignas(64) unsigned char runs[kCount][8 * kRunBytes];
       for (std::uint64_t i = 0; i < kCount; ++i) {
         const unsigned char* first = from + 2 * i * linear_.qweight.pitch + m * 64;
         const unsigned char* second = first + linear_.qweight.pitch;
-        __builtin_prefetch(first + 8 * linear_.qweight.pitch, 0, 2);
-        __builtin_prefetch(second + 8 * linear_.qweight.pitch, 0, 2);
+        __builtin_prefetch(first + kBlock / 16 * linear_.qweight.pitch);
+        __builtin_prefetch(second + kBlock / 16 * linear_.qweight.pitch);
         Isa::marlin_units(first, second, runs[i]);
       }
       for (std::uint64_t j = 0; j < 8; ++j) {
         const std::uint64_t row = j % 4 * 16 + j / 4 * 8 + m;
-        const auto loaded = Isa::template load_table<kTarget>(table(row));
-        unsigned char* to = out_ + row * pitch + k * kElement;
+        const auto loaded = Isa::template load_table<kTarget>(tables + stored_place(row) * kStep);
         for (std::uint64_t i = 0; i < kCount; ++i) {
           Isa::template put_units<kTarget, kStream>(loaded, runs[i] + j * kRunBytes,
-                                                    to + i * kQuarter * kElement);
+                                                    out + row * pitch + i * kQuarter * kElement);
         }
       }
     }
@@ -89,20 +101,27 @@ class MarlinRows {
 
   const PackedLinear& linear_;
   const std::uint64_t row_;
+  const std::uint64_t chunks_;
   unsigned char* const out_;
-  std::uint64_t group_ = kNoGroup;
-  alignas(64) unsigned char tables_[kMarlinRows * kStep];
+  std::uint64_t group_ = kNoGroup;  // whose tables are in tables_
+  alignas(64) unsigned char tables_[kMarlinChunks * kMarlinRows * kStep];
 };
+
+template <class Isa, Target kTarget, bool kStream>
+[[gnu::noinline]] void marlin_strip(const PackedLinear& linear, std::uint64_t row,
+                                    std::uint64_t rows, unsigned char* out) {
+  MarlinStrip<Isa, kTarget, kStream>(linear, row, rows, out).run();
+}
 
 template <class Isa, Target kTarget>
 void marlin_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                  void* out, const OutputFormat& format) {
-  row_major<Isa, AwqMarlin, kTarget>(linear, row_begin, row_end, out, format,
-                                     [&](std::uint64_t row, unsigned char* to, bool stream) {
-                                       stream
-                                           ? MarlinRows<Isa, kTarget, true>(linear, row, to).run()
-                                           : MarlinRows<Isa, kTarget, false>(linear, row, to).run();
-                                     });
+  for_strips<Isa, AwqMarlin, kTarget>(
+      linear, row_begin, row_end, kMarlinChunks * kMarlinRows, out, format,
+      [&](std::uint64_t row, std::uint64_t rows, unsigned char* to, bool stream) {
+        stream ? marlin_strip<Isa, kTarget, true>(linear, row, rows, to)
+               : marlin_strip<Isa, kTarget, false>(linear, row, rows, to);
+      });
 }
 
 }  // namespace

@@ -73,19 +73,19 @@ struct NeonOps {
     }
   }
 
+  static bool load_four_scales(const void* from, FloatType type, float* out) {
+    uint16x4_t bits;
+    __builtin_memcpy(&bits, from, sizeof bits);
+    const float32x4_t values = type == FloatType::float16
+                                   ? vcvt_f32_f16(vreinterpret_f16_u16(bits))
+                                   : vreinterpretq_f32_u32(vshll_n_u16(bits, 16));
+    vst1q_f32(out, values);
+    return vmaxvq_f32(vabsq_f32(values)) < kRareMagnitude;  // false for NaN
+  }
+
   static bool load_scales(const void* from, FloatType type, float* out) {
-    std::uint16_t bits[8];
-    __builtin_memcpy(bits, from, sizeof bits);
-    float32x4_t largest = vdupq_n_f32(0);
-    for (int i = 0; i < 2; ++i) {
-      const uint16x4_t four = vld1_u16(bits + 4 * i);
-      const float32x4_t values = type == FloatType::float16
-                                     ? vcvt_f32_f16(vreinterpret_f16_u16(four))
-                                     : vreinterpretq_f32_u32(vshll_n_u16(four, 16));
-      vst1q_f32(out + 4 * i, values);
-      largest = vmaxq_f32(largest, vabsq_f32(values));  // NaN if there is one
-    }
-    return vmaxvq_f32(largest) < kRareMagnitude;
+    const bool first = load_four_scales(from, type, out);
+    return load_four_scales(static_cast<const unsigned char*>(from) + 8, type, out + 4) && first;
   }
 
   static bool all_zero(Floats x) { return vmaxvq_f32(vabsq_f32(x)) == 0; }

@@ -59,7 +59,14 @@ struct Ssse3Ops {
   }
 
   static bool load_scales(const void* from, FloatType type, float* out) {
-    const __m128i bits = load_128(from);
+    return widen_scales(load_128(from), type, out);
+  }
+
+  static bool load_four_scales(const void* from, FloatType type, float* out) {
+    return widen_scales(load_64(from), type, out);
+  }
+
+  static bool widen_scales(__m128i bits, FloatType type, float* out) {
     const __m128i zero = _mm_setzero_si128();
     __m128 rare = _mm_setzero_ps();
     for (int i = 0; i < 2; ++i) {
@@ -162,7 +169,7 @@ struct Ssse3Ops {
   static constexpr std::uint64_t kCastStep = 4;
 
   static void widen_half(const unsigned char* from, float* to) {
-    const __m128i bits = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    const __m128i bits = load_64(from);
     _mm_storeu_ps(to, widen(_mm_unpacklo_epi16(bits, _mm_setzero_si128())));
   }
 

@@ -5,6 +5,7 @@
 //   kTableBytes<kTarget>                        the size of one;
 //   load_scales(from, type, out)                eight 16-bit floats, widened; false if one is so
 //                                               large (or infinite, or NaN) that it is rare;
+//   load_four_scales(from, type, out)           the same for four, `out` still holding eight;
 //   product_table<kTarget>(scale, zero, table)  for a scale that is not rare;
 //   sum_table<kTarget>(scale, zero, table)      same; false if float32 arithmetic was not exact;
 //   pack_table<kTarget>(values, table)          from sixteen finished values.
@@ -58,19 +59,16 @@ inline void eight_product_tables(const void* scales, FloatType type, std::uint32
   }
 }
 
-// `count` tables, at most eight, from scales and zeros that are 16-bit floats both.
+// Four tables from scales and zeros that are 16-bit floats both.
 template <class Isa, Target kTarget>
-inline void sum_tables(const void* scales, const void* zeros, FloatType type, std::uint32_t count,
-                       unsigned char* tables) {
+inline void four_sum_tables(const void* scales, const void* zeros, FloatType type,
+                            unsigned char* tables) {
   constexpr std::size_t kStep = Isa::template kTableBytes<kTarget>;
   alignas(32) float scale[8];
   alignas(32) float zero[8];
-  std::uint16_t padded[8] = {};
-  __builtin_memcpy(padded, scales, count * 2);
-  const bool scales_usual = Isa::load_scales(padded, type, scale);
-  __builtin_memcpy(padded, zeros, count * 2);
-  const bool usual = Isa::load_scales(padded, type, zero) && scales_usual;
-  for (std::uint32_t i = 0; i < count; ++i) {
+  const bool scales_usual = Isa::load_four_scales(scales, type, scale);
+  const bool usual = Isa::load_four_scales(zeros, type, zero) && scales_usual;
+  for (std::uint32_t i = 0; i < 4; ++i) {
     unsigned char* table = tables + i * kStep;
     if (usual && Isa::template sum_table<kTarget>(scale[i], zero[i], table)) [[likely]]
       continue;

@@ -12,6 +12,10 @@ inline __m128i load_128(const void* from) {
   return _mm_loadu_si128(static_cast<const __m128i*>(from));
 }
 
+inline __m128i load_64(const void* from) {
+  return _mm_loadl_epi64(static_cast<const __m128i*>(from));
+}
+
 inline void store_128(void* to, __m128i value) {
   _mm_storeu_si128(static_cast<__m128i*>(to), value);
 }
