@@ -1,6 +1,13 @@
 # How the files of one instruction set each are compiled. Always optimised, in Debug builds too: a
 # body that is not inlined would leave weak symbols without the architecture in their name, and
 # the linker may keep such a copy for every caller. Nothing here may depend on the build type.
+#
+# The NEON kernels, cross compiled on Debian and tested in an emulator (g++-aarch64-linux-gnu and
+# qemu-user; the cross compiler finds the headers of xsimd and doctest in /usr/include itself):
+#   cmake -G Ninja -S . -B build/aarch64 -DTHAW_KERNELS_ONLY=ON -DCMAKE_SYSTEM_NAME=Linux \
+#     -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
+#     -DCMAKE_EXE_LINKER_FLAGS=-static -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64
+#   ninja -C build/aarch64 kernels_test && ctest --test-dir build/aarch64 -R kernels
 
 set(kernel_flags -O3 -fno-exceptions -fno-math-errno -ffp-contract=off)
 set(ssse3_flags -mssse3)
@@ -35,3 +42,9 @@ foreach(isa IN LISTS foreign_kernels)
   set_source_files_properties(${kernel_folder}/${isa}.cc PROPERTIES HEADER_FILE_ONLY ON)
 endforeach()
 target_include_directories(thaw_kernels SYSTEM PRIVATE ${XSIMD_INCLUDE_DIR})
+
+if(THAW_BUILD_TESTS)
+  add_test(NAME kernels_export_one_symbol
+    COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} "-DOBJECTS=$<JOIN:$<TARGET_OBJECTS:thaw_kernels>,,>"
+            -P ${PROJECT_SOURCE_DIR}/tests/kernels/one_symbol.cmake)
+endif()

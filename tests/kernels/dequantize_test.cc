@@ -43,11 +43,13 @@ void check_case(const PackedCase& packed) {
 }
 
 void check_shapes(const std::vector<Shape>& shapes) {
-  std::uint32_t seed = 1;
+  std::uint32_t seed = 0;
   for (const Shape& shape : shapes) {
+    const std::uint32_t turn = seed / 4 % 4;  // where time is dear, one combination of the four
     for (const FloatType type : {FloatType::float16, FloatType::bfloat16}) {
       for (const Scales scales : {Scales::usual, Scales::random_bits}) {
-        check_case(PackedCase(shape, type, scales, ++seed));
+        const bool chosen = seed++ % 4 == turn;
+        if (chosen || !runs_slowly()) check_case(PackedCase(shape, type, scales, seed));
       }
     }
   }
@@ -114,7 +116,7 @@ TEST_CASE("awq_marlin: every shape, every table gives the oracle's bytes") {
 
 TEST_CASE("hostile scales: huge and tiny ones round, overflow and keep signs as the oracle does") {
   std::uint32_t seed = 1000;
-  for (int trial = 0; trial < divided(8); ++trial) {
+  for (int trial = 0; trial < divided(4); ++trial) {
     for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
       for (const FloatType type : {FloatType::float16, FloatType::bfloat16}) {
         for (const Scales scales : {Scales::huge, Scales::tiny, Scales::random_bits}) {

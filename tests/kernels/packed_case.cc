@@ -86,13 +86,20 @@ std::uint64_t row_block(const std::string& layout) {
   return layout == "awq_marlin" ? 64 : 1;
 }
 
-int divided(int trials) {
+bool runs_slowly() {
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+  return true;
+#endif
+#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__aarch64__)
-  return trials < 8 ? 1 : trials / 8;
+  return true;
 #else
-  return trials;
+  return false;
 #endif
 }
+
+int divided(int trials) { return runs_slowly() ? (trials + 7) / 8 : trials; }
 
 PackedCase::PackedCase(const Shape& shape, FloatType scale_type, Scales scales, std::uint32_t seed)
     : shape_(shape), scale_type_(scale_type), seed_(seed) {

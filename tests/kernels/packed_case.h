@@ -57,7 +57,9 @@ class PackedCase {
 [[nodiscard]] std::string name_of(const kernels::OutputFormat& format);
 [[nodiscard]] std::uint64_t row_block(const std::string& layout);
 
-// 1, or less under a sanitizer or an emulator: what to multiply trial counts by.
+// Whether this is a sanitizer's build, or one that an emulator runs.
+[[nodiscard]] bool runs_slowly();
+// `trials`, or an eighth where it runs slowly.
 [[nodiscard]] int divided(int trials);
 
 }  // namespace thaw::test

@@ -184,20 +184,32 @@ inline Element gemv_fast_element(const Packed& p, std::uint64_t n, std::uint64_t
   return e;
 }
 
-// By search: the one word and nibble of the line whose formula gives (n, k).
-inline Element marlin_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
-  Element e;
-  e.zero = 8;
-  for (std::uint64_t w = n / 64 * 128; w < n / 64 * 128 + 128; ++w) {
-    const std::uint64_t t = w % 128 / 4;
+// Where each (n, k) of 64 rows and 16 columns is, from the formulas that go the other way.
+struct MarlinPlace {
+  std::uint64_t word;
+  std::uint64_t nibble;
+};
+
+inline std::array<std::array<MarlinPlace, 16>, 64> marlin_places() {
+  std::array<std::array<MarlinPlace, 16>, 64> places{};
+  for (std::uint64_t w = 0; w < 128; ++w) {
+    const std::uint64_t t = w / 4;
     for (std::uint64_t i = 0; i < 8; ++i) {
-      const std::uint64_t order = std::array<std::uint64_t, 8>{0, 2, 4, 6, 1, 3, 5, 7}[i];
-      const std::uint64_t sel = order % 4;
-      const std::uint64_t row = 64 * (w / 128) + 16 * (w % 4) + 8 * (order / 4) + t / 4;
-      const std::uint64_t column = sel < 2 ? 2 * (t % 4) + sel : 2 * (t % 4) + 8 + sel - 2;
-      if (row == n && column == k % 16) e.code = nibble(p.qweight.at(k / 16, w, 4), i);
+      const std::uint64_t e = std::array<std::uint64_t, 8>{0, 2, 4, 6, 1, 3, 5, 7}[i];
+      const std::uint64_t sel = e % 4;
+      const std::uint64_t k = sel < 2 ? 2 * (t % 4) + sel : 2 * (t % 4) + 8 + sel - 2;
+      places[16 * (w % 4) + 8 * (e / 4) + t / 4][k] = {w, i};
     }
   }
+  return places;
+}
+
+inline Element marlin_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  static const auto places = marlin_places();
+  Element e;
+  e.zero = 8;
+  const MarlinPlace& place = places[n % 64][k % 16];
+  e.code = nibble(p.qweight.at(k / 16, n / 64 * 128 + place.word, 4), place.nibble);
   const std::uint64_t column = p.group_size == p.in_features
                                    ? n / 32 * 32 + 8 * (n % 8 / 2) + 2 * (n % 32 / 8) + n % 2
                                    : 64 * (n / 64) + 8 * (n % 8) + n % 64 / 8;
