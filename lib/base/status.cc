@@ -44,10 +44,8 @@ Status fail(ErrorCode code, const Place& place, std::string_view what, std::stri
 }
 
 void ErrorList::add(Error error) {
-  if (count_ == 0) {
-    all_.code = error.code;
-    all_.hint = error.hint;
-  }
+  if (count_ == 0) all_.code = error.code;
+  if (all_.hint.empty()) all_.hint = error.hint;
   for (std::string& message : error.messages) {
     if (count_ < kMostMessages) all_.messages.push_back(std::move(message));
     ++count_;

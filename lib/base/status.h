@@ -107,7 +107,7 @@ struct Place {
                           std::string_view got, std::string_view expected);
 
 // Collects the errors of one stage, so that a user sees them all at once; keeps the first 20 and
-// counts the rest. The first error's code and hint win.
+// counts the rest. The first error's code wins, and the first hint.
 class ErrorList {
  public:
   void add(Error error);

@@ -10,6 +10,8 @@ namespace {
 
 // Smaller ranges leave the kernel's large pages in its cache (bench/results/).
 constexpr std::uint64_t kChunk = 4u << 20;
+// How far the kernel may have read beyond a chunk unasked; nobody else would drop that again.
+constexpr std::uint64_t kReadAheadChunks = 3;
 
 }  // namespace
 
@@ -64,7 +66,12 @@ void InputCache::drop_oldest_beyond(std::uint64_t most) {
     if (chunk.users != 0 || chunk.stamp != idle.stamp || !chunk.resident) continue;  // used since
     chunk.resident = false;
     --idle_chunks_;
-    files_[idle.file]->drop(idle.chunk * kChunk, kChunk);
+    const std::vector<Chunk>& chunks = chunks_[idle.file];
+    std::uint64_t end = idle.chunk + 1;
+    while (end < chunks.size() && end <= idle.chunk + kReadAheadChunks && !chunks[end].resident) {
+      ++end;
+    }
+    files_[idle.file]->drop(idle.chunk * kChunk, (end - idle.chunk) * kChunk);
   }
 }
 

@@ -159,7 +159,9 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   if (offset >= end || damaged()) return;
   unmap_pages(offset, end - offset);
-  drop_cache(offset, end - offset);
+  // Unclipped: the kernel keeps a large page of which a part lies beyond the range, and the last
+  // one of a file reaches past its end.
+  drop_cache(offset, size);
   // A page table serves 2 MiB of addresses and goes when all of them are mapped anew; where the
   // range continues the last one, the table between the two is reached as well.
   const auto base = reinterpret_cast<std::uintptr_t>(bytes().data());

@@ -19,7 +19,10 @@ constexpr std::uint64_t kPerInputTensor = 320;  // names, shapes, index
 constexpr std::uint64_t kPerOutputTensor = 320;
 constexpr std::uint64_t kPerWorker = 300 * 1024;  // stack, scratch and tables
 constexpr std::uint64_t kIdle = 16 * kMiB;
-constexpr std::uint64_t kLeastIdle = 8 * kMiB;
+constexpr std::uint64_t kLeastIdle = 4 * kMiB;
+// What the kernel reads ahead of us (8 MiB on many machines), and chunks that a range only touches.
+constexpr std::uint64_t kReadAhead = 16 * kMiB;
+constexpr std::uint64_t kLeastReadAhead = 10 * kMiB;
 constexpr std::uint64_t kLeastWindow = 8 * kMiB;
 constexpr std::uint64_t kMostWindow = 64 * kMiB;
 constexpr std::uint64_t kLeastInput = 8 * kMiB;
@@ -80,7 +83,8 @@ Needs needs_of(const Plan& plan) {
 
 std::uint64_t sum(const Needs& needs, const MemoryPlan& memory) {
   return needs.fixed + memory.buffers * memory.tile_bytes + memory.workers * kPerWorker +
-         memory.input_bytes + memory.slab_bytes + memory.idle_bytes + memory.write_window;
+         memory.input_bytes + memory.slab_bytes + memory.idle_bytes + memory.read_ahead +
+         memory.write_window;
 }
 
 MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, bool whole,
@@ -92,6 +96,7 @@ MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, b
   memory.tile_bytes = std::clamp(tile, needs.least_tile, needs.best_tile);
   memory.input_bytes = needs.least_input;
   memory.idle_bytes = whole ? kIdle : kLeastIdle;
+  memory.read_ahead = whole ? kReadAhead : kLeastReadAhead;
   memory.write_window = kLeastWindow;
   if (whole) {
     memory.input_bytes = std::max(memory.input_bytes, needs.strided);

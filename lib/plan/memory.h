@@ -22,7 +22,8 @@ struct MemoryPlan {
   std::uint64_t tile_bytes = 0;    // of one; a multiple of 2 MiB
   std::uint64_t input_bytes = 0;   // mapped input that may be in use at once
   std::uint64_t slab_bytes = 0;    // for linears whose packed bytes exceed input_bytes; 0: none
-  std::uint64_t idle_bytes = 0;    // input kept for a moment after use, and read-ahead
+  std::uint64_t idle_bytes = 0;    // input kept for a moment after use
+  std::uint64_t read_ahead = 0;    // input that the kernel brings in unasked
   std::uint64_t write_window = 0;  // output in the page cache, where O_DIRECT is refused
   std::uint64_t peak = 0;          // the sum, with base and plan
 };

@@ -12,8 +12,7 @@
 
 #include "base/dtype.h"
 #include "base/status.h"
-#include "checkpoint/checkpoint.h"
-#include "io/mapped_file.h"
+#include "checkpoint/checkpoint.h"  // and with it MappedFile, which the plan only points at
 #include "plan/segment.h"
 #include "quant/linears.h"
 
@@ -53,7 +52,7 @@ struct Plan {
 struct PlanRequest {
   const Checkpoint* checkpoint = nullptr;
   const QuantizedLinears* linears = nullptr;
-  std::span<const MappedFile> side_files;  // of Checkpoint::side_files(), in that order
+  std::span<const MappedFile> side_files = {};  // of Checkpoint::side_files(), in that order
   Dtype dtype = Dtype::f16;
   bool via_float16 = false;
   bool allow_overflow = false;

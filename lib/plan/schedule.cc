@@ -54,7 +54,10 @@ class Scheduler {
     // Kernels write to aligned addresses, and a buffer starts at one.
     const bool misplaced = segment.kind == SegmentKind::tile && run_.segments != 0 &&
                            run_.size % kKernelAlignment != 0;
-    if (misplaced || run_.size + segment.size > memory_.tile_bytes ||
+    // The aligned part of a file can go around the page cache; the rest must not spoil it.
+    const bool ends_aligned_part = run_.segments != 0 && run_.size % kPage == 0 &&
+                                   segment.offset % kPage == 0 && segment.size % kPage != 0;
+    if (misplaced || ends_aligned_part || run_.size + segment.size > memory_.tile_bytes ||
         run_input_ + input > memory_.input_bytes) {
       flush();
     }

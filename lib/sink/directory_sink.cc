@@ -10,7 +10,6 @@
 #include "base/text.h"
 #include "io/directory.h"
 #include "io/lock.h"
-#include "json/write.h"
 
 namespace thaw {
 
@@ -78,9 +77,8 @@ Status Directory::start() {
   THAW_ASSIGN_OR_RETURN(lock_, PathLock::take(file_system_, partial_));
   THAW_RETURN_IF_ERROR(take_over());
   THAW_RETURN_IF_ERROR(check_space());
-  std::string state = "{\"version\": 1, \"fingerprint\": ";
-  json::append_string(state, plan_.fingerprint);
-  state += "}\n";
+  // The fingerprint is hexadecimal: nothing in it needs escaping.
+  const std::string state = "{\"version\": 1, \"fingerprint\": \"" + plan_.fingerprint + "\"}\n";
   const OutputSettings plain{.direct = false, .window = 0};
   THAW_ASSIGN_OR_RETURN(
       OutputFile file,

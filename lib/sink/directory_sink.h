@@ -15,7 +15,7 @@ namespace thaw {
 struct DirectorySettings {
   std::string out;       // resolved; its parent exists or can be made
   bool replace = false;  // an existing `out` is exchanged and removed at the end
-  OutputSettings file;
+  OutputSettings file = {};
 };
 
 // Works in `out`.partial, beside `out`: makes it, or takes over one that an earlier run left.

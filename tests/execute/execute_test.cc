@@ -1,0 +1,211 @@
+// The whole run of a plan into a sink that keeps everything in memory, compared with what each
+// linear's rows are when they are made one by one, by the scalar kernels, from a mapped view.
+#include "execute/execute.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "execute/buffer_pool.h"
+#include "execute/linear_view.h"
+#include "execute/make_segment.h"
+#include "support/planned_model.h"
+
+namespace thaw {
+namespace {
+
+using testing::PlannedModel;
+using testing::toy_tensors;
+
+class MemorySink final : public Sink {
+ public:
+  MemorySink(const Plan& plan, bool in_order) : in_order_(in_order) {
+    for (const PlannedFile& file : plan.files) files.emplace_back(file.size, '?');
+  }
+  [[nodiscard]] bool ordered() const override { return in_order_; }
+  [[nodiscard]] bool rereads() const override { return in_order_; }
+  [[nodiscard]] Status write(std::uint32_t file, std::uint64_t offset,
+                             std::span<const std::byte> bytes) override {
+    const std::lock_guard lock(mutex_);
+    if (in_order_) {
+      CHECK(std::pair(file, offset) >= next_);
+      next_ = {file, offset + bytes.size()};
+    }
+    if (fail_at != 0 && ++writes_ == fail_at) {
+      return fail(ErrorCode::io, {.file = "sink", .tensor = {}}, "broke");
+    }
+    if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::memcpy(files[file].data() + offset, bytes.data(), bytes.size());
+    return {};
+  }
+  [[nodiscard]] Status finish() override { return {}; }
+  void abandon(Keep /*keep*/) override {}
+
+  std::vector<std::string> files;
+  int fail_at = 0;
+  bool slow = false;
+
+ private:
+  const bool in_order_;
+  std::mutex mutex_;
+  int writes_ = 0;
+  std::pair<std::uint32_t, std::uint64_t> next_{0, 0};
+};
+
+class CountingObserver final : public Observer {
+ public:
+  void on_progress(const Progress& progress) override {
+    CHECK(progress.bytes_done >= last_);
+    CHECK(progress.bytes_done <= progress.bytes_total);
+    last_ = progress.bytes_done;
+    ++calls;
+    if (stop != nullptr && calls == 2) stop->request(ErrorCode::interrupted);
+  }
+  int calls = 0;
+  StopFlag* stop = nullptr;
+
+ private:
+  std::uint64_t last_ = 0;
+};
+
+const kernels::Table& scalar_table() {
+  bool runs_here = false;
+  return *kernels::find_table("scalar", &runs_here);
+}
+
+// What the files should hold, made segment by segment on this thread.
+std::vector<std::string> expected_files(const Plan& plan) {
+  std::vector<std::string> files;
+  for (const PlannedFile& file : plan.files) {
+    std::string bytes(file.size, '?');
+    for (const Segment& segment : file.segments) {
+      const AlignedMemory buffer = AlignedMemory::allocate(segment.size + 64).value();
+      TileSource source;
+      if (segment.kind == SegmentKind::tile) {
+        source = {mapped_view(plan, *plan.linears[segment.source]), 0};
+      }
+      CHECK(make_segment(plan, scalar_table(), segment, source, kernels::Stores::normal,
+                         buffer.data()) == 0);
+      std::memcpy(bytes.data() + segment.offset, buffer.data(), segment.size);
+    }
+    files.push_back(std::move(bytes));
+  }
+  return files;
+}
+
+TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and order") {
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32}) {
+    const PlannedModel model(toy_tensors(), {.dtype = dtype, .max_shard_size = 500'000});
+    const std::vector<std::string> want = expected_files(model.plan);
+    struct Row {
+      const char* name;
+      unsigned workers;
+      std::uint64_t tile, input, slab;
+      bool in_order;
+    };
+    const Row rows[] = {{"one worker", 1, 2 << 20, 64 << 20, 0, false},
+                        {"seven workers, small tiles", 7, 65'536, 200'000, 0, false},
+                        {"in order", 3, 100'000, 150'000, 0, true},
+                        {"slabs", 2, 65'536, 90'000, 64'000, false},
+                        {"small slabs in order", 2, 32'768, 30'000, 20'000, true}};
+    const kernels::TableList tables = kernels::available_tables();
+    for (std::size_t t = 0; t < tables.count; ++t) {
+      for (const Row& row : rows) {
+        CAPTURE(row.name);
+        CAPTURE(tables.tables[t]->name);
+        MemoryPlan memory;
+        memory.workers = row.workers;
+        memory.writers = row.in_order ? 1 : 2;
+        memory.buffers = 2 * row.workers;
+        memory.tile_bytes = row.tile;
+        memory.input_bytes = row.input;
+        memory.slab_bytes = row.slab;
+        MemorySink sink(model.plan, row.in_order);
+        CountingObserver observer;
+        StopFlag stop;
+        const auto report =
+            execute(model.plan, memory, *tables.tables[t], sink, {}, observer, stop);
+        REQUIRE_MESSAGE(report.ok(), (report.ok() ? "" : report.error().text()));
+        CHECK(report.value().bytes_written == model.plan.bytes);
+        CHECK(sink.files == want);
+        CHECK(observer.calls >= 2);
+      }
+    }
+  }
+}
+
+TEST_CASE("an error of the sink ends the run and is what the caller gets") {
+  const PlannedModel model(toy_tensors());
+  MemoryPlan memory = model.memory(256'000'000, 4);
+  memory.tile_bytes = 20'480;
+  for (const int at : {1, 2, 5, 20}) {
+    MemorySink sink(model.plan, false);
+    sink.fail_at = at;
+    CountingObserver observer;
+    StopFlag stop;
+    const auto report = execute(model.plan, memory, scalar_table(), sink, {}, observer, stop);
+    REQUIRE_FALSE(report.ok());
+    CHECK(report.error().text() == "sink: broke");
+  }
+}
+
+TEST_CASE("a request to stop ends the run with its code") {
+  const PlannedModel model(toy_tensors());
+  MemoryPlan memory = model.memory(256'000'000, 2);
+  memory.tile_bytes = 4'096;
+  MemorySink sink(model.plan, false);
+  sink.slow = true;
+  CountingObserver observer;
+  StopFlag stop;
+  observer.stop = &stop;
+  const auto report = execute(model.plan, memory, scalar_table(), sink, {}, observer, stop);
+  REQUIRE_FALSE(report.ok());
+  CHECK(report.error().code == ErrorCode::interrupted);
+}
+
+TEST_CASE("an input that is truncated under the run ends it as an error that names the file") {
+  const PlannedModel model(toy_tensors());
+  const std::string shard = model.directory / "model/model.safetensors";
+  std::filesystem::resize_file(shard, 8192);
+  MemorySink sink(model.plan, false);
+  CountingObserver observer;
+  StopFlag stop;
+  const auto report =
+      execute(model.plan, model.memory(256'000'000, 2), scalar_table(), sink, {}, observer, stop);
+  REQUIRE_FALSE(report.ok());
+  CHECK(report.error().code == ErrorCode::io);
+  CHECK(report.error().text().find(shard) != std::string::npos);
+}
+
+TEST_CASE("an overflow fails the run and names the tensor, unless it is allowed") {
+  std::vector<testing::TensorSpec> tensors;
+  testing::add_gemm(tensors, "m", 64, 64, 32, 1);
+  std::string& scales = tensors.back().data;
+  for (std::size_t i = 1; i < 20; i += 2) scales[i] = '\x7b';  // about 60 000
+  const PlannedModel model(tensors);
+  for (const bool allowed : {false, true}) {
+    MemorySink sink(model.plan, false);
+    CountingObserver observer;
+    StopFlag stop;
+    const auto report = execute(model.plan, model.memory(256'000'000, 2), scalar_table(), sink,
+                                {.allow_overflow = allowed}, observer, stop);
+    REQUIRE(report.ok() == allowed);
+    if (allowed) {
+      REQUIRE(report.value().overflows.size() == 1);
+      CHECK(report.value().overflows[0].first == "m");
+      CHECK(report.value().overflows[0].second > 10);
+    } else {
+      CHECK(report.error().code == ErrorCode::numbers);
+      CHECK(report.error().text().find("m: ") == 0);
+      CHECK(report.error().hint.find("bfloat16") != std::string::npos);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace thaw

@@ -1,0 +1,141 @@
+// specs/memory.md.
+#include "plan/memory.h"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+#include <string>
+
+#include "plan/input_ranges.h"
+#include "plan/schedule.h"
+#include "support/planned_model.h"
+
+namespace thaw {
+namespace {
+
+using testing::PlannedModel;
+using testing::toy_tensors;
+
+constexpr PackLayout kStrided{.name = "awq_gemm",
+                              .title = "AWQ GEMM",
+                              .row_block = 8,
+                              .row_step = 128,
+                              .columns_strided = true};
+
+// A plan of linears of one shape, without any file behind it: planning memory reads none.
+struct ShapedPlan {
+  Plan plan;
+  std::deque<Tensor> tensors;
+  std::deque<QuantizedLinear> linears;
+
+  ShapedPlan(std::uint64_t count, std::uint64_t in, std::uint64_t out, std::uint64_t element) {
+    PlannedFile file;
+    for (std::uint64_t i = 0; i < count; ++i) {
+      QuantizedLinear& linear = linears.emplace_back();
+      linear.layout = &kStrided;
+      linear.in_features = in;
+      linear.out_features = out;
+      linear.group_size = 128;
+      linear.qweight = operand(in, out / 2);
+      linear.qzeros = operand(in / 128, out / 2);
+      linear.scales = operand(in / 128, out * 2);
+      Segment segment;
+      segment.kind = SegmentKind::tile;
+      segment.source = static_cast<std::uint32_t>(plan.linears.size());
+      segment.row_bytes = in * element;
+      segment.size = segment.row_bytes * out;
+      segment.offset = file.size;
+      file.size += segment.size;
+      file.segments.push_back(segment);
+      plan.linears.push_back(&linear);
+    }
+    file.tensors = count;
+    plan.tensors = count;
+    plan.files.push_back(std::move(file));
+  }
+  PackedOperand operand(std::uint64_t lines, std::uint64_t pitch) {
+    Tensor& tensor = tensors.emplace_back();
+    tensor.end = lines * pitch;
+    PackedOperand packed;
+    packed.tensor = &tensor;
+    packed.lines = lines;
+    packed.pitch = pitch;
+    return packed;
+  }
+};
+
+TEST_CASE("a plan stays within its budget, for shapes from small to huge") {
+  struct Row {
+    const char* name;
+    std::uint64_t count, in, out, element;
+  };
+  const Row rows[] = {{"8B", 224, 4096, 14336, 2},       {"70B", 560, 8192, 28672, 2},
+                      {"70B down", 560, 28672, 8192, 2}, {"70B float32", 560, 28672, 8192, 4},
+                      {"experts", 5000, 2048, 768, 2},   {"wide", 10, 53248, 16384, 2}};
+  for (const Row& row : rows) {
+    const ShapedPlan shaped(row.count, row.in, row.out, row.element);
+    for (const std::uint64_t budget :
+         {64'000'000ull, 100'000'000ull, 256'000'000ull, 1'000'000'000ull, 8'000'000'000ull}) {
+      for (const unsigned threads : {1u, 2u, 16u, 96u}) {
+        CAPTURE(row.name);
+        CAPTURE(budget);
+        CAPTURE(threads);
+        const auto memory =
+            plan_memory(shaped.plan, {.budget = budget, .threads = threads, .ordered = false});
+        REQUIRE(memory.ok());
+        const MemoryPlan& plan = memory.value();
+        CHECK(plan.peak <= budget);
+        CHECK(plan.workers >= 1);
+        CHECK(plan.workers <= threads);
+        CHECK(plan.buffers == 2 * plan.workers);
+        CHECK(plan.tile_bytes % (2u << 20) == 0);
+        CHECK(plan.write_window >= 8u << 20);
+        for (const Unit& unit : make_schedule(shaped.plan, plan)) {
+          CHECK(unit.piece_bytes <= plan.tile_bytes);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("the default budget reads a 70B linear once, with two workers") {
+  const ShapedPlan shaped(560, 8192, 28672, 2);
+  const auto memory =
+      plan_memory(shaped.plan, {.budget = 256'000'000, .threads = 2, .ordered = false});
+  REQUIRE(memory.ok());
+  CHECK(memory.value().slab_bytes == 0);
+  CHECK(memory.value().workers == 2);
+  CHECK_FALSE(needs_slabs(*shaped.plan.linears[0], memory.value()));
+}
+
+TEST_CASE("the default budget holds the plan of 60 000 linears") {
+  const ShapedPlan shaped(60'000, 2048, 768, 2);
+  CHECK(plan_memory(shaped.plan, {.budget = 256'000'000, .threads = 2, .ordered = false}).ok());
+}
+
+TEST_CASE("a budget that is too small is refused with one that works") {
+  const ShapedPlan shaped(560, 8192, 28672, 2);
+  const auto refused =
+      plan_memory(shaped.plan, {.budget = 10'000'000, .threads = 2, .ordered = false});
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::no_space);
+  const std::string& hint = refused.error().hint;
+  const std::uint64_t megabytes = std::stoull(hint.substr(hint.find("--memory ") + 9));
+  CHECK(megabytes <= 64);
+  const auto works =
+      plan_memory(shaped.plan, {.budget = megabytes * 1'000'000, .threads = 2, .ordered = false});
+  CHECK(works.ok());
+  const auto less = plan_memory(
+      shaped.plan, {.budget = (megabytes - 1) * 1'000'000, .threads = 2, .ordered = false});
+  CHECK_FALSE(less.ok());
+}
+
+TEST_CASE("a small model gets small buffers, whatever the budget") {
+  const PlannedModel model(toy_tensors());
+  const MemoryPlan memory = model.memory(8'000'000'000, 2);
+  CHECK(memory.tile_bytes == 2u << 20);
+  CHECK(memory.slab_bytes == 0);
+}
+
+}  // namespace
+}  // namespace thaw

@@ -1,0 +1,118 @@
+// A small checkpoint on disk, opened and planned: what the tests of plan, sink and execute need.
+#pragma once
+
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "plan/memory.h"
+#include "plan/plan.h"
+#include "quant/linears.h"
+#include "support/safetensors_file.h"
+#include "support/temporary_directory.h"
+
+namespace thaw::testing {
+
+inline std::string random_bytes(std::uint64_t size, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::string bytes(size, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+// float16 scales of ordinary size, so that nothing overflows.
+inline std::string random_scales(std::uint64_t count, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::string bytes;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint32_t half = 0x1800 + random() % 0x1000;
+    bytes += static_cast<char>(half & 0xff);
+    bytes += static_cast<char>(half >> 8);
+  }
+  return bytes;
+}
+
+// The tensors of an AWQ GEMM linear with random content.
+inline void add_gemm(std::vector<TensorSpec>& tensors, const std::string& module, std::uint64_t in,
+                     std::uint64_t out, std::uint64_t group, std::uint32_t seed) {
+  tensors.push_back(
+      {module + ".qweight", Dtype::i32, {in, out / 8}, random_bytes(in * out / 2, seed)});
+  tensors.push_back({module + ".qzeros",
+                     Dtype::i32,
+                     {in / group, out / 8},
+                     random_bytes(in / group * out / 2, seed + 1)});
+  tensors.push_back({module + ".scales",
+                     Dtype::f16,
+                     {in / group, out},
+                     random_scales(in / group * out, seed + 2)});
+}
+
+constexpr const char* kGemmConfig =
+    R"({"model_type": "toy", "torch_dtype": "float16", "quantization_config": )"
+    R"({"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemm"}})";
+
+// Owns the directory and everything that a plan borrows from.
+struct PlannedModel {
+  TemporaryDirectory directory;
+  std::unique_ptr<Checkpoint> checkpoint;
+  QuantizedLinears linears;
+  std::vector<MappedFile> side_files;
+  Plan plan;
+
+  explicit PlannedModel(const std::vector<TensorSpec>& tensors, PlanRequest request = {},
+                        const std::string& config = kGemmConfig) {
+    directory.write("model/config.json", config);
+    directory.write("model/model.safetensors", safetensors(tensors));
+    directory.write("model/tokenizer.json", "{\"a\": 1}");
+    directory.write("model/code/empty.py", "");
+    auto opened = open_checkpoint(real_file_system(), directory / "model");
+    REQUIRE_MESSAGE(opened.ok(), (opened.ok() ? "" : opened.error().text()));
+    checkpoint = std::make_unique<Checkpoint>(std::move(opened).value());
+    auto found = find_quantized_linears(*checkpoint);
+    REQUIRE_MESSAGE(found.ok(), (found.ok() ? "" : found.error().text()));
+    linears = std::move(found).value();
+    for (const SideFile& side : checkpoint->side_files()) {
+      auto file = MappedFile::open(real_file_system(), side.path, MappedFile::Empty::allowed);
+      REQUIRE(file.ok());
+      side_files.push_back(std::move(file).value());
+    }
+    request.checkpoint = checkpoint.get();
+    request.linears = &linears;
+    request.side_files = side_files;
+    auto made = make_plan(request);
+    REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.error().text()));
+    plan = std::move(made).value();
+  }
+
+  [[nodiscard]] MemoryPlan memory(std::uint64_t budget, unsigned threads) const {
+    auto planned = plan_memory(plan, {.budget = budget, .threads = threads, .ordered = false});
+    REQUIRE_MESSAGE(planned.ok(), (planned.ok() ? "" : planned.error().text()));
+    return planned.value();
+  }
+};
+
+// Two layers of different shapes, norms that follow the output type, a float32 tensor that does
+// not, and sizes that are no multiple of 4096.
+inline std::vector<TensorSpec> toy_tensors() {
+  std::vector<TensorSpec> tensors;
+  for (std::uint32_t layer = 0; layer < 2; ++layer) {
+    const std::string prefix = "model.layers." + std::to_string(layer);
+    add_gemm(tensors, prefix + ".mlp.up_proj", 256, 640, 32, 10 + 100 * layer);
+    add_gemm(tensors, prefix + ".mlp.down_proj", 640, 264, 32, 20 + 100 * layer);
+    tensors.push_back({prefix + ".norm.weight", Dtype::f16, {256}, random_scales(256, layer)});
+    tensors.push_back({prefix + ".gate.bias", Dtype::f32, {7}, random_bytes(28, layer)});
+  }
+  tensors.push_back(
+      {"model.embed_tokens.weight", Dtype::bf16, {100, 256}, random_scales(100 * 256, 5)});
+  tensors.push_back({"empty", Dtype::f16, {0, 4}, {}});
+  tensors.push_back({"scalar", Dtype::i64, {}, random_bytes(8, 6)});
+  return tensors;
+}
+
+}  // namespace thaw::testing
