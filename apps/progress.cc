@@ -51,7 +51,9 @@ std::vector<std::string> facts(const Progress& progress, const Meter& meter) {
 class Bar final : public ProgressPrinter {
  public:
   void show(const Progress& progress, const Meter& meter) override {
-    write_stderr("\r" + bar_line(progress, meter, terminal_width() - 1) + "\x1b[K");
+    std::string line = "\r";
+    line += bar_line(progress, meter, terminal_width() - 1);
+    write_stderr(line + "\x1b[K");
     drawn_ = true;
   }
   void finish() override {
