@@ -84,9 +84,9 @@ TEST_CASE("read_header: what clauses allow is accepted") {
       {"six bits, whole bytes",
        safetensors({{.name = "a", .dtype = Dtype::f6_e2m3, .shape = {4}}})},
   };
-  for (const auto& [name, file] : rows) {
-    CAPTURE(name);
-    CHECK(message_of(file) == "");
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    CHECK(message_of(row.second) == "");
   }
 }
 
