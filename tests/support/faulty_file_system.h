@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "io/file_system.h"
@@ -32,10 +34,17 @@ class FaultyFileSystem : public FileSystem {
     const bool direct = (flags & O_DIRECT) != 0;
     if (direct && direct_open_error != 0) return failed(direct_open_error);
     const int fd = real_.open(path, flags, mode);
-    if (direct && fd >= 0) direct_fd_ = fd;
+    const std::lock_guard lock(mutex_);
+    if (direct && fd >= 0) direct_fds_.insert(fd);
     return fd;
   }
-  int close(int fd) override { return real_.close(fd); }
+  int close(int fd) override {
+    {
+      const std::lock_guard lock(mutex_);
+      direct_fds_.erase(fd);
+    }
+    return real_.close(fd);
+  }
   int fstat(int fd, struct stat* out) override { return real_.fstat(fd, out); }
   std::unique_ptr<Mapping> map(const std::string& path, std::uint64_t size) override {
     return real_.map(path, size);
@@ -44,7 +53,7 @@ class FaultyFileSystem : public FileSystem {
     return real_.pread(fd, to, size, offset);
   }
   ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset) override {
-    if (fd == direct_fd_ && direct_write_error != 0) return failed(direct_write_error);
+    if (direct_write_error != 0 && is_direct(fd)) return failed(direct_write_error);
     if (const int error = before_write(); error != 0) return failed(error);
     if (most_write != 0 && size > most_write) size = most_write;
     return real_.pwrite(fd, from, size, offset);
@@ -76,8 +85,13 @@ class FaultyFileSystem : public FileSystem {
     errno = error;
     return -1;
   }
+  bool is_direct(int fd) {
+    const std::lock_guard lock(mutex_);
+    return direct_fds_.count(fd) != 0;
+  }
   FileSystem& real_ = real_file_system();
-  int direct_fd_ = -1;
+  std::mutex mutex_;
+  std::set<int> direct_fds_;
 };
 
 }  // namespace thaw::testing
