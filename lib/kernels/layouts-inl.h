@@ -146,15 +146,19 @@ struct AwqMarlin {
   template <class Put>
   static void codes(const PackedLinear& linear, std::uint64_t row, std::uint64_t begin,
                     std::uint64_t end, const Put& put) {
-    for (std::uint64_t k = begin; k < end; ++k) {
+    for (std::uint64_t k = begin; k < end;) {
       const unsigned char* chunk = line(linear.qweight, k / 16) + row / 64 * 512;
-      const std::uint64_t t_low = k % 8 / 2;
-      const std::uint32_t select = static_cast<std::uint32_t>(k % 2 + k % 16 / 8 * 2);
+      const std::uint64_t line_end = (k / 16 + 1) * 16;
+      const std::uint64_t stop = line_end < end ? line_end : end;
       for (std::uint32_t i = 0; i < 64; ++i) {
-        const std::uint64_t word = 4 * (4 * (i % 8) + t_low) + i / 16;
-        const std::uint32_t nibble_index = kNibbleOf[i % 16 / 8 * 4 + select];
-        put(i, k, nibble(load<std::uint32_t>(chunk + word * 4), nibble_index));
+        const unsigned char* words = chunk + (i % 8 * 16 + i / 16) * 4;
+        for (std::uint64_t at = k; at < stop; ++at) {
+          const auto word = load<std::uint32_t>(words + at % 8 / 2 * 16);
+          const auto select = static_cast<std::uint32_t>(at % 2 + at % 16 / 8 * 2);
+          put(i, at, nibble(word, kNibbleOf[i % 16 / 8 * 4 + select]));
+        }
       }
+      k = stop;
     }
   }
 };
