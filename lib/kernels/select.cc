@@ -46,7 +46,7 @@ struct Candidate {
 };
 
 constexpr Candidate kCandidates[] = {
-    // the best first
+// the best first
 #if defined(__x86_64__)
     {&kAvx512Table, runs_avx512},
     {&kAvx2Table, runs_avx2},
