@@ -12,7 +12,7 @@ constexpr std::uint64_t kChunk = 64;  // the rows that permute among themselves
 constexpr PackLayout kLayout = {.name = "awq_marlin",
                                 .title = "AWQ Marlin",
                                 .row_block = kChunk,
-                                .row_step = kChunk,
+                                .row_step = 2 * kChunk,  // four of them: 4 KiB of a line
                                 .columns_strided = true};
 
 bool recognises(const ModuleTensors& tensors) {
