@@ -45,9 +45,9 @@ timed() {
   awk 'END {printf "%s %.2f %.0f\n", $1, $2 + $3, $4 * 1.024 / 1000}' "$work/time"
 }
 
-bytes_in=$(find -L "$model" -name '*.safetensors' -printf '%s\n' | awk '{n += $1} END {print n}')
+bytes_in=$(find -L "$model" -name '*.safetensors' -printf '%s\n' | awk '{n += $1} END {printf "%.0f\n", n}')
 bytes_out=$("$thaw" convert "$model" --dry-run --json "${options[@]}" |
-  awk -F'[:,]' '/"bytes_out"/ {print $2 + 0; exit}')
+  awk -F'[:,]' '/"bytes_out"/ {printf "%.0f\n", $2; exit}')
 blocks=$((bytes_out / (4 << 20)))
 
 echo "$(nproc) x $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), kernel $(uname -r)," \

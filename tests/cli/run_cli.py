@@ -54,7 +54,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--thaw", required=True)
     parser.add_argument("--make-checkpoint", required=True)
-    parser.add_argument("--quick", action="store_true", help="for builds with sanitizers")
+    parser.add_argument("--quick", action="store_true", help="small inputs only")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     support.THAW = str(pathlib.Path(arguments.thaw).resolve())
