@@ -37,7 +37,7 @@ class SameBytes(Case):
 
     def test_linears_larger_than_the_smallest_budget(self):
         if support.QUICK:
-            self.skipTest("too large for a sanitizer build")
+            self.skipTest("small inputs only (--quick)")
         for layout in LAYOUTS:
             model = make_checkpoint(self.work / f"large-{layout}", "--shape", "llama-3-70b",
                                     "--layout", layout, "--layers", "1", "--vocabulary", "1024")

@@ -15,7 +15,7 @@ class Size(Case):
     def setUp(self):
         super().setUp()
         if support.QUICK:
-            self.skipTest("too large for a sanitizer build")
+            self.skipTest("small inputs only (--quick)")
         if shutil.disk_usage(self.work).free < NEEDED:
             self.skipTest("less than 12 GB of disk free")
 
