@@ -12,8 +12,6 @@ namespace thaw {
 namespace {
 
 constexpr std::uint64_t kStep = 4u << 20;
-// How far the kernel may have read ahead of what we asked for.
-constexpr std::uint64_t kReadAhead = 16u << 20;
 
 // Reads the header once in steps, so that a file that cannot be read is an error here and not a
 // fault later, and hashes it.
@@ -21,7 +19,7 @@ Result<std::uint64_t> hash_header(const MappedFile& file, std::uint64_t end) {
   Hash hash;
   for (std::uint64_t at = 0; at < end; at += kStep) {
     const std::uint64_t size = std::min(kStep, end - at);
-    THAW_RETURN_IF_ERROR(file.populate(at, size));
+    THAW_RETURN_IF_ERROR(file.read_exactly(at, size));
     hash.add_bytes(file.bytes().subspan(at, size));
     file.unmap_pages(at, size);
   }
@@ -33,7 +31,7 @@ Result<std::uint64_t> hash_header(const MappedFile& file, std::uint64_t end) {
 Result<Shard> open_shard(FileSystem& file_system, const std::string& directory,
                          const std::string& name, std::uint32_t number, TensorTable& table) {
   THAW_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(file_system, join_path(directory, name)));
-  THAW_RETURN_IF_ERROR(file.populate(0, std::min(kHeaderBegin, file.size())));
+  THAW_RETURN_IF_ERROR(file.read_exactly(0, std::min(kHeaderBegin, file.size())));
   THAW_ASSIGN_OR_RETURN(const std::uint64_t length, header_length(file.path(), file.bytes()));
   const std::uint64_t end = kHeaderBegin + length;
   THAW_ASSIGN_OR_RETURN(const std::uint64_t hash, hash_header(file, end));
@@ -47,9 +45,8 @@ Result<Shard> open_shard(FileSystem& file_system, const std::string& directory,
   // A file that changed meanwhile is that, and not a bad header.
   THAW_RETURN_IF_ERROR(file.check_unchanged());
   if (!header.ok()) return Status(header.error());
-  const std::uint64_t read = std::min(round_up(end, kStep) + kReadAhead, file.size());
-  file.unmap_pages(0, read);
-  file.drop_cache(0, read);
+  file.unmap_pages(0, round_up(end, kStep));
+  file.drop_cache(0, round_up(end, kStep));
   return Shard{name, std::move(file), hash};
 }
 

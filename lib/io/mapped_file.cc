@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "io/sigbus.h"
@@ -19,6 +20,7 @@ namespace {
 // Steps of 4 MiB keep the kernel's read-ahead in large pages (bench/results/).
 constexpr std::uint64_t kPopulateStep = 4u << 20;
 constexpr std::uint64_t kPageTableReach = 2u << 20;
+constexpr std::uint64_t kExactStep = 256u << 10;
 
 FileIdentity identity_of(const struct stat& info) {
   return {.device = info.st_dev,
@@ -82,6 +84,8 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
   auto state = std::unique_ptr<State>(
       new State{file_system, path, fd.get(), identity_of(info), nullptr, nullptr, 0});
   (void)fd.release();
+  // For read_exactly(); the mapping reads ahead through a descriptor of its own.
+  ::posix_fadvise(state->fd, 0, 0, POSIX_FADV_RANDOM);
   if (state->identity.size == 0) {
     if (empty == Empty::refused) return fail(ErrorCode::input, place, "is empty");
     return MappedFile(std::move(state));
@@ -135,6 +139,25 @@ Status MappedFile::populate(std::uint64_t offset, std::uint64_t size) const {
       }
     }
     at += step;
+  }
+  return {};
+}
+
+Status MappedFile::read_exactly(std::uint64_t offset, std::uint64_t size) const {
+  std::vector<std::byte> discarded(std::min(size, kExactStep));
+  const std::uint64_t end = std::min(offset + size, state_->identity.size);
+  for (std::uint64_t at = offset; at < end;) {
+    const ssize_t got =
+        state_->file_system.pread(state_->fd, discarded.data(),
+                                  std::min<std::uint64_t>(end - at, discarded.size()),
+                                  static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_error(state_->path, "read", errno);
+    if (got == 0) {
+      THAW_RETURN_IF_ERROR(check_unchanged());
+      return system_error(state_->path, "read", EIO);
+    }
+    at += static_cast<std::uint64_t>(got);
   }
   return {};
 }

@@ -42,6 +42,9 @@ class MappedFile {
   // Reads [offset, offset + size) into the page cache and maps it; at most 4 MiB a system call.
   // An error when the file is shorter than it was or cannot be read.
   [[nodiscard]] Status populate(std::uint64_t offset, std::uint64_t size) const;
+  // Reads [offset, offset + size) into the page cache and nothing beyond it, for headers: a
+  // read-ahead still under way could not be dropped again, and would stay for good.
+  [[nodiscard]] Status read_exactly(std::uint64_t offset, std::uint64_t size) const;
   // Drops the pages that lie wholly in [offset, offset + size) from the mapping.
   void unmap_pages(std::uint64_t offset, std::uint64_t size) const;
   // Drops the range from the page cache; pass multiples of 4 MiB or up to the end of the file.
