@@ -28,6 +28,19 @@ Sink::Keep worth_keeping(const Error& error) {
   return repeats ? Sink::Keep::nothing : Sink::Keep::partial;
 }
 
+// Ends the run without a destination, and says what stands on the disk all the same.
+Status abandon(Sink& sink, const std::string& out, Error error) {
+  const Sink::Keep keep = worth_keeping(error);
+  sink.abandon(keep);
+  if (keep == Sink::Keep::partial) {
+    if (!error.hint.empty()) error.hint += ' ';
+    error.hint += printable(out) +
+                  ".partial holds what was written; the same command takes it over, and removing "
+                  "it frees the space.";
+  }
+  return Status(std::move(error));
+}
+
 }  // namespace
 
 Result<PlanSummary> plan_conversion(const ConvertOptions& options, FileSystem& file_system) {
@@ -57,8 +70,7 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   Result<ExecuteReport> run = execute(plan, prepared->memory, *prepared->table, *sink,
                                       {.allow_overflow = options.allow_overflow}, observer, stop);
   if (!run.ok()) {
-    sink->abandon(worth_keeping(run.error()));
-    return std::move(run).take_status();
+    return abandon(*sink, prepared->out, std::move(run).take_status().take_error());
   }
   observer.on_progress({.stage = "finishing",
                         .bytes_done = plan.bytes,
@@ -69,7 +81,9 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
     sink->abandon(Sink::Keep::nothing);
     return unchanged;
   }
-  THAW_RETURN_IF_ERROR(sink->finish());
+  if (Status finished = sink->finish(); !finished.ok()) {
+    return abandon(*sink, prepared->out, std::move(finished).take_error());
+  }
 
   ConvertReport report;
   report.plan = summarize(*prepared, options);

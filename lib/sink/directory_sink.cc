@@ -196,7 +196,13 @@ Result<std::unique_ptr<DirectorySink>> DirectorySink::open(FileSystem& file_syst
                                                            const Plan& plan,
                                                            const DirectorySettings& settings) {
   auto sink = std::make_unique<Directory>(file_system, plan, settings);
-  THAW_RETURN_IF_ERROR(sink->start());
+  if (Status status = sink->start(); !status.ok()) {
+    // Leaves no empty directory behind; one with something in it stays, and so does another run's.
+    if (status.error().code != ErrorCode::locked) {
+      static_cast<void>(file_system.rmdir((settings.out + ".partial").c_str()));
+    }
+    return status;
+  }
   return std::unique_ptr<DirectorySink>(std::move(sink));
 }
 

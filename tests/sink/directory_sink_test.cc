@@ -139,6 +139,7 @@ TEST_CASE("too little space is found before the first byte, and said with both n
   REQUIRE_FALSE(sink.ok());
   CHECK(sink.error().code == ErrorCode::no_space);
   CHECK(sink.error().text().find("free are 50.0 kB") != std::string::npos);
+  CHECK_FALSE(exists(directory / "out.partial"));
 }
 
 TEST_CASE("a failing rename, sync or reservation makes no destination") {
