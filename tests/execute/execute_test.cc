@@ -155,7 +155,9 @@ TEST_CASE("a divided weight is the float32 weight over its scales, rounded once"
   const PlannedModel plain(tensors, {.dtype = Dtype::f32});
   CHECK(divided.plan.tensors == plain.plan.tensors - kFolds.size());
   CHECK(divided.plan.fingerprint != plain.plan.fingerprint);
-  for (const auto& [scales_name, module] : kFolds) {
+  for (const auto& fold : kFolds) {
+    const std::string& scales_name = fold.first;
+    const std::string& module = fold.second;
     CAPTURE(module);
     const Tensor& scales = *divided.checkpoint->find(scales_name);
     const auto mapped = divided.checkpoint->bytes(scales);
