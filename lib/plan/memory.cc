@@ -70,8 +70,8 @@ Needs needs_of(const Plan& plan) {
       const std::uint64_t block = std::min(segment.size, layout.row_block * segment.row_bytes);
       needs.least_tile = std::max(needs.least_tile, block);
       if (layout.columns_strided) {
-        needs.strided = std::max(needs.strided,
-                                 packed_bytes(linear) + divisor_range(plan, segment).size);
+        needs.strided =
+            std::max(needs.strided, packed_bytes(linear) + divisor_range(plan, segment).size);
         const std::uint64_t blocks = divide_up(linear.out_features, layout.row_block);
         needs.least_slab =
             std::max(needs.least_slab, divide_up(packed_bytes(linear), blocks) + 4 * kMiB);
