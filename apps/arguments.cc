@@ -34,6 +34,8 @@ po::options_description convert_table(ConvertWords& words, ConvertArguments& to)
       "exact, or via-float16: round to float16 first, then to bfloat16");
   add("allow-overflow", po::bool_switch(&to.options.allow_overflow),
       "let values beyond float16 become infinite");
+  add("copy-unknown", po::bool_switch(&to.options.copy_unknown),
+      "copy packed tensors that thaw does not read, such as fp8, as they are");
   add("max-shard-size", text(words.max_shard_size, "SIZE", "5GB"),
       "largest output shard; one larger tensor gets a shard of its own");
   add("threads", text(words.threads, "N"), "at most N worker threads (one a processor)");
@@ -175,7 +177,7 @@ std::string inspect_help() {
   return help_text(
       "thaw inspect MODEL [--json]\n\n"
       "Says what MODEL is: layouts, groups, types, shards, sizes, problems, and what convert\n"
-      "would write. Reads headers and configs only.\n",
+      "would write. Reads headers, configs and scales.\n",
       inspect_table(arguments));
 }
 

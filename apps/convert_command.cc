@@ -1,6 +1,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "convert/convert.h"
+#include "model_specs.h"
 #include "progress.h"
 #include "report_file.h"
 #include "signals.h"
@@ -74,12 +75,13 @@ int convert_model(const ConvertArguments& arguments) {
 }  // namespace
 
 int run_convert(const std::vector<std::string>& words) {
-  const Result<ConvertArguments> arguments = parse_convert(words);
+  Result<ConvertArguments> arguments = parse_convert(words);
   if (!arguments.ok()) return print_error(arguments.error());
   if (arguments.value().help) {
     const Status written = write_stdout(convert_help());
     return written.ok() ? 0 : print_error(written.error());
   }
+  arguments.value().options.model_specs = model_specs_directory();
   return arguments.value().dry_run ? dry_run(arguments.value()) : convert_model(arguments.value());
 }
 

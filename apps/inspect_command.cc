@@ -2,6 +2,7 @@
 #include "commands.h"
 #include "convert/inspect.h"
 #include "io/file_system.h"
+#include "model_specs.h"
 #include "summary.h"
 #include "terminal.h"
 
@@ -14,7 +15,8 @@ int run_inspect(const std::vector<std::string>& words) {
   if (arguments.value().help) {
     text = inspect_help();
   } else {
-    const Result<Inspection> found = inspect(arguments.value().model, real_file_system());
+    const Result<Inspection> found =
+        inspect(arguments.value().model, real_file_system(), model_specs_directory());
     if (!found.ok()) return print_error(found.error());
     text = arguments.value().json ? inspection_json(found.value()) : inspection_text(found.value());
   }

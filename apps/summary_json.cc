@@ -26,6 +26,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("dtype", torch_dtype_name(plan.dtype));
   out.member("dtype_reason", plan.dtype_reason);
   out.member("linears", plan.linears);
+  out.member("folded", plan.folded);
   out.member("tensors", plan.tensors);
   out.member("tensors_cast", plan.tensors_cast);
   out.member("tensors_copied", plan.tensors_copied);
@@ -69,6 +70,14 @@ void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
     out.member("scale_dtype", group.scale_dtype);
     out.member("packed_bytes", group.packed_bytes);
     out.member("float_bytes", group.float_bytes);
+    out.member("reason", group.reason);
+    out.member("contradictions", group.contradictions);
+    out.begin_object("suspicious_scales");
+    out.member("infinite", group.flaws.infinite);
+    out.member("nan", group.flaws.nan);
+    out.member("zero", group.flaws.zero);
+    if (group.flaws.any()) out.member("first", group.flaws.first);
+    out.end_object();
     out.end_object();
   }
   out.end_array();

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -70,6 +71,50 @@ std::string groups_text(const std::vector<LinearGroup>& groups) {
 
 }  // namespace
 
+namespace {
+
+// One line for each layout and reason: groups of one layout differ in shape only.
+std::vector<std::string> reason_lines(const std::vector<LinearGroup>& groups) {
+  std::vector<std::string> lines;
+  std::vector<std::string> told;
+  for (const LinearGroup& group : groups) {
+    if (std::find(told.begin(), told.end(), group.title) != told.end()) continue;
+    told.push_back(group.title);
+    lines.push_back(group.title + ": " + group.reason + " (" + group.modules + ")");
+  }
+  return lines;
+}
+
+std::vector<std::string> suspicion_lines(const std::vector<LinearGroup>& groups) {
+  std::vector<std::string> lines;
+  for (const LinearGroup& group : groups) {
+    for (const std::string& contradiction : group.contradictions) {
+      lines.push_back(group.modules + ": the config says " + contradiction);
+    }
+    if (!group.flaws.any()) continue;
+    std::string text = group.modules + ": scales that are ";
+    const char* separator = "";
+    const auto add = [&](std::uint64_t count, const char* what) {
+      if (count == 0) return;
+      text += separator + std::string(what) + " (" + std::to_string(count) + ")";
+      separator = ", ";
+    };
+    add(group.flaws.infinite, "infinite");
+    add(group.flaws.nan, "NaN");
+    add(group.flaws.zero, "zero");
+    lines.push_back(text + ", first in " + group.flaws.first);
+  }
+  return lines;
+}
+
+// Where scales of activations are folded; nothing where there are none.
+std::string folded_text(const PlanSummary& plan) {
+  if (plan.folded == 0) return {};
+  return fact_line("folded", "activation scales into " + counted(plan.folded, "linear"));
+}
+
+}  // namespace
+
 std::string plan_text(const PlanSummary& plan) {
   const std::uint64_t dequantized = plan.tensors - plan.tensors_cast - plan.tensors_copied;
   std::string text = fact_line("model", printable(plan.model));
@@ -79,6 +124,7 @@ std::string plan_text(const PlanSummary& plan) {
   text += fact_line("tensors", std::to_string(plan.tensors) + ": " + std::to_string(dequantized) +
                                    " dequantized, " + std::to_string(plan.tensors_cast) +
                                    " cast, " + std::to_string(plan.tensors_copied) + " copied");
+  text += folded_text(plan);
   text +=
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
   text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards);
@@ -102,6 +148,7 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
                                                 counted(plan.tensors, "tensor") + " to " +
                                                 std::string(torch_dtype_name(plan.dtype)) + " in " +
                                                 counted(plan.shards.size(), "shard"));
+  text += folded_text(plan);
   text += fact_line("read", bytes_text(report.bytes_read));
   text += fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate +
                                  (report.direct_io ? " (direct)" : " (buffered)"));
@@ -136,6 +183,8 @@ std::string inspection_text(const Inspection& inspection) {
                      bytes_text(count.bytes));
   }
   text += list_of("others", others);
+  text += list_of("recognised", reason_lines(inspection.groups));
+  text += list_of("suspicious", suspicion_lines(inspection.groups));
   text += list_of("warnings", inspection.warnings);
   text += list_of("problems", inspection.problems);
   if (inspection.plan) {
@@ -144,6 +193,7 @@ std::string inspection_text(const Inspection& inspection) {
                                          std::string(torch_dtype_name(plan.dtype)) + " (" +
                                          plan.dtype_reason + "), " + bytes_text(plan.bytes_out) +
                                          " in " + counted(plan.shards.size(), "shard"));
+    text += folded_text(plan);
   }
   return text;
 }

@@ -9,10 +9,17 @@
 
 #include "base/text.h"
 #include "convert/prepare.h"
+#include "convert/scale_scan.h"
 
 namespace thaw {
 
 namespace {
+
+void add_problems(const Error& error, Inspection& inspection) {
+  auto& problems = inspection.problems;
+  problems.insert(problems.end(), error.messages.begin(), error.messages.end());
+  if (!error.hint.empty()) problems.push_back(error.hint);
+}
 
 // "model.layers.*.mlp.up_proj": numbers between dots are layers or experts.
 std::string with_stars(std::string_view module) {
@@ -29,10 +36,27 @@ std::string with_stars(std::string_view module) {
   return printable(pattern);
 }
 
-void add_groups(const QuantizedLinears& linears, Inspection& inspection) {
+// "8 columns of scales for a word of qweight: qweight I32 [384, 16], scales F16 [6, 128]".
+std::string reason_of(const QuantizedLinear& linear) {
+  std::string text(linear.layout->reason);
+  const char* separator = text.empty() ? "" : ": ";
+  for (const PackedOperand* operand : {&linear.qweight, &linear.qzeros, &linear.scales}) {
+    if (operand->tensor == nullptr) continue;
+    const Tensor& tensor = *operand->tensor;
+    const std::string_view suffix = tensor.name.substr(tensor.name.rfind('.') + 1);
+    text += separator + printable(suffix) + " " + std::string(dtype_name(tensor.dtype)) + " " +
+            shape_text(tensor.shape);
+    separator = ", ";
+  }
+  return text;
+}
+
+void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
+                Inspection& inspection) {
   using Key = std::tuple<std::string, std::string_view, std::uint64_t, std::uint64_t, std::uint64_t,
                          bool, Dtype>;
   std::map<Key, LinearGroup> groups;
+  ScaleScan scan(checkpoint);
   for (const QuantizedLinear& linear : linears.linears) {
     const bool symmetric = linear.qzeros.tensor == nullptr;
     const Key key{with_stars(linear.module), linear.layout->name, linear.in_features,
@@ -48,10 +72,14 @@ void add_groups(const QuantizedLinears& linears, Inspection& inspection) {
       group.group_size = linear.group_size;
       group.symmetric = symmetric;
       group.scale_dtype = dtype_name(linear.scale_dtype);
+      group.reason = reason_of(linear);
+      group.contradictions = contradictions(linears.config, linear);
     }
+    scan.add(linear, group.flaws);
     group.packed_bytes += packed_bytes(linear);
     group.float_bytes += linear.in_features * linear.out_features * 2;
   }
+  if (Status read = scan.run(); !read.ok()) add_problems(read.error(), inspection);
   for (auto& [key, group] : groups) inspection.groups.push_back(std::move(group));
 }
 
@@ -59,7 +87,7 @@ void add_other_tensors(const Checkpoint& checkpoint, const QuantizedLinears& lin
                        Inspection& inspection) {
   std::map<std::string, DtypeCount> counts;
   for (std::size_t i = 0; i < checkpoint.tensors().size(); ++i) {
-    if (i < linears.consumed.size() && linears.consumed[i] != 0) continue;
+    if (i < linears.consumed.size() && linears.consumed[i] == 1) continue;
     const Tensor& tensor = checkpoint.tensors()[i];
     DtypeCount& count = counts[std::string(dtype_name(tensor.dtype))];
     count.dtype = dtype_name(tensor.dtype);
@@ -76,23 +104,20 @@ void add_shards(const Checkpoint& checkpoint, Inspection& inspection) {
   for (const Tensor& tensor : checkpoint.tensors()) ++inspection.shards[tensor.shard].tensors;
 }
 
-void add_problems(const Error& error, Inspection& inspection) {
-  inspection.problems = error.messages;
-  if (!error.hint.empty()) inspection.problems.push_back(error.hint);
-}
-
 }  // namespace
 
-Result<Inspection> inspect(const std::string& model, FileSystem& file_system) {
+Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
+                           const std::string& model_specs) {
   Inspection inspection;
   inspection.model = printable(model);
   ConvertOptions options;
   options.model = model;
+  options.model_specs = model_specs;
   Result<std::unique_ptr<Prepared>> prepared = prepare(options, file_system);
   if (prepared.ok()) {
     const Prepared& ready = *prepared.value();
     add_shards(ready.checkpoint, inspection);
-    add_groups(ready.linears, inspection);
+    add_groups(ready.checkpoint, ready.linears, inspection);
     add_other_tensors(ready.checkpoint, ready.linears, inspection);
     inspection.config_source = printable(ready.linears.config.source);
     inspection.method = printable(ready.linears.config.method);
@@ -113,7 +138,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system) {
     inspection.method = printable(linears.config.method);
     inspection.version = printable(linears.config.version);
   }
-  add_groups(linears, inspection);
+  add_groups(checkpoint, linears, inspection);
   add_other_tensors(checkpoint, linears, inspection);
   return inspection;
 }

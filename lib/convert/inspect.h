@@ -12,6 +12,16 @@
 
 namespace thaw {
 
+// Scales that no working quantizer writes; counted over all of a group's modules.
+struct ScaleFlaws {
+  std::uint64_t infinite = 0;
+  std::uint64_t nan = 0;
+  std::uint64_t zero = 0;
+  std::string first;  // the first module with one, safe for a terminal
+
+  [[nodiscard]] bool any() const { return infinite + nan + zero != 0; }
+};
+
 // Quantized linears that share layout, group size, scale type and shape.
 struct LinearGroup {
   std::string layout;   // "awq_gemm"
@@ -25,6 +35,9 @@ struct LinearGroup {
   std::string scale_dtype;  // "F16"
   std::uint64_t packed_bytes = 0;
   std::uint64_t float_bytes = 0;  // converted to the automatic output type
+  std::string reason;             // why it was recognised as that, with the first module's shapes
+  std::vector<std::string> contradictions;  // what the config says and the tensors deny
+  ScaleFlaws flaws;
 };
 
 struct DtypeCount {
@@ -46,7 +59,9 @@ struct Inspection {
   std::vector<std::string> warnings;
 };
 
+// Reads headers, configs, and the scales of every linear. `model_specs` as in ConvertOptions.
 // Errors only where the model cannot be opened; all else is told in `problems`.
-[[nodiscard]] Result<Inspection> inspect(const std::string& model, FileSystem& file_system);
+[[nodiscard]] Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
+                                         const std::string& model_specs = {});
 
 }  // namespace thaw

@@ -30,6 +30,9 @@ struct ConvertOptions {
   std::string isa;                     // empty: the best of this machine
   OutputMode output_mode = OutputMode::automatic;
 
+  bool copy_unknown = false;  // copy packed tensors that thaw does not read, instead of refusing
+  std::string model_specs;    // the directory of the model specs; needed for activation scales
+
   bool force = false;  // replace an existing checkpoint at `out`
 };
 

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "convert/destination.h"
+#include "convert/folds.h"
 #include "io/process.h"
 
 namespace thaw {
@@ -43,6 +44,20 @@ Result<std::vector<MappedFile>> open_side_files(const Checkpoint& checkpoint,
   return files;
 }
 
+// Model specs are read only where something has to be folded: most conversions need none.
+Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOptions& options,
+                                   FileSystem& file_system) {
+  if (prepared.linears.activation_scales.empty()) return std::vector<Fold>();
+  std::vector<ModelSpec> specs;
+  if (!options.model_specs.empty()) {
+    THAW_ASSIGN_OR_RETURN(specs, load_model_specs(file_system, options.model_specs));
+  }
+  const json::Node* type = prepared.checkpoint.config().find("model_type");
+  const auto name = type != nullptr ? type->as_string() : std::nullopt;
+  return find_folds(prepared.checkpoint, prepared.linears,
+                    name ? find_model_spec(specs, *name) : nullptr);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSystem& file_system) {
@@ -57,7 +72,10 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
     THAW_ASSIGN_OR_RETURN(prepared->out,
                           check_destination(options.out, options.force, prepared->checkpoint));
   }
-  THAW_ASSIGN_OR_RETURN(prepared->linears, find_quantized_linears(prepared->checkpoint));
+  THAW_ASSIGN_OR_RETURN(
+      prepared->linears,
+      find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown}));
+  THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared, options, file_system));
   // From here on we know what every tensor is.
 
   THAW_ASSIGN_OR_RETURN(prepared->type,
@@ -65,6 +83,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   THAW_ASSIGN_OR_RETURN(prepared->side_files, open_side_files(prepared->checkpoint, file_system));
   const PlanRequest request{.checkpoint = &prepared->checkpoint,
                             .linears = &prepared->linears,
+                            .folds = prepared->folds,
                             .side_files = prepared->side_files,
                             .dtype = prepared->type.dtype,
                             .via_float16 = options.rounding == Rounding::via_float16,
@@ -87,6 +106,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   summary.dtype = prepared.type.dtype;
   summary.dtype_reason = prepared.type.reason;
   summary.linears = plan.linears.size();
+  summary.folded = plan.divisors.size();
   summary.tensors = plan.tensors;
   summary.tensors_cast = plan.tensors_cast;
   summary.tensors_copied = plan.tensors_copied;

@@ -24,6 +24,7 @@ struct Prepared {
   explicit Prepared(Checkpoint opened) : checkpoint(std::move(opened)) {}
   Checkpoint checkpoint;
   QuantizedLinears linears;
+  std::vector<Fold> folds;
   std::vector<MappedFile> side_files;
   OutputType type;
   Plan plan;

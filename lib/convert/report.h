@@ -21,6 +21,7 @@ struct PlanSummary {
   Dtype dtype = Dtype::f16;
   std::string dtype_reason;  // "torch_dtype in config.json", "--dtype", "the scales' type"
   std::uint64_t linears = 0;
+  std::uint64_t folded = 0;          // linears that activation scales are folded into
   std::uint64_t tensors = 0;         // of the output
   std::uint64_t tensors_cast = 0;    // float tensors converted to dtype
   std::uint64_t tensors_copied = 0;  // unchanged

@@ -3,6 +3,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "execute/divide.h"
 #include "execute/linear_view.h"
 
 namespace thaw {
@@ -21,6 +22,7 @@ std::uint64_t make_segment(const Plan& plan, const kernels::Table& table, const 
       std::memcpy(out, plan.inputs[segment.source]->bytes().data() + segment.begin, segment.size);
       return 0;
     case SegmentKind::cast:
+      if (segment.divisor != 0) return make_divided_cast(plan, table, segment, format, out);
       return table.cast(plan.inputs[segment.source]->bytes().data() + segment.begin,
                         float_type(segment.from), out, format,
                         segment.size / (dtype_bits(segment.to) / 8));
@@ -30,6 +32,9 @@ std::uint64_t make_segment(const Plan& plan, const kernels::Table& table, const 
       assert(layout != nullptr);  // every layout of lib/quant has its kernels: a test checks it
       const std::uint64_t first = segment.begin - source.first_row;
       const std::uint64_t last = first + segment.size / segment.row_bytes;
+      if (segment.divisor != 0) {
+        return make_divided_tile(plan, table, segment, source, first, last, format, out);
+      }
       layout->dequantize(source.view, first, last, out, format);
       return kernels::count_overflows(name, source.view, first, last, out, format);
     }

@@ -12,7 +12,8 @@ namespace thaw {
 // The linear that a tile belongs to: the whole one, or a slab that holds the tile's rows.
 struct TileSource {
   kernels::PackedLinear view;
-  std::uint64_t first_row = 0;  // of the linear, that is row 0 of the view
+  std::uint64_t first_row = 0;   // of the linear, that is row 0 of the view
+  std::byte* scratch = nullptr;  // scratch_bytes(linear), 64-byte aligned; only where it is divided
 };
 
 // Writes segment.size bytes to `out`, which is 64-byte aligned for a tile. `source` is used for

@@ -43,8 +43,9 @@ class Reader {
   }
 
   bool load_slab(const Unit& unit, Status& status) {
-    if (!run_.feed.admit(0, true)) return false;
     const Segment& whole = run_.plan.files[unit.file].segments[unit.first_segment];
+    const InputRange divisors = divisor_range(run_.plan, whole);  // read in place by the workers
+    if (!run_.feed.admit(divisors.size, true)) return false;
     const QuantizedLinear& linear = *run_.plan.linears[whole.source];
     const std::uint64_t first = unit.begin / whole.row_bytes;
     const Slab slab = lay_out_slab(linear, first, first + unit.size / whole.row_bytes);
@@ -59,8 +60,10 @@ class Reader {
     gather(linear.qweight, slab.qweight, status);
     gather(linear.qzeros, slab.qzeros, status);
     gather(linear.scales, slab.scales, status);
+    if (status.ok()) status = run_.input.acquire(divisors);
     if (status.ok()) {
-      run_.feed.push(unit, 0, {slab_view(linear, slab, run_.slab_buffer.data()), slab.first});
+      run_.feed.push(unit, divisors.size,
+                     {slab_view(linear, slab, run_.slab_buffer.data()), slab.first});
     }
     return true;
   }

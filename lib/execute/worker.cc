@@ -1,5 +1,7 @@
 // The workers: each takes the next piece, makes its bytes in a buffer, and passes the buffer on.
 
+#include <algorithm>
+
 #include "execute/linear_view.h"
 #include "execute/run.h"
 
@@ -44,6 +46,10 @@ class Worker {
       if (segment.kind == SegmentKind::tile && !loaded.unit.slab) {
         source = {mapped_view(run_.plan, *run_.plan.linears[segment.source]), 0};
       }
+      if (segment.kind == SegmentKind::tile && segment.divisor != 0) {
+        THAW_RETURN_IF_ERROR(reserve_scratch(*run_.plan.linears[segment.source]));
+        source.scratch = scratch_.data();
+      }
       const std::uint64_t overflows = make_segment(run_.plan, run_.table, segment, source, stores,
                                                    buffer + (segment.offset - piece_.offset));
       // Before the buffer goes on: what was read from a damaged file is not what it said.
@@ -54,6 +60,13 @@ class Worker {
       }
       if (overflows != 0) THAW_RETURN_IF_ERROR(note_overflow(segment, overflows));
     }
+    return {};
+  }
+
+  Status reserve_scratch(const QuantizedLinear& linear) {
+    const std::uint64_t size = std::max(scratch_bytes(linear), run_.memory.scratch_bytes);
+    if (scratch_.size() >= size) return {};
+    THAW_ASSIGN_OR_RETURN(scratch_, AlignedMemory::allocate(size));
     return {};
   }
 
@@ -74,12 +87,16 @@ class Worker {
     if (!done.unit.slab) {
       for_each_input_range(run_.plan, done.unit,
                            [&](const InputRange& range) { run_.input.release(range); });
+    } else {  // the rest was copied
+      run_.input.release(divisor_range(
+          run_.plan, run_.plan.files[done.unit.file].segments[done.unit.first_segment]));
     }
     run_.feed.forget(done);
   }
 
   Run& run_;
   Piece piece_;
+  AlignedMemory scratch_;  // made when first needed
 };
 
 }  // namespace

@@ -59,7 +59,7 @@ class Caster {
     return overflows;
   }
 
- private:
+  // The steps, for divide-inl.h too. `values` is always a whole batch.
   static constexpr std::uint64_t kBatch = 256;
 
   static std::uint32_t bits_of(float value) { return __builtin_bit_cast(std::uint32_t, value); }

@@ -61,11 +61,19 @@ struct Layout {
 using CastFn = std::uint64_t (*)(const void* in, FloatType from, void* out,
                                  const OutputFormat& format, std::uint64_t count);
 
+// Writes in[i] / divisors[i], the quotient of the exact values rounded once (via_float16 as above),
+// for `count` floats of any types and any byte alignment, buffers not overlapping; returns how many
+// quotients of finite values became infinite. Every divisor is finite and not zero.
+using DivideFn = std::uint64_t (*)(const void* in, FloatType from, const void* divisors,
+                                   FloatType divisor_type, void* out, const OutputFormat& format,
+                                   std::uint64_t count);
+
 struct Table {
   const char* name;  // "scalar", "ssse3", "avx2", "avx512", "neon"
   const Layout* layouts;
   std::size_t layout_count;
   CastFn cast;
+  DivideFn divide;
 };
 
 // The tables that this CPU can run, the best first; scalar is always the last.

@@ -1,5 +1,6 @@
 // The table in plain C++: the fallback of every machine.
 #include "kernels/cast-inl.h"
+#include "kernels/divide-inl.h"
 #include "kernels/layouts-inl.h"
 #include "kernels/tables.h"
 
@@ -33,6 +34,6 @@ constexpr Layout kLayouts[] = {entry<AwqGemm>(), entry<AwqGemv>(), entry<AwqGemv
 }  // namespace
 
 constexpr Table kScalarTable = {"scalar", kLayouts, sizeof kLayouts / sizeof kLayouts[0],
-                                cast_with<PlainSteps>};
+                                cast_with<PlainSteps>, divide_with<PlainSteps>};
 
 }  // namespace thaw::kernels

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cast-inl.h"
+#include "kernels/divide-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/tables.h"
 
@@ -40,8 +41,8 @@ constexpr Layout kLayoutsOf[] = {
 
 template <class Isa>
 constexpr Table table_of(const char* name) {
-  return {name, kLayoutsOf<Isa>, sizeof kLayoutsOf<Isa> / sizeof kLayoutsOf<Isa>[0],
-          cast_with<Isa>};
+  return {name, kLayoutsOf<Isa>, sizeof kLayoutsOf<Isa> / sizeof kLayoutsOf<Isa>[0], cast_with<Isa>,
+          divide_with<Isa>};
 }
 
 }  // namespace

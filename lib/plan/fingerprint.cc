@@ -1,5 +1,7 @@
 #include "plan/fingerprint.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 
 namespace thaw {
@@ -32,6 +34,13 @@ std::string plan_fingerprint(const PlanRequest& request) {
   // Where a group size stands only in a config, it decides bytes.
   hash.add(request.linears->config.source);
   hash.add(static_cast<std::uint64_t>(request.linears->config.group_size.value_or(0)));
+  // Which tensors are left as they are, and what divides what, follows from options and specs.
+  hash.add(static_cast<std::uint64_t>(
+      std::count(request.linears->consumed.begin(), request.linears->consumed.end(), 2)));
+  for (const Fold& fold : request.folds) {
+    hash.add(fold.scales->name);
+    hash.add(fold.module());
+  }
   for (std::size_t i = 0; i < request.side_files.size(); ++i) {
     add_file(hash, request.checkpoint->side_files()[i].name, request.side_files[i]);
   }

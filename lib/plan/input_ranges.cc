@@ -23,6 +23,12 @@ InputRange range_of(const PackedOperand& operand, std::uint64_t first, std::uint
 
 }  // namespace
 
+InputRange divisor_range(const Plan& plan, const Segment& segment) {
+  if (segment.divisor == 0) return {};
+  const Tensor& scales = *plan.divisors[segment.divisor - 1].scales;
+  return {scales.shard, scales.begin, scales.size()};
+}
+
 InputRanges input_ranges(const Plan& plan, const Segment& segment) {
   InputRanges ranges;
   switch (segment.kind) {
@@ -37,10 +43,12 @@ InputRanges input_ranges(const Plan& plan, const Segment& segment) {
       const std::uint64_t last = segment.begin + segment.size / segment.row_bytes;
       ranges = {range_of(linear.qweight, segment.begin, last),
                 range_of(linear.qzeros, segment.begin, last),
-                range_of(linear.scales, segment.begin, last)};
+                range_of(linear.scales, segment.begin, last),
+                {}};
       break;
     }
   }
+  ranges.back() = divisor_range(plan, segment);
   return ranges;
 }
 

@@ -38,6 +38,7 @@ struct Needs {
   std::uint64_t strided = 0;      // packed bytes of the largest linear that is read by columns
   std::uint64_t least_input = 0;  // of the most demanding piece that is not
   std::uint64_t least_slab = 0;
+  std::uint64_t scratch = 0;
 };
 
 Needs needs_of(const Plan& plan) {
@@ -60,13 +61,17 @@ Needs needs_of(const Plan& plan) {
       }
       const QuantizedLinear& linear = *plan.linears[segment.source];
       const PackLayout& layout = *linear.layout;
+      if (segment.divisor != 0) {
+        needs.scratch = std::max(needs.scratch, round_up(scratch_bytes(linear), kBufferGrain));
+      }
       const std::uint64_t step = layout.row_step * segment.row_bytes;
       const std::uint64_t wish = std::max(step, round_down(kMostTile, step));
       needs.best_tile = std::max(needs.best_tile, std::min({segment.size, wish, 4 * step}));
       const std::uint64_t block = std::min(segment.size, layout.row_block * segment.row_bytes);
       needs.least_tile = std::max(needs.least_tile, block);
       if (layout.columns_strided) {
-        needs.strided = std::max(needs.strided, packed_bytes(linear));
+        needs.strided =
+            std::max(needs.strided, packed_bytes(linear) + divisor_range(plan, segment).size);
         const std::uint64_t blocks = divide_up(linear.out_features, layout.row_block);
         needs.least_slab =
             std::max(needs.least_slab, divide_up(packed_bytes(linear), blocks) + 4 * kMiB);
@@ -82,9 +87,9 @@ Needs needs_of(const Plan& plan) {
 }
 
 std::uint64_t sum(const Needs& needs, const MemoryPlan& memory) {
-  return needs.fixed + memory.buffers * memory.tile_bytes + memory.workers * kPerWorker +
-         memory.input_bytes + memory.slab_bytes + memory.idle_bytes + memory.read_ahead +
-         memory.write_window;
+  return needs.fixed + memory.buffers * memory.tile_bytes +
+         memory.workers * (kPerWorker + memory.scratch_bytes) + memory.input_bytes +
+         memory.slab_bytes + memory.idle_bytes + memory.read_ahead + memory.write_window;
 }
 
 MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, bool whole,
@@ -94,6 +99,7 @@ MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, b
   memory.writers = ordered ? 1 : 2;
   memory.buffers = std::uint64_t{2} * workers;
   memory.tile_bytes = std::clamp(tile, needs.least_tile, needs.best_tile);
+  memory.scratch_bytes = needs.scratch;
   memory.input_bytes = needs.least_input;
   memory.idle_bytes = whole ? kIdle : kLeastIdle;
   memory.read_ahead = whole ? kReadAhead : kLeastReadAhead;
@@ -132,6 +138,13 @@ std::uint64_t packed_bytes(const QuantizedLinear& linear) {
     if (operand->tensor != nullptr) bytes += operand->tensor->size();
   }
   return bytes;
+}
+
+std::uint64_t scratch_bytes(const QuantizedLinear& linear) {
+  const std::uint64_t row = linear.in_features * sizeof(float);
+  const std::uint64_t block = linear.layout->row_block;
+  const std::uint64_t rows = std::max(block, round_down(kBufferGrain / row, block));
+  return std::min(rows, linear.out_features) * row;
 }
 
 bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory) {

@@ -18,14 +18,15 @@ struct MemoryRequest {
 struct MemoryPlan {
   unsigned workers = 1;
   unsigned writers = 1;
-  std::uint64_t buffers = 2;       // tile buffers
-  std::uint64_t tile_bytes = 0;    // of one; a multiple of 2 MiB
-  std::uint64_t input_bytes = 0;   // mapped input that may be in use at once
-  std::uint64_t slab_bytes = 0;    // for linears whose packed bytes exceed input_bytes; 0: none
-  std::uint64_t idle_bytes = 0;    // input kept for a moment after use
-  std::uint64_t read_ahead = 0;    // input that the kernel brings in unasked
-  std::uint64_t write_window = 0;  // output in the page cache, where O_DIRECT is refused
-  std::uint64_t peak = 0;          // the sum, with base and plan
+  std::uint64_t buffers = 2;        // tile buffers
+  std::uint64_t tile_bytes = 0;     // of one; a multiple of 2 MiB
+  std::uint64_t scratch_bytes = 0;  // of a worker, where a weight is divided
+  std::uint64_t input_bytes = 0;    // mapped input that may be in use at once
+  std::uint64_t slab_bytes = 0;     // for linears whose packed bytes exceed input_bytes; 0: none
+  std::uint64_t idle_bytes = 0;     // input kept for a moment after use
+  std::uint64_t read_ahead = 0;     // input that the kernel brings in unasked
+  std::uint64_t write_window = 0;   // output in the page cache, where O_DIRECT is refused
+  std::uint64_t peak = 0;           // the sum, with base and plan
 };
 
 // Errors: ErrorCode::no_space, with the smallest budget that works.
@@ -33,6 +34,8 @@ struct MemoryPlan {
 
 // True when the linear has to be read in column slabs.
 [[nodiscard]] bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory);
+// What dividing the weight of a linear takes: some rows in float32, a whole number of row blocks.
+[[nodiscard]] std::uint64_t scratch_bytes(const QuantizedLinear& linear);
 // The packed bytes of a linear: qweight, qzeros and scales.
 [[nodiscard]] std::uint64_t packed_bytes(const QuantizedLinear& linear);
 

@@ -1,6 +1,8 @@
 #include "plan/output_tensors.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "base/bytes.h"
@@ -28,13 +30,14 @@ OutputTensor weight_of(const QuantizedLinear& linear, const PlanRequest& request
   return tensor;
 }
 
-// Float16 and bfloat16 follow the output type; whatever is wider, narrower or no float stays.
-OutputTensor carried(const Tensor& input, const PlanRequest& request, Plan& plan) {
+// Float16 and bfloat16 follow the output type; whatever is wider, narrower or no float stays, and
+// so does all of a module that nobody here reads.
+OutputTensor carried(const Tensor& input, bool unchanged, const PlanRequest& request, Plan& plan) {
   OutputTensor tensor;
   tensor.name = input.name;
   tensor.shape = input.shape;
   const bool half = input.dtype == Dtype::f16 || input.dtype == Dtype::bf16;
-  const bool cast = half && input.dtype != request.dtype;
+  const bool cast = half && !unchanged && input.dtype != request.dtype;
   tensor.dtype = cast ? request.dtype : input.dtype;
   Segment& segment = tensor.segment;
   segment.kind = cast ? SegmentKind::cast : SegmentKind::copy;
@@ -49,6 +52,43 @@ OutputTensor carried(const Tensor& input, const PlanRequest& request, Plan& plan
   return tensor;
 }
 
+// What each fold changes: a weight is divided on its way, and the scales are left out.
+class Folded {
+ public:
+  Folded(const PlanRequest& request, Plan& plan) : plan_(plan) {
+    for (const Fold& fold : request.folds) {
+      plan.divisors.push_back({.scales = fold.scales,
+                               .columns = fold.scales->shape[0],
+                               .weight_begin = fold.weight != nullptr ? fold.weight->begin : 0});
+      const auto divisor = static_cast<std::uint32_t>(plan.divisors.size());
+      scales_.insert(fold.scales);
+      if (fold.linear != nullptr) linears_.emplace(fold.linear, divisor);
+      if (fold.weight != nullptr) weights_.emplace(fold.weight, divisor);
+    }
+  }
+  [[nodiscard]] bool drops(const Tensor& input) const { return scales_.count(&input) != 0; }
+  void divide(const QuantizedLinear& linear, OutputTensor& tensor) const {
+    const auto found = linears_.find(&linear);
+    if (found != linears_.end()) tensor.segment.divisor = found->second;
+  }
+  void divide(const Tensor& weight, OutputTensor& tensor) const {
+    const auto found = weights_.find(&weight);
+    if (found == weights_.end()) return;
+    if (tensor.segment.kind == SegmentKind::copy) {
+      tensor.segment.kind = SegmentKind::cast;
+      ++plan_.tensors_cast;
+      --plan_.tensors_copied;
+    }
+    tensor.segment.divisor = found->second;
+  }
+
+ private:
+  Plan& plan_;
+  std::set<const Tensor*> scales_;
+  std::map<const QuantizedLinear*, std::uint32_t> linears_;
+  std::map<const Tensor*, std::uint32_t> weights_;
+};
+
 }  // namespace
 
 Result<std::vector<OutputTensor>> list_output_tensors(const PlanRequest& request, Plan& plan) {
@@ -56,6 +96,7 @@ Result<std::vector<OutputTensor>> list_output_tensors(const PlanRequest& request
   std::vector<OutputTensor> tensors;
   tensors.reserve(checkpoint.tensors().size());
   plan.linears.reserve(request.linears->linears.size());
+  const Folded folded(request, plan);
   for (const QuantizedLinear& linear : request.linears->linears) {
     const std::uint64_t element = dtype_bits(request.dtype) / 8;
     const auto elements = checked_multiply(linear.in_features, linear.out_features);
@@ -67,10 +108,14 @@ Result<std::vector<OutputTensor>> list_output_tensors(const PlanRequest& request
                   "a size in bytes below 2^64");
     }
     tensors.push_back(weight_of(linear, request, plan));
+    folded.divide(linear, tensors.back());
   }
   const std::span<const Tensor> inputs = checkpoint.tensors();
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (request.linears->consumed[i] == 0) tensors.push_back(carried(inputs[i], request, plan));
+    const std::uint8_t mark = request.linears->consumed[i];
+    if (mark == 1 || folded.drops(inputs[i])) continue;
+    tensors.push_back(carried(inputs[i], mark == 2, request, plan));
+    folded.divide(inputs[i], tensors.back());
   }
   std::sort(tensors.begin(), tensors.end(), [](const OutputTensor& a, const OutputTensor& b) {
     return natural_less(a.name, b.name);

@@ -13,6 +13,7 @@
 #include "base/dtype.h"
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"  // and with it MappedFile, which the plan only points at
+#include "plan/fold.h"
 #include "plan/segment.h"
 #include "quant/linears.h"
 
@@ -24,6 +25,13 @@ struct OutputTensor {
   std::span<const std::uint64_t> shape;  // points into the Plan or the Checkpoint
   std::uint64_t size = 0;                // bytes
   Segment segment;                       // makes it whole; offset is set once it is laid out
+};
+
+// Activation scales that are folded: column k of a weight is divided by element k of `scales`.
+struct Divisor {
+  const Tensor* scales = nullptr;
+  std::uint64_t columns = 0;       // input features, as many as scales has elements
+  std::uint64_t weight_begin = 0;  // of a float weight: where it begins in its shard
 };
 
 struct PlannedFile {
@@ -39,6 +47,7 @@ struct Plan {
   std::vector<std::string> literals;
   std::vector<const MappedFile*> inputs;  // shards of the checkpoint, then side files
   std::vector<const QuantizedLinear*> linears;
+  std::vector<Divisor> divisors;
   Dtype dtype = Dtype::f16;
   bool via_float16 = false;
   std::uint64_t bytes = 0;  // of all files
@@ -52,6 +61,7 @@ struct Plan {
 struct PlanRequest {
   const Checkpoint* checkpoint = nullptr;
   const QuantizedLinears* linears = nullptr;
+  std::span<const Fold> folds = {};             // of activation scales
   std::span<const MappedFile> side_files = {};  // of Checkpoint::side_files(), in that order
   Dtype dtype = Dtype::f16;
   bool via_float16 = false;

@@ -22,6 +22,7 @@ struct Segment {
   Dtype to = Dtype::u8;    // cast, tile: type of the output
   std::uint32_t source =
       0;  // literal: Plan::literals, copy and cast: Plan::inputs, tile: Plan::linears
+  std::uint32_t divisor = 0;    // cast, tile: not 0: 1 + the index into Plan::divisors
   std::uint64_t offset = 0;     // in the output file
   std::uint64_t size = 0;       // bytes of output
   std::uint64_t begin = 0;      // literal, copy, cast: first byte in the source; tile: first row

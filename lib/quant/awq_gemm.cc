@@ -10,7 +10,8 @@ constexpr PackLayout kLayout = {.name = "awq_gemm",
                                 .title = "AWQ GEMM",
                                 .row_block = 8,
                                 .row_step = 128,  // 16 words, a cache line of qweight
-                                .columns_strided = true};
+                                .columns_strided = true,
+                                .reason = "8 columns of scales for a word of qweight"};
 
 bool recognises(const ModuleTensors& tensors) {
   // As many scales as qweight rows would be groups of one element, which nobody writes: that is a

@@ -7,7 +7,8 @@ namespace thaw {
 
 namespace {
 
-constexpr PackLayout kLayout = {.name = "awq_gemv", .title = "AWQ GEMV"};
+constexpr PackLayout kLayout = {
+    .name = "awq_gemv", .title = "AWQ GEMV", .reason = "as many rows of scales as of qweight"};
 
 bool recognises(const ModuleTensors& tensors) {
   return tensors.qweight->dtype == Dtype::i32 && tensors.qzeros != nullptr &&

@@ -11,11 +11,13 @@ namespace {
 constexpr PackLayout kGemvFast = {.name = "awq_gemv_fast",
                                   .title = "AWQ GEMV_FAST",
                                   .row_block = 4,
-                                  .row_step = 32};  // a cache line of scales
+                                  .row_step = 32,  // a cache line of scales
+                                  .reason = "a qweight of 16-bit units"};
 constexpr PackLayout kLlmAwqV2 = {.name = "awq_gemv_fast",
                                   .title = "llm-awq v2",
                                   .row_block = kGemvFast.row_block,
-                                  .row_step = kGemvFast.row_step};
+                                  .row_step = kGemvFast.row_step,
+                                  .reason = "a qweight of 16-bit units, and scaled_zeros"};
 
 bool recognises_gemv_fast(const ModuleTensors& tensors) {
   return tensors.qweight->dtype == Dtype::i16 && tensors.scaled_zeros == nullptr;

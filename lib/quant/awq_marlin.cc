@@ -13,7 +13,8 @@ constexpr PackLayout kLayout = {.name = "awq_marlin",
                                 .title = "AWQ Marlin",
                                 .row_block = kChunk,
                                 .row_step = 2 * kChunk,  // four of them: 4 KiB of a line
-                                .columns_strided = true};
+                                .columns_strided = true,
+                                .reason = "two words of qweight for a column of scales, no qzeros"};
 
 bool recognises(const ModuleTensors& tensors) {
   const std::uint64_t words = tensors.qweight->shape[1];

@@ -7,8 +7,8 @@ namespace thaw {
 
 namespace {
 
-constexpr std::string_view kFoldHint =
-    "this version does not fold activation scales into the next layer";
+constexpr std::string_view kUnknownHint =
+    "thaw does not read these; --copy-unknown copies them to the output as they are";
 constexpr std::string_view kMergeHint = "merge the adapter into the model first";
 
 bool is_one_byte(Dtype dtype) { return dtype_bits(dtype) == 8 && dtype != Dtype::boolean; }
@@ -44,8 +44,8 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
   return {};
 }
 
-// A partner that finds no qweight. `scales` alone is what AutoAWQ's scaled activations have
-// (one dimension), or what a symmetric module keeps when its qweight is lost (two).
+// A partner that finds no qweight. `scales` alone is what a symmetric module keeps when its qweight
+// is lost, if they have two dimensions; those of scaled activations have one.
 std::optional<Refusal> refuse_partner(const Checkpoint& checkpoint, const TensorName& name,
                                       const Tensor& tensor) {
   const auto has = [&](std::string_view suffix) {
@@ -57,10 +57,6 @@ std::optional<Refusal> refuse_partner(const Checkpoint& checkpoint, const Tensor
   if ((!zeros && !index && !scales) || has("qweight")) return std::nullopt;
   if (zeros || index) return Refusal{tensor_text(tensor) + " without a qweight", {}};
   if (has("qzeros") || has("scaled_zeros") || has("g_idx") || has("weight")) return std::nullopt;
-  if (tensor.shape.size() == 1) {
-    return Refusal{"the scales " + tensor_text(tensor) + " of an activation are not supported",
-                   kFoldHint};
-  }
   if (tensor.shape.size() == 2) return Refusal{tensor_text(tensor) + " without a qweight", {}};
   return std::nullopt;
 }
@@ -93,9 +89,22 @@ std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor&
   if (!method.empty()) {
     return Refusal{tensor_text(tensor) + ": the quantization method " + std::string(method) +
                        " is not supported",
-                   kMethodsHint};
+                   kUnknownHint, true};
   }
   return refuse_partner(checkpoint, *name, tensor);
+}
+
+bool is_activation_scales(const Checkpoint& checkpoint, const Tensor& tensor) {
+  const std::optional<TensorName> name = split_tensor_name(tensor.name);
+  if (!name.has_value() || name->suffix != "scales") return false;
+  // Those of an activation's name are, whatever their type and shape; others by type and shape.
+  const std::string_view last = name->module.substr(name->module.rfind('.') + 1);
+  const bool named = last == "act" || last == "gelu_impl";
+  if (!named && !(is_half(tensor) && tensor.shape.size() == 1)) return false;
+  for (const std::string_view partner : {"qweight", "qzeros", "scaled_zeros", "g_idx", "weight"}) {
+    if (find_in_module(checkpoint, name->module, partner) != nullptr) return false;
+  }
+  return true;
 }
 
 }  // namespace thaw

@@ -12,6 +12,7 @@
 #include "quant/layouts.h"
 #include "quant/methods.h"
 #include "quant/module_tensors.h"
+#include "quant/unknown.h"
 
 namespace thaw {
 
@@ -68,7 +69,7 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
     if (!reader->recognises(tensors)) continue;
     const std::string title(reader->layout->title);
     if (reader->describe == nullptr) {
-      return Refusal{"the quantization method " + title + " is not supported", kMethodsHint};
+      return Refusal{"the quantization method " + title + " is not supported", kMethodsHint, true};
     }
     linear.module = tensors.module;
     linear.layout = reader->layout;
@@ -78,7 +79,7 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
     if (problem.has_value()) return Refusal{title + ": " + *problem, {}};
     return std::nullopt;
   }
-  return Refusal{"the shapes are of no known layout", kMethodsHint};
+  return Refusal{"the shapes are of no known layout", kMethodsHint, true};
 }
 
 // What the config claims of the layouts; empty: it makes no claim that a layout could contradict.
@@ -146,7 +147,21 @@ void consume(const Checkpoint& checkpoint, const QuantizedLinear& linear,
 
 }  // namespace
 
-Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint) {
+std::vector<std::string> contradictions(const QuantConfig& config, const QuantizedLinear& linear) {
+  std::vector<std::string> found;
+  if (!version_fits(config, *linear.layout)) {
+    found.push_back("version " + printable(config.llm_awq ? "llm-awq" : config.version) + ", " +
+                    std::string(linear.layout->title) + " by shape");
+  }
+  if (!group_size_fits(config, linear)) {
+    found.push_back("group_size " + std::to_string(*config.group_size) + ", " +
+                    std::to_string(linear.group_size) + " by shape");
+  }
+  return found;
+}
+
+Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
+                                                const FindOptions& options) {
   THAW_ASSIGN_OR_RETURN(QuantConfig config, read_quant_config(checkpoint));
   QuantizedLinears result;
   result.warnings = config.warnings;
@@ -157,17 +172,27 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint) {
       std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_qweight)));
 
   ErrorList errors;
+  UnknownModules unknown(checkpoint, result.consumed);
   for (const Tensor& tensor : checkpoint.tensors()) {
     const Place place{checkpoint.file_of(tensor), tensor.name};
     if (const std::optional<Refusal> refusal = refuse_tensor(checkpoint, tensor)) {
+      if (refusal->unknown && options.copy_unknown) {
+        unknown.note(split_tensor_name(tensor.name)->module);
+        continue;
+      }
       errors.add(fail(ErrorCode::input, place, refusal->what, refusal->hint));
       continue;
     }
+    if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
     if (!is_qweight(tensor)) continue;
     const std::string_view module = split_tensor_name(tensor.name)->module;
     const ModuleTensors tensors = find_module_tensors(checkpoint, module);
     QuantizedLinear linear;
     if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
+      if (refusal->unknown && options.copy_unknown) {
+        unknown.note(module);
+        continue;
+      }
       errors.add(fail(ErrorCode::input, Place{place.file, module},
                       refusal->what + " (" + module_text(tensors) + ")", refusal->hint));
       continue;
@@ -185,6 +210,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint) {
   std::sort(result.linears.begin(), result.linears.end(),
             [](const QuantizedLinear& a, const QuantizedLinear& b) { return a.module < b.module; });
   compare_with_config(result);
+  unknown.warn(result.warnings);
   return result;
 }
 

@@ -53,17 +53,32 @@ struct PackLayout {
   std::uint64_t row_step = 1;
   // True when every output row needs bytes of every line of qweight.
   bool columns_strided = false;
+  // Why a module is taken for this layout, in a few words; for people.
+  std::string_view reason = {};
 };
 
 struct QuantizedLinears {
   QuantConfig config;
   std::vector<QuantizedLinear> linears;  // sorted by module, bytewise; never empty
-  // For every tensor of the checkpoint (by index): 1 when a linear consumes it, else 0.
+  // For every tensor of the checkpoint (by index): 1 when a linear consumes it, 2 when it is copied
+  // unchanged whatever its type (copy_unknown), else 0.
   std::vector<std::uint8_t> consumed;
+  // Scales that an activation divides by: each must be folded into the next linear (plan/fold.h).
+  std::vector<const Tensor*> activation_scales;
   std::vector<std::string> warnings;  // of the config too; safe for a terminal
 };
 
+struct FindOptions {
+  // Modules of packed tensors that no layout reads are copied with a warning, not refused.
+  bool copy_unknown = false;
+};
+
 // Errors (all of them at once): ErrorCode::input.
-[[nodiscard]] Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint);
+[[nodiscard]] Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
+                                                              const FindOptions& options = {});
+
+// What the config says of this linear and its tensors contradict: "group_size 128, 64 by shape".
+[[nodiscard]] std::vector<std::string> contradictions(const QuantConfig& config,
+                                                      const QuantizedLinear& linear);
 
 }  // namespace thaw

@@ -24,7 +24,7 @@ QUICK = False         # a sanitizer build: small inputs only
 def run(*words, env=None, timeout=300, **more):
     """Runs thaw; its output is text. THAW_ISA and the like come from `env` only."""
     clean = {key: value for key, value in os.environ.items()
-             if key not in ("THAW_ISA", "NO_COLOR", "HF_HUB_CACHE", "HF_HOME")}
+             if key not in ("THAW_ISA", "THAW_MODELS", "NO_COLOR", "HF_HUB_CACHE", "HF_HOME")}
     more.setdefault("stdin", subprocess.DEVNULL)
     more.setdefault("stdout", subprocess.PIPE)
     more.setdefault("stderr", subprocess.PIPE)

@@ -63,7 +63,8 @@ class StandardOutput(Case):
             self.assertEqual(found["plan"]["tensors"], 27)
 
     def test_inspect_names_problems(self):
-        result = run("inspect", self.model("starcoder2-awq-act_scales"), "--json")
+        result = run("inspect", self.model("starcoder2-awq-act_scales"), "--json",
+                     env={"THAW_MODELS": str(self.work)})
         self.assert_exit(result, 0)
         found = json.loads(result.stdout)
         self.assertTrue(any("act.scales" in problem for problem in found["problems"]))

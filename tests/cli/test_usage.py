@@ -136,7 +136,6 @@ class Input(Case):
             "empty": (empty, "empty"),
             "nothing quantized": (floats, ""),
             "cut short": (damaged, "model.safetensors"),
-            "activation scales": (self.model("starcoder2-awq-act_scales"), "act.scales"),
             "no such name in the cache": ("nobody/nothing", "download"),
         }
         for name, (model, fragment) in rows.items():

@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <string>
 
 #include "convert/inspect.h"
@@ -166,7 +167,78 @@ TEST_CASE("inspect tells why a checkpoint would be refused") {
   CHECK_FALSE(inspection.value().plan.has_value());
   REQUIRE_FALSE(inspection.value().problems.empty());
   CHECK(inspection.value().problems.front().find("act.scales") != std::string::npos);
+  CHECK(inspection.value().groups.size() == 6);
   CHECK_FALSE(inspect("/nowhere/at/all", real_file_system()).ok());
+}
+
+TEST_CASE("inspect says why a layout was recognised, and finds nothing wrong in what is right") {
+  for (const char* model : {"qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast",
+                            "qwen2-awq-marlin", "starcoder2-awq-act_scales"}) {
+    CAPTURE(std::string(model));
+    const auto inspection = inspect(model_named(model), real_file_system(), THAW_MODEL_SPECS);
+    REQUIRE(inspection.ok());
+    CHECK(inspection.value().problems.empty());
+    REQUIRE_FALSE(inspection.value().groups.empty());
+    for (const LinearGroup& group : inspection.value().groups) {
+      CHECK(group.reason.find(": qweight I") != std::string::npos);
+      CHECK(group.reason.find(", scales F16 [") != std::string::npos);
+      CHECK(group.contradictions.empty());
+      CHECK_FALSE(group.flaws.any());
+    }
+  }
+}
+
+// tests/data's model with some bits of the scales of one module replaced.
+void spoil_scales(const TemporaryDirectory& directory, const std::string& name,
+                  const std::string& tensor, const std::string& bits) {
+  std::string bytes = content_of(model_named(name) + "/model.safetensors");
+  std::uint64_t length = 0;
+  std::memcpy(&length, bytes.data(), sizeof length);
+  const std::string header = bytes.substr(8, length);
+  const std::size_t entry = header.find('"' + tensor + '"');
+  REQUIRE(entry != std::string::npos);
+  const std::size_t offsets = header.find("data_offsets\":[", entry) + 15;
+  const std::size_t begin = std::stoul(header.substr(offsets));
+  bytes.replace(8 + length + begin, bits.size(), bits);
+  directory.write("model/model.safetensors", bytes);
+  directory.write("model/config.json", content_of(model_named(name) + "/config.json"));
+}
+
+TEST_CASE("inspect counts infinite, NaN and zero scales, but not the padding") {
+  for (const char* model : {"qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin"}) {
+    CAPTURE(std::string(model));
+    const TemporaryDirectory directory;
+    const std::string bits("\x00\x7c\x00\x80\x01\xfc", 6);
+    spoil_scales(directory, model, "model.layers.1.mlp.down_proj.scales", bits);
+    const auto inspection = inspect(directory / "model", real_file_system());
+    REQUIRE(inspection.ok());
+    for (const LinearGroup& group : inspection.value().groups) {
+      const bool spoilt = group.modules == "model.layers.*.mlp.down_proj";
+      CHECK(group.flaws.infinite == (spoilt ? 1 : 0));
+      CHECK(group.flaws.zero == (spoilt ? 1 : 0));
+      CHECK(group.flaws.nan == (spoilt ? 1 : 0));
+      CHECK(group.flaws.first == (spoilt ? "model.layers.1.mlp.down_proj" : ""));
+    }
+  }
+}
+
+TEST_CASE("activation scales are folded, and the plan says so") {
+  const TemporaryDirectory directory;
+  ConvertOptions options;
+  options.model = model_named("starcoder2-awq-act_scales");
+  options.out = directory / "out";
+  Quiet observer;
+  StopFlag stop;
+  const auto refused = convert(options, observer, stop, real_file_system());
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::input);
+  CHECK(refused.error().messages.size() == 2);
+  options.model_specs = THAW_MODEL_SPECS;
+  const auto report = convert(options, observer, stop, real_file_system());
+  REQUIRE_MESSAGE(report.ok(), (report.ok() ? "" : report.error().text()));
+  CHECK(report.value().plan.linears == 12);
+  CHECK(report.value().plan.folded == 2);
+  CHECK(report.value().plan.tensors == 35);
 }
 
 }  // namespace

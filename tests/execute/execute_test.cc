@@ -11,6 +11,8 @@
 #include <string>
 #include <thread>
 
+#include "base/bytes.h"
+#include "base/half.h"
 #include "execute/buffer_pool.h"
 #include "execute/linear_view.h"
 #include "execute/make_segment.h"
@@ -89,6 +91,11 @@ std::vector<std::string> expected_files(const Plan& plan) {
       if (segment.kind == SegmentKind::tile) {
         source = {mapped_view(plan, *plan.linears[segment.source]), 0};
       }
+      AlignedMemory scratch;
+      if (segment.kind == SegmentKind::tile && segment.divisor != 0) {
+        scratch = AlignedMemory::allocate(scratch_bytes(*plan.linears[segment.source])).value();
+        source.scratch = scratch.data();
+      }
       CHECK(make_segment(plan, scalar_table(), segment, source, kernels::Stores::normal,
                          buffer.data()) == 0);
       std::memcpy(bytes.data() + segment.offset, buffer.data(), segment.size);
@@ -98,9 +105,84 @@ std::vector<std::string> expected_files(const Plan& plan) {
   return files;
 }
 
+// One linear of each layer is divided, the first by float16, the second by float32 scales, and so
+// are float weights whose rows are no whole number of pieces.
+std::vector<testing::TensorSpec> scaled_tensors() {
+  std::vector<testing::TensorSpec> tensors = toy_tensors();
+  tensors.push_back({"a.scales", Dtype::f16, {640}, testing::random_scales(640, 31)});
+  std::string scales;
+  for (int i = 0; i < 640; ++i) {
+    const float scale = 0.25f + 0.01f * static_cast<float>(i);
+    scales.append(reinterpret_cast<const char*>(&scale), sizeof scale);
+  }
+  tensors.push_back({"b.act.scales", Dtype::f32, {640}, scales});
+  tensors.push_back({"c.scales", Dtype::bf16, {123}, std::string(246, '\x3f')});
+  tensors.push_back({"float.weight", Dtype::f16, {177, 123}, testing::random_scales(177 * 123, 6)});
+  tensors.push_back({"d.scales", Dtype::f16, {64}, testing::random_scales(64, 33)});
+  tensors.push_back({"wide.weight", Dtype::f32, {9, 64}, std::string(9 * 64 * 4, '\x3e')});
+  return tensors;
+}
+
+const std::vector<std::pair<std::string, std::string>> kFolds = {
+    {"a.scales", "model.layers.0.mlp.down_proj"},
+    {"b.act.scales", "model.layers.1.mlp.down_proj"},
+    {"c.scales", "float"},
+    {"d.scales", "wide"}};
+
+double value_at(const std::string& bytes, std::size_t index, Dtype dtype) {
+  if (dtype == Dtype::f32) {
+    return static_cast<double>(load_little_endian<float>(bytes.data() + index * 4));
+  }
+  const auto bits = load_little_endian<std::uint16_t>(bytes.data() + index * 2);
+  return static_cast<double>(dtype == Dtype::f16 ? float_from_half(bits)
+                                                 : float_from_bfloat16(bits));
+}
+
+// The bytes of a tensor, made at once.
+std::string bytes_of(const Plan& plan, std::string_view name) {
+  const std::vector<std::string> files = expected_files(plan);
+  for (std::size_t f = 0; f < files.size(); ++f) {
+    for (const Segment& segment : plan.files[f].segments) {
+      if (segment.name == name) return files[f].substr(segment.offset, segment.size);
+    }
+  }
+  return {};
+}
+
+TEST_CASE("a divided weight is the float32 weight over its scales, rounded once") {
+  const std::vector<testing::TensorSpec> tensors = scaled_tensors();
+  const PlannedModel divided(tensors, {.dtype = Dtype::f32}, testing::kGemmConfig, kFolds);
+  const PlannedModel plain(tensors, {.dtype = Dtype::f32});
+  CHECK(divided.plan.tensors == plain.plan.tensors - kFolds.size());
+  CHECK(divided.plan.fingerprint != plain.plan.fingerprint);
+  for (const auto& fold : kFolds) {
+    const std::string& scales_name = fold.first;
+    const std::string& module = fold.second;
+    CAPTURE(module);
+    const Tensor& scales = *divided.checkpoint->find(scales_name);
+    const auto mapped = divided.checkpoint->bytes(scales);
+    const std::string by(reinterpret_cast<const char*>(mapped.data()), mapped.size());
+    const bool quantized = divided.checkpoint->find(module + ".weight") == nullptr;
+    const std::string name = quantized ? module : module + ".weight";
+    const std::string got = bytes_of(divided.plan, name);
+    const std::string exact = bytes_of(plain.plan, name);
+    REQUIRE(got.size() == exact.size());
+    REQUIRE_FALSE(got.empty());
+    CHECK(bytes_of(divided.plan, scales_name).empty());
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < got.size() / 4; ++i) {
+      const auto want = static_cast<float>(value_at(exact, i, Dtype::f32) /
+                                           value_at(by, i % scales.shape[0], scales.dtype));
+      wrong += static_cast<double>(want) == value_at(got, i, Dtype::f32) ? 0 : 1;
+    }
+    CHECK(wrong == 0);
+  }
+}
+
 TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and order") {
   for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32}) {
-    const PlannedModel model(toy_tensors(), {.dtype = dtype, .max_shard_size = 500'000});
+    const PlannedModel model(scaled_tensors(), {.dtype = dtype, .max_shard_size = 500'000},
+                             testing::kGemmConfig, kFolds);
     const std::vector<std::string> want = expected_files(model.plan);
     struct Row {
       const char* name;
@@ -125,6 +207,7 @@ TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and ord
         memory.tile_bytes = row.tile;
         memory.input_bytes = row.input;
         memory.slab_bytes = row.slab;
+        memory.idle_bytes = row.workers == 3 ? 0 : 16 << 20;  // else each piece reads from the disk
         MemorySink sink(model.plan, row.in_order);
         CountingObserver observer;
         StopFlag stop;

@@ -4,6 +4,7 @@ import json
 import os
 
 from cases import case
+from cases_quant import starcoder
 from model import LINEAR, safetensors
 
 for one in ("gemm", "gemv", "gemv_fast", "marlin"):
@@ -92,6 +93,18 @@ def other_files(m):
     m.files["other.safetensors"] = b"broken"
     m.files[".git/config"] = b"x"
     m.files["a\n.bin"] = b"not carried, so its name does not matter"
+
+
+@case("good-activation-scales", code=0)
+def activation_scales(m):
+    starcoder(m)
+
+
+@case("good-activation-scales-float32-bfloat16-and-a-float-linear", code=0)
+def more_activation_scales(m):
+    starcoder(m, ("F32", [128]))
+    m.tensors["model.layers.1.mlp.act.scales"] = ("BF16", [128])
+    m.tensors["model.layers.1.mlp.c_proj.weight"] = ("F32", [64, 128])
 
 
 @case("good-scales-of-any-bits", code=0)

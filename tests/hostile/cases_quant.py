@@ -133,9 +133,82 @@ def mlx(m):
     del m.config["quantization_config"]
 
 
-@case("activation-scales", FILE, r"mlp\.act\.scales: ", "activation|scales")
+ACT = "model.layers.0.mlp.act.scales"
+
+
+def starcoder(m, scales=("F16", [128])):
+    """The linear becomes mlp.c_proj of a starcoder2, with the scales of the activation before it."""
+    m.config["model_type"] = "starcoder2"
+    m.tensors = {name.replace("up_proj", "c_proj"): tensor for name, tensor in m.tensors.items()}
+    m.tensors[ACT] = scales
+
+
+def act_scales(name, *patterns):
+    """A starcoder2 that the decorated function spoils."""
+    def add(spoil):
+        @case(f"activation-scales-{name}", FILE, *patterns)
+        def spoilt(m):
+            starcoder(m)
+            spoil(m)
+    return add
+
+
+@case("activation-scales-no-model-type", FILE, r"mlp\.act\.scales: ", "without model_type", "hint")
 def activation_scales(m):
-    m.tensors["model.layers.0.mlp.act.scales"] = ("F16", [128])
+    m.tensors[ACT] = ("F16", [128])
+
+
+@act_scales("unknown-model-type", r"mlp\.act\.scales: ", r'no model spec serves.*"la\\x1bma"')
+def unknown_model_type(m):
+    m.config["model_type"] = "la\x1bma"
+
+
+@act_scales("model-type-of-another-kind", r"mlp\.act\.scales: ", "without model_type")
+def model_type_number(m):
+    m.config["model_type"] = 7
+
+
+@act_scales("not-named-by-the-spec", r"attn\.act\.scales: ", "no rule of the model spec starcoder2")
+def unnamed_scales(m):
+    m.tensors["model.layers.0.attn.act.scales"] = ("F16", [128])
+
+
+@act_scales("outside-of-the-blocks", r"head\.act\.scales: ", "no rule of the model spec starcoder2")
+def scales_elsewhere(m):
+    m.tensors["head.act.scales"] = ("BF16", [128])
+
+
+@act_scales("no-linear", r"act\.scales: ", r"mlp\.c_proj.*not in the checkpoint")
+def no_linear(m):
+    m.tensors["model.layers.1.mlp.act.scales"] = ("F16", [128])
+
+
+for wrong in (127, 64, 129):
+    @act_scales(f"{wrong}-of-128", r"act\.scales: ", f"got {wrong}, expected 128")
+    def wrong_length(m, wrong=wrong):
+        m.tensors[ACT] = ("F16", [wrong])
+
+
+for dtype, shape in (("I32", [128]), ("F64", [128]), ("F32", [1, 128]), ("F16", []), ("F16", [0])):
+    @act_scales(f"{dtype}-{'x'.join(map(str, shape)) or 'scalar'}", r"act\.scales: ",
+                rf"got {dtype} \[")
+    def wrong_kind(m, dtype=dtype, shape=shape):
+        m.tensors[ACT] = (dtype, shape)
+
+
+@act_scales("float-linear-of-another-type", r"act\.scales: ", r"got F64 \[64, 128\]")
+def wide_linear(m):
+    m.tensors["model.layers.1.mlp.act.scales"] = ("F16", [128])
+    m.tensors["model.layers.1.mlp.c_proj.weight"] = ("F64", [64, 128])
+
+
+for bits, value in ((b"\x00\x00", "zero"), (b"\x00\x80", "minus-zero"), (b"\x00\x7c", "inf"),
+                    (b"\x00\xfc", "minus-inf"), (b"\x01\x7c", "nan")):
+    @act_scales(value, r"act\.scales: 1 of 128 activation scales cannot be divided by", "index 5")
+    def bad_value(m, bits=bits):
+        entries, data = m.entries(m.tensors)
+        at = entries[ACT]["data_offsets"][0] + 10
+        m.data = data[:at] + bits + data[at + 2:]
 
 
 @case("adapter", FILE, r"lora_A", "adapter")

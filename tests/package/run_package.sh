@@ -34,6 +34,9 @@ check "cmake --install" cmake --install "$build" --prefix "$work/prefix"
 check "the installed program" "$work/prefix/bin/thaw" --version
 check "no internal header installed" \
   test -z "$(find "$work/prefix/include" -name '*-inl.h' -print -quit)"
+check "model specs installed" test -f "$work/prefix/share/thaw/models/starcoder2.json"
+check "the installed program finds them" "$work/prefix/bin/thaw" convert --quiet \
+  tests/data/starcoder2-awq-act_scales/model "$work/starcoder2"
 check "find_package(thaw)" configures
 check "the consumer compiles" cmake --build "$work/consumer"
 check "the consumer plans a conversion" plans

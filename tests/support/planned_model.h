@@ -62,11 +62,14 @@ struct PlannedModel {
   TemporaryDirectory directory;
   std::unique_ptr<Checkpoint> checkpoint;
   QuantizedLinears linears;
+  std::vector<Fold> folds;
   std::vector<MappedFile> side_files;
   Plan plan;
 
+  // `fold_names`: activation scales and the module that they divide.
   explicit PlannedModel(const std::vector<TensorSpec>& tensors, PlanRequest request = {},
-                        const std::string& config = kGemmConfig) {
+                        const std::string& config = kGemmConfig,
+                        const std::vector<std::pair<std::string, std::string>>& fold_names = {}) {
     directory.write("model/config.json", config);
     directory.write("model/model.safetensors", safetensors(tensors));
     directory.write("model/tokenizer.json", "{\"a\": 1}");
@@ -77,6 +80,16 @@ struct PlannedModel {
     auto found = find_quantized_linears(*checkpoint);
     REQUIRE_MESSAGE(found.ok(), (found.ok() ? "" : found.error().text()));
     linears = std::move(found).value();
+    for (const auto& [scales, module] : fold_names) {
+      Fold fold{.scales = checkpoint->find(scales)};
+      REQUIRE(fold.scales != nullptr);
+      for (const QuantizedLinear& linear : linears.linears) {
+        if (linear.module == module) fold.linear = &linear;
+      }
+      fold.weight = checkpoint->find(module + ".weight");
+      REQUIRE((fold.linear != nullptr) != (fold.weight != nullptr));
+      folds.push_back(fold);
+    }
     for (const SideFile& side : checkpoint->side_files()) {
       auto file = MappedFile::open(real_file_system(), side.path, MappedFile::Empty::allowed);
       REQUIRE(file.ok());
@@ -84,6 +97,7 @@ struct PlannedModel {
     }
     request.checkpoint = checkpoint.get();
     request.linears = &linears;
+    request.folds = folds;
     request.side_files = side_files;
     auto made = make_plan(request);
     REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.error().text()));

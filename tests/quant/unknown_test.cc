@@ -1,0 +1,149 @@
+// specs/awq.md clauses 9.3 and 9.9: scales of activations, and modules that are copied unread.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "quant/linears.h"
+#include "quant/model_files.h"
+
+namespace thaw {
+namespace {
+
+using test::ZeroTensor;
+
+const std::vector<ZeroTensor> kGemm = {{"ours.qweight", "I32", {64, 2}},
+                                       {"ours.qzeros", "I32", {2, 2}},
+                                       {"ours.scales", "F16", {2, 16}},
+                                       {"ours.bias", "F16", {16}}};
+
+std::vector<ZeroTensor> with_gemm(std::vector<ZeroTensor> tensors) {
+  tensors.insert(tensors.end(), kGemm.begin(), kGemm.end());
+  return tensors;
+}
+
+struct Row {
+  std::string name;
+  std::vector<ZeroTensor> tensors;
+  std::vector<std::string> copied;  // their names, sorted
+};
+
+const std::vector<Row>& rows() {
+  static const std::vector<Row> all = {
+      {"fp8 by block",
+       {{"m.weight", "F8_E4M3", {16, 64}},
+        {"m.weight_scale_inv", "F32", {1, 1}},
+        {"m.bias", "BF16", {16}}},
+       {"m.bias", "m.weight", "m.weight_scale_inv"}},
+      {"fp8 with bfloat16 scales",
+       {{"m.weight", "F8_E4M3", {16, 64}}, {"m.weight_scale", "BF16", {16, 1}}},
+       {"m.weight", "m.weight_scale"}},
+      {"bitsandbytes",
+       {{"m.weight", "U8", {512, 1}},
+        {"m.weight.absmax", "F32", {16}},
+        {"m.weight.quant_map", "F32", {16}}},
+       {"m.weight", "m.weight.absmax", "m.weight.quant_map"}},
+      {"nvfp4", {{"m.weight_packed", "U8", {16, 32}}}, {"m.weight_packed"}},
+      {"MLX",
+       {{"m.weight", "U32", {16, 8}}, {"m.scales", "F16", {16, 1}}, {"m.biases", "F16", {16, 1}}},
+       {"m.biases", "m.scales", "m.weight"}},
+      {"shapes of no layout",
+       {{"m.qweight", "I32", {100, 10}}, {"m.scales", "F16", {7, 30}}},
+       {"m.qweight", "m.scales"}},
+      {"a neighbour whose name begins alike",
+       {{"m.weight", "I8", {16, 64}}, {"m.SCB", "F32", {16}}, {"m2.weight", "F16", {4}}},
+       {"m.SCB", "m.weight"}},
+      {"a module below", {{"m.W_q", "U8", {16, 32}}, {"m.a.weight", "F16", {4}}}, {"m.W_q"}},
+  };
+  return all;
+}
+
+TEST_CASE("copy_unknown: all tensors of a module that is none of ours, and no other") {
+  for (const Row& row : rows()) {
+    CAPTURE(row.name);
+    const test::ModelDirectory directory;
+    directory.write_model("{}", with_gemm(row.tensors));
+    const Checkpoint checkpoint = directory.open();
+    CHECK_FALSE(find_quantized_linears(checkpoint).ok());
+    const auto found = find_quantized_linears(checkpoint, {.copy_unknown = true});
+    REQUIRE_MESSAGE(found.ok(), (found.ok() ? "" : found.error().text()));
+    CHECK(found.value().linears.size() == 1);
+    std::vector<std::string> copied;
+    for (std::size_t i = 0; i < checkpoint.tensors().size(); ++i) {
+      if (found.value().consumed[i] == 2) copied.emplace_back(checkpoint.tensors()[i].name);
+    }
+    CHECK(copied == row.copied);
+    REQUIRE(found.value().warnings.size() == 1);
+    for (const std::string& name : row.copied) {
+      CHECK(found.value().warnings[0].find(name) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("copy_unknown: the warning lists twenty and counts the rest") {
+  std::vector<ZeroTensor> tensors;
+  for (int i = 0; i < 30; ++i) {
+    tensors.push_back({std::string("m").append(std::to_string(i)).append(".W_q"), "U8", {4, 4}});
+  }
+  const test::ModelDirectory directory;
+  directory.write_model("{}", with_gemm(tensors));
+  const Checkpoint checkpoint = directory.open();
+  const auto found = find_quantized_linears(checkpoint, {.copy_unknown = true});
+  REQUIRE(found.ok());
+  REQUIRE(found.value().warnings.size() == 1);
+  const std::string& warning = found.value().warnings[0];
+  CHECK(warning.find("30 tensors are copied unchanged") == 0);
+  CHECK(warning.find("m0.W_q, m1.W_q, m10.W_q") != std::string::npos);
+  CHECK(warning.find(" and 10 more") != std::string::npos);
+}
+
+TEST_CASE("copy_unknown: damage, adapters and rotations stay errors") {
+  for (const ZeroTensor& tensor : std::vector<ZeroTensor>{{"m.qzeros", "I32", {2, 2}},
+                                                          {"m.lora_A.weight", "F16", {4, 8}},
+                                                          {"m.input_rotation", "F16", {8, 8}},
+                                                          {"m.qweight", "I32", {64, 2}}}) {
+    CAPTURE(tensor.name);
+    const test::ModelDirectory directory;
+    directory.write_model("{}", with_gemm({tensor}));
+    CHECK_FALSE(find_quantized_linears(directory.open(), {.copy_unknown = true}).ok());
+  }
+}
+
+TEST_CASE("activation scales are told from other parameters called scales") {
+  struct ScalesRow {
+    const char* name;
+    std::vector<ZeroTensor> tensors;
+    bool activation;
+  };
+  for (const ScalesRow& row : std::vector<ScalesRow>{
+           {"float16", {{"a.scales", "F16", {8}}}, true},
+           {"bfloat16", {{"a.scales", "BF16", {8}}}, true},
+           {"float32 of some module", {{"a.scales", "F32", {8}}}, false},
+           {"float32 of an activation", {{"mlp.act.scales", "F32", {8}}}, true},
+           {"bloom's name, an odd type", {{"mlp.gelu_impl.scales", "I32", {8}}}, true},
+           {"an odd shape", {{"mlp.act.scales", "F32", {2, 4}}}, true},
+           {"beside a weight", {{"a.scales", "F16", {8}}, {"a.weight", "F16", {8}}}, false},
+           {"at the top", {{"scales", "F16", {8}}}, false}}) {
+    CAPTURE(std::string(row.name));
+    const test::ModelDirectory directory;
+    directory.write_model("{}", with_gemm(row.tensors));
+    const Checkpoint checkpoint = directory.open();
+    const auto found = find_quantized_linears(checkpoint);
+    REQUIRE_MESSAGE(found.ok(), (found.ok() ? "" : found.error().text()));
+    CHECK(found.value().activation_scales.size() == (row.activation ? 1 : 0));
+  }
+}
+
+TEST_CASE("contradictions: what the config says and the shapes deny") {
+  const test::ModelDirectory directory;
+  directory.write_model(
+      R"({"quantization_config": {"bits": 4, "version": "gemv", "group_size": 128}})", kGemm);
+  const Checkpoint checkpoint = directory.open();
+  const auto found = find_quantized_linears(checkpoint);
+  REQUIRE(found.ok());
+  CHECK(contradictions(found.value().config, found.value().linears[0]) ==
+        std::vector<std::string>{"version gemv, AWQ GEMM by shape", "group_size 128, 32 by shape"});
+}
+
+}  // namespace
+}  // namespace thaw
