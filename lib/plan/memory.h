@@ -33,7 +33,7 @@ struct MemoryPlan {
 
 // True when the linear has to be read in column slabs.
 [[nodiscard]] bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory);
-// The packed bytes of a linear: qweight, qzeros and scales.
+// The packed bytes of a linear: qweight, qzeros, scales and group_index.
 [[nodiscard]] std::uint64_t packed_bytes(const QuantizedLinear& linear);
 
 }  // namespace thaw
