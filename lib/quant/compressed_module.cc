@@ -124,13 +124,17 @@ class Describer {
       return std::any_of(claims.begin(), claims.end(),
                          [&](const CompressedGroup& claim) { return says(claim, bits); });
     });
-    assumed = left.size() != 1;
+    if (left.size() == 2 && std::any_of(claims.begin(), claims.end(), has_bits)) {
+      return "neither its shapes nor the config tell codes of 4 bits from codes of 8";
+    }
+    assumed = left.size() == 2;
     linear_.bits = static_cast<std::uint32_t>(left.front());
     linear_.layout = linear_.bits == 4 ? &kFourBits : &kEightBits;
     linear_.in_features = in_features(linear_.bits);
     return std::nullopt;
   }
 
+  static bool has_bits(const CompressedGroup& claim) { return claim.bits.has_value(); }
   static bool says(const CompressedGroup& claim, std::uint64_t bits) {
     return claim.bits == static_cast<std::int64_t>(bits);
   }

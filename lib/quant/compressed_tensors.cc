@@ -12,11 +12,6 @@ namespace thaw {
 
 namespace {
 
-constexpr std::string_view kPacked = "weight_packed";
-
-constexpr std::array<std::string_view, 5> kOwn = {kPacked, "weight_scale", "weight_zero_point",
-                                                  "weight_shape", "weight_g_idx"};
-
 // How a server would quantize what goes into or comes out of the linear: no part of the weight.
 constexpr std::array<std::string_view, 5> kActivations = {
     "input_scale", "input_zero_point", "input_global_scale", "output_scale", "output_zero_point"};
@@ -25,7 +20,7 @@ constexpr std::array<std::string_view, 5> kActivations = {
 
 bool is_weight_packed(const Tensor& tensor) {
   const std::optional<TensorName> name = split_tensor_name(tensor.name);
-  return name.has_value() && name->suffix == kPacked;
+  return name.has_value() && name->suffix == "weight_packed";
 }
 
 Status CompressedReader::add(const Tensor& packed, QuantizedLinears& result) {
@@ -37,15 +32,19 @@ Status CompressedReader::add(const Tensor& packed, QuantizedLinears& result) {
     return fail(ErrorCode::input, Place{checkpoint_.file_of(packed), module.name},
                 "compressed-tensors: " + *problem + " (" + module_text(module) + ")");
   }
-  const auto consume = [&](std::string_view suffix) {
-    const Tensor* tensor = find_in_module(checkpoint_, module.name, suffix);
+  const auto consume = [&](const Tensor* tensor) {
     if (tensor == nullptr) return false;
     result.consumed[static_cast<std::size_t>(tensor - checkpoint_.tensors().data())] = 1;
     return true;
   };
-  for (const std::string_view suffix : kOwn) (void)consume(suffix);
+  for (const Tensor* tensor :
+       {module.packed, module.scale, module.zero_point, module.shape, module.g_idx}) {
+    (void)consume(tensor);
+  }
   bool activations = false;
-  for (const std::string_view suffix : kActivations) activations = consume(suffix) || activations;
+  for (const std::string_view suffix : kActivations) {
+    activations = consume(find_in_module(checkpoint_, module.name, suffix)) || activations;
+  }
 
   if (assumed) note(assumed_, linear);
   if (activations) note(activations_, linear);
