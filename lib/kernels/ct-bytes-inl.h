@@ -27,7 +27,10 @@ inline void narrow_run(float* values, ElementOf<kTarget>* out) {
       }
     }
     if constexpr (kTarget != Target::float16) {
-      for (std::uint64_t i = 0; i < kByteRun; ++i) out[i] = bfloat16_from_float(values[i]);
+      for (std::uint64_t i = 0; i < kByteRun; ++i) {
+        const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, values[i]);
+        out[i] = static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+      }
     }
   }
 }
