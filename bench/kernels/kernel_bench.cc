@@ -3,6 +3,8 @@
 //
 //   kernel_bench                                        8192 x 28672, group 128
 //   THAW_BENCH_K=28672 THAW_BENCH_N=8192 kernel_bench   another shape; THAW_BENCH_G the group size
+//   THAW_BENCH_BITS=8 kernel_bench --benchmark_filter=ct_pack   wider codes, where a layout has
+//   them
 //   --benchmark_filter='awq_gemm/avx512'                any flag of Google Benchmark
 //
 // Every iteration also times a memcpy; the counter `x_memcpy` is the ratio of the two sums. That
@@ -56,12 +58,13 @@ class Memory {
   unsigned char* data_ = nullptr;
 };
 
-// One allocation serves as any layout's tensor: they all hold half a byte an element.
+// One allocation serves as any layout's tensor: they all hold as many bits an element.
 struct Model {
   std::uint64_t k = setting("THAW_BENCH_K", 8192);
   std::uint64_t n = setting("THAW_BENCH_N", 28672);
   std::uint64_t g = setting("THAW_BENCH_G", 128);
-  Memory qweight{k * n / 2, false};  // small pages, as a mapped file's are
+  std::uint64_t bits = setting("THAW_BENCH_BITS", 4);
+  Memory qweight{k * n * bits / 8, false};  // small pages, as a mapped file's are
   Memory qzeros{(k / g + 7) / 8 * 8 * n * 2, false};
   Memory scales{(k / g + 7) / 8 * 8 * n * 2, false};
   Memory copy_from{k * n * 2, true};
@@ -70,9 +73,9 @@ struct Model {
 
   Model() {
     std::mt19937_64 random(1);
-    for (std::uint64_t i = 0; i < k * n / 2; i += 8) {
-      const std::uint64_t bits = random();
-      std::memcpy(qweight.data() + i, &bits, 8);
+    for (std::uint64_t i = 0; i < k * n * bits / 8; i += 8) {
+      const std::uint64_t some = random();
+      std::memcpy(qweight.data() + i, &some, 8);
     }
     for (std::uint64_t i = 0; i < k / g * n; ++i) {
       const auto scale = static_cast<std::uint16_t>(0x1000 + random() % 0x0800);
@@ -102,6 +105,11 @@ struct Model {
     } else if (layout == "awq_gemv_fast") {
       linear.qweight.pitch = k * 2;
       linear.qzeros.pitch = n * 2;
+    } else if (layout == "ct_pack") {
+      linear.bits = static_cast<std::uint32_t>(bits);
+      linear.qweight.pitch = k * bits / 8;
+      linear.qzeros.pitch = k / g * 4;
+      linear.scales.pitch = k / g * 2;
     } else {
       linear.qweight.pitch = n * 8;
       linear.qzeros = {};

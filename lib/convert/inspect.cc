@@ -59,8 +59,8 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   ScaleScan scan(checkpoint);
   for (const QuantizedLinear& linear : linears.linears) {
     const bool symmetric = linear.qzeros.tensor == nullptr;
-    const Key key{with_stars(linear.module), linear.layout->name, linear.in_features,
-                  linear.out_features,       linear.group_size,   symmetric,
+    const Key key{with_stars(linear.module), linear.layout->title, linear.in_features,
+                  linear.out_features,       linear.group_size,    symmetric,
                   linear.scale_dtype};
     LinearGroup& group = groups[key];
     if (group.count++ == 0) {

@@ -19,6 +19,11 @@ kernels::PackedLinear without_operands(const QuantizedLinear& linear) {
   view.out_features = linear.out_features;
   view.group_size = linear.group_size;
   view.scale_type = float_type(linear.scale_dtype);
+  view.bits = linear.bits;
+  view.rows_per_slice = linear.rows_per_slice;
+  if (linear.qzeros.tensor != nullptr && linear.qzeros.tensor->dtype == Dtype::i8) {
+    view.zeros = kernels::Zeros::int8;
+  }
   return view;
 }
 
@@ -52,6 +57,7 @@ kernels::PackedLinear mapped_view(const Plan& plan, const QuantizedLinear& linea
   view.qweight = mapped_operand(plan, linear.qweight);
   view.qzeros = mapped_operand(plan, linear.qzeros);
   view.scales = mapped_operand(plan, linear.scales);
+  view.group_index = mapped_operand(plan, linear.group_index);
   return view;
 }
 

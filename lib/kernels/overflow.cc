@@ -1,6 +1,7 @@
 // Counts values that were finite and became infinite. The kernels do not count: a value can only
 // overflow where a scale is near the top of its type, and reading the scales shows that.
 #include "kernels/cast-inl.h"
+#include "kernels/ct-plain-inl.h"
 #include "kernels/layouts-inl.h"
 
 namespace thaw::kernels {
@@ -20,11 +21,18 @@ double overflow_limit(const OutputFormat& format) {
   return 0x1.ffffffp127;
 }
 
-// What |(q - z) * s| and |q * s + zero| cannot exceed.
-double bound(const Product& factors) { return 15 * magnitude_of(factors.scale); }
+// What |q - z| cannot exceed.
+double largest_difference(const PackedLinear& linear) {
+  return linear.bits == 8 || linear.zeros == Zeros::int8 ? 255 : 15;
+}
 
-double bound(const Sum& factors) {
-  return 15 * magnitude_of(factors.scale) + magnitude_of(factors.zero);
+// What |(q - z) * s| and |q * s + zero| cannot exceed.
+double bound(const Product& factors, double difference) {
+  return difference * magnitude_of(factors.scale);
+}
+
+double bound(const Sum& factors, double difference) {
+  return difference * magnitude_of(factors.scale) + magnitude_of(factors.zero);
 }
 
 bool all_finite(const Product& factors) { return magnitude_of(factors.scale) < __builtin_inf(); }
@@ -53,13 +61,13 @@ double largest_magnitude(const Operand& operand, std::uint64_t first_line, std::
 template <class Layout>
 double bound_of_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end) {
   const std::uint64_t rows = row_end - row_begin;
-  const std::uint64_t groups = linear.in_features / linear.group_size;
+  const std::uint64_t groups = group_count(linear);
   const auto largest = [&](const Operand& operand) {
     return Layout::kScalesByRow
                ? largest_magnitude(operand, row_begin, rows, 0, groups, linear.scale_type)
                : largest_magnitude(operand, 0, groups, row_begin, rows, linear.scale_type);
   };
-  double sum = 15 * largest(linear.scales);
+  double sum = largest_difference(linear) * largest(linear.scales);
   if (Layout::kZeroIsFloat) sum += largest(linear.qzeros);
   return sum;
 }
@@ -86,20 +94,29 @@ std::uint64_t count(const PackedLinear& linear, std::uint64_t row_begin, std::ui
                     const void* out, const OutputFormat& format) {
   const double limit = overflow_limit(format);
   // No finite float16 scale gets near the limits of the wide types.
-  if (linear.scale_type == FloatType::float16 && 16 * 65504.0 < limit) return 0;
+  if (linear.scale_type == FloatType::float16 && 256 * 65504.0 < limit) return 0;
   if (linear.scale_type != FloatType::float32 &&
       bound_of_rows<Layout>(linear, row_begin, row_end) < limit) {
     return 0;
   }
   const std::uint64_t element = size_of(format.type);
+  const std::uint64_t groups = group_count(linear);
+  const double difference = largest_difference(linear);
   std::uint64_t overflows = 0;
   for (std::uint64_t row = row_begin; row < row_end; ++row) {
     const auto* values =
         static_cast<const unsigned char*>(out) + (row - row_begin) * linear.in_features * element;
-    for (std::uint64_t k = 0; k < linear.in_features; k += linear.group_size) {
-      const auto factors = Layout::factors(linear, row, k / linear.group_size);
-      if (!all_finite(factors) || bound(factors) < limit) continue;
-      overflows += count_infinite(values + k * element, linear.group_size, format.type);
+    // Columns that share a group: a whole one, or where they name their groups each for itself.
+    const bool indexed = linear.group_index.data != nullptr;
+    std::uint64_t run = 0;
+    for (std::uint64_t k = 0; k < linear.in_features; k += run) {
+      const std::uint64_t left = linear.in_features - k;
+      run = indexed ? 1 : left < linear.group_size ? left : linear.group_size;
+      const std::uint64_t group = group_of(linear, k);
+      if (group >= groups) continue;
+      const auto factors = Layout::factors(linear, row, group);
+      if (!all_finite(factors) || bound(factors, difference) < limit) continue;
+      overflows += count_infinite(values + k * element, run, format.type);
     }
   }
   return overflows;
@@ -123,6 +140,7 @@ std::uint64_t count_overflows(const char* layout_name, const PackedLinear& linea
   if (is(AwqGemv::kName)) return count<AwqGemv>(linear, row_begin, row_end, out, format);
   if (is(AwqGemvFast::kName)) return count<AwqGemvFast>(linear, row_begin, row_end, out, format);
   if (is(AwqMarlin::kName)) return count<AwqMarlin>(linear, row_begin, row_end, out, format);
+  if (is(CtPack::kName)) return count<CtPack>(linear, row_begin, row_end, out, format);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 // The table in plain C++: the fallback of every machine.
 #include "kernels/cast-inl.h"
+#include "kernels/ct-bytes-inl.h"
 #include "kernels/divide-inl.h"
 #include "kernels/layouts-inl.h"
 #include "kernels/tables.h"
@@ -7,19 +8,33 @@
 namespace thaw::kernels {
 namespace {
 
+template <class Layout, Target kTarget>
+struct Rows {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    dequantize_plain<Layout, kTarget>(linear, begin, end, out);
+  }
+};
+
+template <Target kTarget>
+struct Rows<CtPack, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    linear.bits == 8 ? ct_byte_rows<PlainSteps, kTarget>(linear, begin, end, out)
+                     : ct_plain<kTarget>(linear, begin, end, out);
+  }
+};
+
 template <class Layout>
 void dequantize(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                 void* out, const OutputFormat& format) {
   switch (target_of(format)) {
     case Target::float16:
-      return dequantize_plain<Layout, Target::float16>(linear, row_begin, row_end, out);
+      return Rows<Layout, Target::float16>::run(linear, row_begin, row_end, out);
     case Target::bfloat16:
-      return dequantize_plain<Layout, Target::bfloat16>(linear, row_begin, row_end, out);
+      return Rows<Layout, Target::bfloat16>::run(linear, row_begin, row_end, out);
     case Target::bfloat16_via_float16:
-      return dequantize_plain<Layout, Target::bfloat16_via_float16>(linear, row_begin, row_end,
-                                                                    out);
+      return Rows<Layout, Target::bfloat16_via_float16>::run(linear, row_begin, row_end, out);
     case Target::float32:
-      return dequantize_plain<Layout, Target::float32>(linear, row_begin, row_end, out);
+      return Rows<Layout, Target::float32>::run(linear, row_begin, row_end, out);
   }
 }
 
@@ -29,7 +44,7 @@ constexpr thaw::kernels::Layout entry() {
 }
 
 constexpr Layout kLayouts[] = {entry<AwqGemm>(), entry<AwqGemv>(), entry<AwqGemvFast>(),
-                               entry<AwqMarlin>()};
+                               entry<AwqMarlin>(), entry<CtPack>()};
 
 }  // namespace
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cast-inl.h"
+#include "kernels/ct-inl.h"
 #include "kernels/divide-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/tables.h"
@@ -29,6 +30,7 @@ THAW_DISPATCH(gemm_rows)
 THAW_DISPATCH(gemv_rows)
 THAW_DISPATCH(gemv_fast_all_rows)
 THAW_DISPATCH(marlin_rows)
+THAW_DISPATCH(ct_rows)
 #undef THAW_DISPATCH
 
 template <class Isa>
@@ -37,6 +39,7 @@ constexpr Layout kLayoutsOf[] = {
     {AwqGemv::kName, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
     {AwqGemvFast::kName, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
     {AwqMarlin::kName, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
+    {CtPack::kName, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
 };
 
 template <class Isa>

@@ -41,6 +41,10 @@ std::string plan_fingerprint(const PlanRequest& request) {
     hash.add(fold.scales->name);
     hash.add(fold.module());
   }
+  for (const CompressedGroup& group : request.linears->config.compressed) {
+    hash.add(static_cast<std::uint64_t>(group.bits.value_or(0)));
+    hash.add(static_cast<std::uint64_t>(group.group_size.value_or(0)));
+  }
   for (std::size_t i = 0; i < request.side_files.size(); ++i) {
     add_file(hash, request.checkpoint->side_files()[i].name, request.side_files[i]);
   }

@@ -12,7 +12,7 @@ InputRange range_of(const PackedOperand& operand, std::uint64_t first, std::uint
   if (operand.tensor == nullptr) return {};
   const Tensor& tensor = *operand.tensor;
   if (operand.out_features_per_line == 0) {
-    // Columns: some bytes of every line, so nearly every page of the tensor.
+    // Columns: some bytes of every line, so nearly every page of the tensor. Or all of it.
     return {tensor.shard, tensor.begin, tensor.size()};
   }
   const std::uint64_t first_line = first / operand.out_features_per_line;
@@ -44,6 +44,7 @@ InputRanges input_ranges(const Plan& plan, const Segment& segment) {
       ranges = {range_of(linear.qweight, segment.begin, last),
                 range_of(linear.qzeros, segment.begin, last),
                 range_of(linear.scales, segment.begin, last),
+                range_of(linear.group_index, segment.begin, last),
                 {}};
       break;
     }

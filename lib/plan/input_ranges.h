@@ -15,8 +15,8 @@ struct InputRange {
   std::uint64_t size = 0;
 };
 
-// At most four: qweight, qzeros, scales and divisors. Absent ones have size 0.
-using InputRanges = std::array<InputRange, 4>;
+// At most five: qweight, qzeros, scales, group_index and divisors. Absent ones have size 0.
+using InputRanges = std::array<InputRange, 5>;
 [[nodiscard]] InputRanges input_ranges(const Plan& plan, const Segment& segment);
 
 // The activation scales that a segment is divided by, whole.

@@ -16,8 +16,10 @@ OutputTensor weight_of(const QuantizedLinear& linear, const PlanRequest& request
   OutputTensor tensor;
   tensor.name = linear.module.empty() ? "weight" : std::string(linear.module) + ".weight";
   tensor.dtype = request.dtype;
-  plan.weight_shapes.push_back({linear.out_features, linear.in_features});
-  tensor.shape = plan.weight_shapes.back();
+  const bool sliced = linear.rows_per_slice != 0;  // of experts: [slices, rows, columns]
+  const std::uint64_t rows = sliced ? linear.rows_per_slice : linear.out_features;
+  plan.weight_shapes.push_back({linear.out_features / rows, rows, linear.in_features});
+  tensor.shape = std::span<const std::uint64_t>(plan.weight_shapes.back()).subspan(sliced ? 0 : 1);
   Segment& segment = tensor.segment;
   segment.kind = SegmentKind::tile;
   segment.name = linear.module;

@@ -55,7 +55,7 @@ struct Plan {
   std::uint64_t tensors_cast = 0;
   std::uint64_t tensors_copied = 0;
   std::string fingerprint;  // of everything that decides the output's bytes
-  std::deque<std::array<std::uint64_t, 2>> weight_shapes;  // of the linears, addresses stable
+  std::deque<std::array<std::uint64_t, 3>> weight_shapes;  // of the linears, addresses stable
 };
 
 struct PlanRequest {

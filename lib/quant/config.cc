@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "quant/compressed_config.h"
 #include "quant/config_places.h"
 #include "quant/methods.h"
 
@@ -13,12 +14,11 @@ namespace thaw {
 
 namespace {
 
-// Larger than any in_features there is; beyond it a group size is damage.
-constexpr std::int64_t kLargestGroup = std::int64_t{1} << 20;
-
 std::string value_text(std::int64_t value) { return std::to_string(value); }
 std::string value_text(bool value) { return value ? "true" : "false"; }
 std::string value_text(const std::string& value) { return printable(value); }
+
+}  // namespace
 
 std::string node_text(const json::Node& node) {
   switch (node.kind) {
@@ -39,6 +39,8 @@ std::string node_text(const json::Node& node) {
   }
   return "";
 }
+
+namespace {
 
 // A value, and where it was said.
 template <typename T>
@@ -89,12 +91,20 @@ struct Reader {
       return;
     }
     take(place, method, {"quant_method", "method"}, "a string");
+    check_rotation(place);
+    if (is_compressed_config(*place.node)) {
+      take_compressed(place);
+      return;
+    }
     take(place, version, {"version", "format"}, "a string");
     take(place, backend, {"backend"}, "a string");
     take(place, packing_format, {"packing_format"}, "a string");
     take(place, bits, {"bits", "w_bit"}, "an integer");
     take(place, group_size, {"group_size", "q_group_size"}, "an integer");
     take(place, zero_point, {"zero_point"}, "true or false");
+  }
+
+  void check_rotation(const ConfigPlace& place) {
     if (const std::string key = find_rotation_key(*place.node); !key.empty()) {
       errors.add(
           fail(ErrorCode::input, Place{place.file, {}},
@@ -102,9 +112,22 @@ struct Reader {
     }
   }
 
+  // The first place that has groups is believed.
+  void take_compressed(const ConfigPlace& place) {
+    std::vector<CompressedGroup> groups = read_compressed_config(place, errors);
+    is_compressed = true;
+    if (compressed.empty()) {
+      compressed = std::move(groups);
+    } else if (!groups.empty() && groups != compressed) {
+      warnings.push_back(printable(place.text()) + " says other config_groups than a place before");
+    }
+  }
+
   Said<std::string> method, version, backend, packing_format;
   Said<std::int64_t> bits, group_size;
   Said<bool> zero_point;
+  std::vector<CompressedGroup> compressed;
+  bool is_compressed = false;
   std::vector<std::string> warnings;
   ErrorList errors;
 };
@@ -126,6 +149,9 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   QuantConfig config;
   if (!places.empty()) config.source = printable(places.front().text());
   config.method = reader.method.value.value_or(config.method);
+  if (reader.is_compressed && !reader.method.value.has_value()) config.method = kCompressedMethod;
+  if (config.method == kCompressedMethod) config.version = kPackQuantized;
+  config.compressed = std::move(reader.compressed);
   config.version = reader.version.value.value_or(config.version);
   config.bits = reader.bits.value;
   config.group_size = reader.group_size.value;

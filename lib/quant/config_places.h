@@ -26,6 +26,9 @@ struct ConfigPlace {
 // In the order of specs/awq.md clause 7.1; a null value counts as absent.
 [[nodiscard]] std::vector<ConfigPlace> find_config_places(const Checkpoint& checkpoint);
 
+// A value as a message shows it: the text of a short one, the kind of others. In config.cc.
+[[nodiscard]] std::string node_text(const json::Node& node);
+
 // The path of config.json or of a file beside it.
 [[nodiscard]] std::string config_file_path(const Checkpoint& checkpoint, const std::string& name);
 

@@ -24,7 +24,13 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
   const auto sibling = [&](std::string_view suffix) {
     return find_in_module(checkpoint, name.module, suffix);
   };
-  if (name.suffix == "weight_packed") return "compressed-tensors";
+  if (name.suffix == "weight_packed") {
+    if (sibling("scale_packed") != nullptr || sibling("meta") != nullptr) {
+      return "compressed-tensors marlin-24";
+    }
+    if (tensor.dtype == Dtype::u8) return "compressed-tensors nvfp4 or mxfp4";
+    if (tensor.dtype != Dtype::i32) return "compressed-tensors with codes of this type";
+  }
   if (name.suffix == "weight_scale") {
     const Tensor* weight = sibling("weight");
     if (weight != nullptr && is_one_byte(weight->dtype)) return "float8 or int8 with weight_scale";
@@ -61,6 +67,22 @@ std::optional<Refusal> refuse_partner(const Checkpoint& checkpoint, const Tensor
   return std::nullopt;
 }
 
+// A part of compressed-tensors whose weight_packed is lost. weight_scale may be anybody's: only as
+// a table of floats without a weight is it one. It answers for the others.
+std::optional<Refusal> refuse_compressed_partner(const Checkpoint& checkpoint,
+                                                 const TensorName& name, const Tensor& tensor) {
+  const auto has = [&](std::string_view suffix) {
+    return find_in_module(checkpoint, name.module, suffix) != nullptr;
+  };
+  const bool scale = name.suffix == "weight_scale" && tensor.shape.size() >= 2 &&
+                     (is_half(tensor) || tensor.dtype == Dtype::f32);
+  const bool other = name.suffix == "weight_zero_point" || name.suffix == "weight_shape" ||
+                     name.suffix == "weight_g_idx";
+  if ((!scale && !other) || has("weight_packed") || has("weight")) return std::nullopt;
+  if (other && has("weight_scale")) return std::nullopt;
+  return Refusal{tensor_text(tensor) + " without a weight_packed", {}};
+}
+
 bool is_adapter_part(std::string_view part) {
   return part == "lora_A" || part == "lora_B" || part == "lora_embedding_A" ||
          part == "lora_embedding_B" || part == "lora_magnitude_vector";
@@ -91,6 +113,7 @@ std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor&
                        " is not supported",
                    kUnknownHint, true};
   }
+  if (auto refusal = refuse_compressed_partner(checkpoint, *name, tensor)) return refusal;
   return refuse_partner(checkpoint, *name, tensor);
 }
 

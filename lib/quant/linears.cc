@@ -8,6 +8,8 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "quant/compressed_config.h"
+#include "quant/compressed_tensors.h"
 #include "quant/foreign.h"
 #include "quant/layouts.h"
 #include "quant/methods.h"
@@ -86,6 +88,7 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
 // llm-awq has had three layouts under one name.
 bool version_fits(const QuantConfig& config, const PackLayout& layout) {
   if (config.source.empty()) return true;
+  if (layout.name == "ct_pack") return config.method == kCompressedMethod;
   const std::string_view name = layout.name;
   if (config.llm_awq) return name != "awq_marlin";
   const bool is_gemm_on_disk =
@@ -94,7 +97,7 @@ bool version_fits(const QuantConfig& config, const PackLayout& layout) {
 }
 
 bool group_size_fits(const QuantConfig& config, const QuantizedLinear& linear) {
-  if (!config.group_size.has_value()) return true;
+  if (!config.group_size.has_value() || linear.layout->name == "ct_pack") return true;
   if (*config.group_size == -1) return linear.group_size == linear.in_features;
   return static_cast<std::uint64_t>(*config.group_size) == linear.group_size;
 }
@@ -169,10 +172,12 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   result.consumed.resize(checkpoint.tensors().size());
   // Counted first, because growing step by step would need three times the memory for a moment.
   result.linears.reserve(static_cast<std::size_t>(
-      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_qweight)));
+      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_qweight) +
+      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_weight_packed)));
 
   ErrorList errors;
   UnknownModules unknown(checkpoint, result.consumed);
+  CompressedReader compressed(checkpoint, result.config);
   for (const Tensor& tensor : checkpoint.tensors()) {
     const Place place{checkpoint.file_of(tensor), tensor.name};
     if (const std::optional<Refusal> refusal = refuse_tensor(checkpoint, tensor)) {
@@ -184,6 +189,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       continue;
     }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
+    if (is_weight_packed(tensor)) {
+      errors.add(compressed.add(tensor, result));
+      continue;
+    }
     if (!is_qweight(tensor)) continue;
     const std::string_view module = split_tensor_name(tensor.name)->module;
     const ModuleTensors tensors = find_module_tensors(checkpoint, module);
@@ -202,7 +211,9 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   }
   if (errors.empty() && result.linears.empty()) {
     return fail(ErrorCode::input, Place{checkpoint.path(), {}},
-                "nothing in it is quantized: no tensor is named <module>.qweight", kMethodsHint);
+                "nothing in it is quantized: no tensor is named <module>.qweight or "
+                "<module>.weight_packed",
+                kMethodsHint);
   }
   THAW_RETURN_IF_ERROR(errors.take());
   // Tensors come sorted by name, which is nearly this order: "a.b.qweight" stands before
@@ -211,6 +222,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
             [](const QuantizedLinear& a, const QuantizedLinear& b) { return a.module < b.module; });
   compare_with_config(result);
   unknown.warn(result.warnings);
+  compressed.warn(result.warnings);
   return result;
 }
 

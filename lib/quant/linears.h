@@ -1,5 +1,5 @@
 // Which tensors of a checkpoint are quantized linears, and how they are packed.
-// Layouts, recognition and refusals: specs/awq.md.
+// Layouts, recognition and refusals: specs/awq.md, specs/compressed_tensors.md.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@
 namespace thaw {
 
 // How a packed tensor's bytes relate to the linear's out_features. Either a line belongs to some
-// out_features (out_features_per_line), or every line has a piece for each of them (block_*).
+// out_features (out_features_per_line), or every line has a piece for each of them (block_*), or
+// with neither every out_feature needs all of it.
 struct PackedOperand {
   const Tensor* tensor = nullptr;  // null: absent
   std::uint64_t lines = 0;         // those that hold values; padding may follow them
@@ -38,9 +39,14 @@ struct QuantizedLinear {
   PackedOperand qzeros;  // the scaled_zeros of llm-awq v2 too
   PackedOperand scales;
   std::uint64_t in_features = 0;
-  std::uint64_t out_features = 0;  // a multiple of 8 and of the layout's row block
-  std::uint64_t group_size = 0;    // 1..in_features, divides it
-  Dtype scale_dtype = Dtype::f16;  // f16 or bf16
+  std::uint64_t out_features = 0;  // a multiple of the layout's row block, for AWQ of 8 too
+  std::uint64_t group_size = 0;    // 1..in_features, for AWQ divides it
+  Dtype scale_dtype = Dtype::f16;  // f16, bf16 or f32
+  // Of compressed-tensors.
+  PackedOperand group_index;  // the group of each column; absent: column / group_size
+  std::uint32_t bits = 4;     // of a code
+  std::uint64_t rows_per_slice =
+      0;  // not 0: the weight is [out_features / this, this, in_features]
 };
 
 // One way to pack a linear: a constant, one file each in lib/quant/.

@@ -10,7 +10,8 @@ namespace thaw {
 namespace {
 
 // awq_marlin and auto_awq are names that servers use for AWQ checkpoints.
-constexpr std::array<std::string_view, 3> kMethods = {"awq", "awq_marlin", "auto_awq"};
+constexpr std::array<std::string_view, 4> kMethods = {"awq", "awq_marlin", "auto_awq",
+                                                      "compressed-tensors"};
 
 // exllama and ipex repack GEMM when a model is loaded; on disk they are GEMM.
 constexpr std::array<std::string_view, 7> kVersions = {"gemm",    "gemv", "gemv_fast", "marlin",
@@ -51,7 +52,8 @@ bool says_something(const json::Node& value) {
 }  // namespace
 
 const std::string_view kMethodsHint =
-    "this version reads AWQ checkpoints: GEMM, GEMV, GEMV_FAST, Marlin and llm-awq v2";
+    "this version reads AWQ checkpoints (GEMM, GEMV, GEMV_FAST, Marlin and llm-awq v2) and "
+    "compressed-tensors (pack-quantized, 4 and 8 bits)";
 
 std::string refuse_method(const MethodClaim& claim) {
   if (claim.method == "auto-round" || claim.method == "intel/auto-round") {

@@ -28,7 +28,7 @@ def write_case(folder, case, shard):
     config = {"model_type": "llama", "torch_dtype": "float16"}
     quantization = case["quantization_config"]
     if "quant_method" in quantization:
-        config["quantization_config"] = quantization
+        config[quantization.get("_stored_under_key", "quantization_config")] = quantization
     else:
         (folder / "quant_config.json").write_text(json.dumps(quantization))
     (folder / "config.json").write_text(json.dumps(config))
@@ -51,7 +51,9 @@ class Golden(Case):
                         self.convert(self.work / case["case"], self.work / "out", "--dtype", dtype,
                                      "--isa", isa, "--allow-overflow", "--force")
                         found = read_checkpoint(self.work / "out")["model.layers.0.layer.weight"]
-                        self.assertEqual(found[:2], (spelled, [case["N"], case["K"]]))
+                        shape = [case["experts"]] if "experts" in case else []
+                        shape += [case["N"], case["K"]]
+                        self.assertEqual(found[:2], (spelled, shape))
                         self.assertTrue(without_nan_payload(spelled, found[2]) == wanted)
                         compared += 1
         self.assertGreaterEqual(compared, 2 * len(cases) * len(isas))

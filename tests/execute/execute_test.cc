@@ -123,11 +123,11 @@ std::vector<testing::TensorSpec> scaled_tensors() {
   return tensors;
 }
 
-const std::vector<std::pair<std::string, std::string>> kFolds = {
-    {"a.scales", "model.layers.0.mlp.down_proj"},
-    {"b.act.scales", "model.layers.1.mlp.down_proj"},
-    {"c.scales", "float"},
-    {"d.scales", "wide"}};
+using Folds = std::vector<std::pair<std::string, std::string>>;
+const Folds kFolds = {{"a.scales", "model.layers.0.mlp.down_proj"},
+                      {"b.act.scales", "model.layers.1.mlp.down_proj"},
+                      {"c.scales", "float"},
+                      {"d.scales", "wide"}};
 
 double value_at(const std::string& bytes, std::size_t index, Dtype dtype) {
   if (dtype == Dtype::f32) {
@@ -179,10 +179,31 @@ TEST_CASE("a divided weight is the float32 weight over its scales, rounded once"
   }
 }
 
+// Linears of compressed-tensors: rows and experts that end within a word of zeros, and columns
+// that name their groups.
+std::vector<testing::TensorSpec> compressed_tensors() {
+  std::vector<testing::TensorSpec> tensors;
+  testing::add_compressed(tensors, "model.layers.0.up_proj", 0, 256, 643, 32, 30);
+  testing::add_compressed(tensors, "model.layers.0.experts", 5, 128, 99, 64, 40);
+  testing::add_compressed(tensors, "model.layers.0.down_proj", 0, 640, 264, 32, 50);
+  std::string index;
+  for (std::uint32_t k = 0; k < 640; ++k) {
+    const std::uint32_t group = k % 20;
+    index.append(reinterpret_cast<const char*>(&group), sizeof group);
+  }
+  tensors.push_back({"model.layers.0.down_proj.weight_g_idx", Dtype::i32, {640}, index});
+  tensors.push_back({"model.norm.weight", Dtype::bf16, {256}, testing::random_scales(256, 60)});
+  return tensors;
+}
+
 TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and order") {
-  for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32}) {
-    const PlannedModel model(scaled_tensors(), {.dtype = dtype, .max_shard_size = 500'000},
-                             testing::kGemmConfig, kFolds);
+  for (const auto& [dtype, compressed] :
+       {std::pair{Dtype::f16, false}, std::pair{Dtype::bf16, false}, std::pair{Dtype::f32, false},
+        std::pair{Dtype::bf16, true}, std::pair{Dtype::f32, true}}) {
+    const PlannedModel model(compressed ? compressed_tensors() : scaled_tensors(),
+                             {.dtype = dtype, .max_shard_size = 500'000},
+                             compressed ? "{}" : testing::kGemmConfig,
+                             compressed ? Folds{} : kFolds);
     const std::vector<std::string> want = expected_files(model.plan);
     struct Row {
       const char* name;

@@ -46,24 +46,35 @@ inline std::size_t element_size(kernels::FloatType type) {
 }
 
 // Out_features [first, last) of the linear, as a view of its own. Both are multiples of the row
-// block.
+// block, and for ct_pack, whose views are whole, all of them.
 inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const QuantizedLinear& linear,
                                      std::uint64_t first, std::uint64_t last) {
   const auto operand = [&](const PackedOperand& packed) -> kernels::Operand {
     if (packed.tensor == nullptr) return {};
-    const std::uint64_t skip = packed.out_features_per_line != 0
+    const std::uint64_t skip = first == 0 ? 0
+                               : packed.out_features_per_line != 0
                                    ? first / packed.out_features_per_line * packed.pitch
                                    : first / packed.block_rows * packed.block_bytes;
     return {checkpoint.bytes(*packed.tensor).data() + skip, packed.pitch};
   };
+  const auto type = [&] {
+    if (linear.scale_dtype == Dtype::f16) return kernels::FloatType::float16;
+    return linear.scale_dtype == Dtype::bf16 ? kernels::FloatType::bfloat16
+                                             : kernels::FloatType::float32;
+  };
+  const bool int8_zeros =
+      linear.qzeros.tensor != nullptr && linear.qzeros.tensor->dtype == Dtype::i8;
   return {.qweight = operand(linear.qweight),
           .qzeros = operand(linear.qzeros),
           .scales = operand(linear.scales),
           .in_features = linear.in_features,
           .out_features = last - first,
           .group_size = linear.group_size,
-          .scale_type = linear.scale_dtype == Dtype::f16 ? kernels::FloatType::float16
-                                                         : kernels::FloatType::bfloat16};
+          .scale_type = type(),
+          .bits = linear.bits,
+          .zeros = int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed,
+          .rows_per_slice = linear.rows_per_slice,
+          .group_index = operand(linear.group_index)};
 }
 
 // The weight in tiles of `tile_rows`; with `as_views`, each tile from a view that begins with it.

@@ -27,5 +27,6 @@ def case(name, *patterns, code=3, layout="gemm"):
 
 def all_cases():
     # Each module adds its cases when it is imported.
-    import cases_config, cases_files, cases_header, cases_index, cases_legal, cases_quant  # noqa
+    import cases_compressed, cases_config, cases_files, cases_header, cases_index  # noqa
+    import cases_legal, cases_quant  # noqa
     return CASES

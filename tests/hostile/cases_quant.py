@@ -119,13 +119,6 @@ def gptq_marlin(m):
     m.tensors = {f"{LINEAR}.B": ("I32", [8, 128]), f"{LINEAR}.s": ("F16", [2, 64])}
 
 
-@case("compressed-tensors", FILE, "weight_packed", "compressed-tensors")
-def compressed(m):
-    m.tensors = {f"{LINEAR}.weight_packed": ("I32", [64, 16]),
-                 f"{LINEAR}.weight_scale": ("F16", [64, 2])}
-    del m.config["quantization_config"]
-
-
 @case("mlx", FILE, MODULE, "MLX")
 def mlx(m):
     m.tensors = {f"{LINEAR}.weight": ("U32", [64, 16]), f"{LINEAR}.scales": ("F16", [64, 2]),

@@ -58,6 +58,7 @@ class Model:
         self.config_text = None   # instead of config, if given
         self.metadata = {"format": "pt"}
         self.files = {"tokenizer.json": b"{}"}
+        self.content = {}         # the bytes of tensors that matter, by name
         self.raw = None           # the bytes of model.safetensors, if given
         self.header = None        # the bytes of its header, if given
         self.data = None          # the bytes of its data, if given
@@ -85,7 +86,7 @@ class Model:
             size = size_of(dtype, shape)
             entries[name] = {"dtype": dtype, "shape": shape,
                              "data_offsets": [len(data), len(data) + size]}
-            data += fill(dtype, size)
+            data += (self.content.get(name, b"") + fill(dtype, size))[:size]
         return entries, data
 
     def file(self, names):

@@ -1,5 +1,6 @@
 #include "kernels/packed_case.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -25,7 +26,14 @@ std::uint64_t padded_groups(std::uint64_t groups) { return (groups + 7) / 8 * 8;
 Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
   const std::uint64_t k = s.in_features;
   const std::uint64_t n = s.out_features;
-  const std::uint64_t groups = k / s.group_size;
+  const std::uint64_t groups = (k + s.group_size - 1) / s.group_size;
+  if (s.layout == "ct_pack") {
+    const std::uint64_t fields = 32 / s.bits;
+    const std::uint64_t rows = s.rows_per_slice == 0 ? n : s.rows_per_slice;
+    const Lines packed{n / rows * ((rows + fields - 1) / fields), groups * 4};
+    const Lines scales{s.single_scale ? 1 : n, groups * scale_bytes};
+    return {{n, (k + fields - 1) / fields * 4}, s.int8_zeros ? Lines{n, groups} : packed, scales};
+  }
   if (s.layout == "awq_gemm") {
     return {{k, n / 2}, {groups, n / 2}, {groups, n * scale_bytes}};
   }
@@ -128,6 +136,18 @@ PackedCase::PackedCase(const Shape& shape, FloatType scale_type, Scales scales, 
     allocate(sizes.qzeros, qzeros_, qzeros_pitch_);
     if (shape.layout == "awq_gemv_fast") fill_floats(qzeros_, qzeros_pitch_);
   }
+  if (shape.single_scale) scales_pitch_ = 0;
+  if (shape.shuffled) make_group_index(seed);
+}
+
+void PackedCase::make_group_index(std::uint32_t seed) {
+  std::vector<std::uint32_t> groups;
+  for (std::uint64_t k = 0; k < shape_.in_features; ++k) {
+    groups.push_back(static_cast<std::uint32_t>(k / shape_.group_size));
+  }
+  std::shuffle(groups.begin(), groups.end(), std::mt19937(seed));
+  group_index_.resize(shape_.misalignment + groups.size() * 4);
+  std::memcpy(group_index_.data() + shape_.misalignment, groups.data(), groups.size() * 4);
 }
 
 kernels::PackedLinear PackedCase::linear() const { return view(0, shape_.out_features); }
@@ -147,7 +167,7 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   } else if (shape_.layout == "awq_gemv_fast") {
     qweight += row / 4 * qweight_pitch_;
     qzeros += row * element;
-  } else {
+  } else if (shape_.layout == "awq_marlin") {
     qweight += row * 8;
   }
   kernels::PackedLinear linear;
@@ -158,6 +178,10 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   linear.out_features = rows;
   linear.group_size = shape_.group_size;
   linear.scale_type = scale_type_;
+  linear.bits = static_cast<std::uint32_t>(shape_.bits);
+  linear.zeros = shape_.int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
+  linear.rows_per_slice = shape_.rows_per_slice;
+  if (shape_.shuffled) linear.group_index = {group_index_.data() + shape_.misalignment, 0};
   return linear;
 }
 
@@ -170,6 +194,10 @@ oracle::Packed PackedCase::packed() const {
   packed.out_features = shape_.out_features;
   packed.group_size = shape_.group_size;
   packed.scale_type = oracle_type(scale_type_);
+  packed.bits = shape_.bits;
+  packed.int8_zeros = shape_.int8_zeros;
+  packed.rows_per_slice = shape_.rows_per_slice;
+  if (shape_.shuffled) packed.group_index = {group_index_.data() + shape_.misalignment, 0};
   return packed;
 }
 
@@ -179,18 +207,17 @@ std::vector<unsigned char> PackedCase::expected(const kernels::OutputFormat& for
   const bool via = format.rounding == kernels::Rounding::via_float16;
   const auto bytes = static_cast<std::uint64_t>(type.bytes);
   std::vector<unsigned char> out(p.in_features * p.out_features * bytes);
+  constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
+  std::vector<std::uint64_t> known((p.in_features + p.group_size - 1) / p.group_size * 256);
   for (std::uint64_t n = 0; n < p.out_features; ++n) {
     // Elements of one group with the same code are the same: remember them.
-    std::uint32_t known[16] = {};
-    std::uint32_t have = 0;
+    std::fill(known.begin(), known.end(), kUnknown);
     for (std::uint64_t k = 0; k < p.in_features; ++k) {
-      if (k % p.group_size == 0) have = 0;
       const oracle::Element e = oracle::element(shape_.layout.c_str(), p, n, k);
-      if ((have >> e.code & 1u) == 0) {
-        known[e.code] = oracle::rounded(oracle::value(e, p.scale_type), type, via);
-        have |= 1u << e.code;
-      }
-      std::memcpy(&out[(n * p.in_features + k) * bytes], &known[e.code], bytes);
+      const std::uint64_t group = shape_.shuffled ? p.group_index.at(0, k, 4) : k / p.group_size;
+      std::uint64_t& value = known[group * 256 + (static_cast<unsigned>(e.code) & 255u)];
+      if (value == kUnknown) value = oracle::rounded(oracle::value(e, p.scale_type), type, via);
+      std::memcpy(&out[(n * p.in_features + k) * bytes], &value, bytes);
     }
   }
   return out;
@@ -232,8 +259,8 @@ std::string PackedCase::check(const kernels::Table& table, const kernels::Output
   std::ostringstream message;
   message << table.name << ' ' << shape_.layout << ' ' << name_of(format) << " K "
           << shape_.in_features << " N " << shape_.out_features << " G " << shape_.group_size
-          << " scale type " << static_cast<int>(scale_type_) << " seed " << seed_ << " view at "
-          << first_row << " rows " << begin << ".." << end << ": ";
+          << " bits " << shape_.bits << " scale type " << static_cast<int>(scale_type_) << " seed "
+          << seed_ << " view at " << first_row << " rows " << begin << ".." << end << ": ";
   for (std::uint64_t i = 0; i < total; ++i) {
     const bool outside = i < kCanary || i >= kCanary + size;
     if (outside && memory.get()[i] != 0xa5) {

@@ -21,6 +21,12 @@ struct Shape {
   bool has_zeros = true;
   std::uint64_t misalignment = 0;  // bytes
   std::uint64_t extra_pitch = 0;   // bytes between lines, as a view of a wider tensor has
+  // Of ct_pack.
+  std::uint64_t bits = 4;
+  bool int8_zeros = false;
+  std::uint64_t rows_per_slice = 0;
+  bool shuffled = false;      // columns name their groups
+  bool single_scale = false;  // one for the whole weight
 };
 
 class PackedCase {
@@ -30,7 +36,7 @@ class PackedCase {
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] kernels::PackedLinear linear() const;
   // A part of it that starts at out feature `row`, a multiple of the row block (of 8 for
-  // gemv_fast).
+  // gemv_fast); not of ct_pack.
   [[nodiscard]] kernels::PackedLinear view(std::uint64_t row, std::uint64_t rows) const;
 
   // All elements as the output format has them.
@@ -45,11 +51,12 @@ class PackedCase {
 
  private:
   [[nodiscard]] oracle::Packed packed() const;
+  void make_group_index(std::uint32_t seed);
 
   Shape shape_;
   kernels::FloatType scale_type_;
   std::uint32_t seed_;
-  std::vector<unsigned char> qweight_, qzeros_, scales_;
+  std::vector<unsigned char> qweight_, qzeros_, scales_, group_index_;
   std::uint64_t qweight_pitch_ = 0, qzeros_pitch_ = 0, scales_pitch_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// specs/awq.md clause 7.
+// specs/awq.md clause 7. Configs of compressed-tensors: compressed_config_test.cc.
 #include "quant/config.h"
 
 #include <doctest/doctest.h>
@@ -173,10 +173,6 @@ const std::vector<BadRow>& bad_rows() {
       {"gptq",
        config(R"({"quant_method": "gptq", "bits": 8, "group_size": 0})"),
        {"quantization method gptq is not supported", "this version reads AWQ"}},
-      {"compressed-tensors",
-       {{"config.json", R"({"compression_config": {"quant_method": "compressed-tensors",
-                            "format": "pack-quantized", "version": 1}})"}},
-       {"quantization method compressed-tensors is not supported"}},
       {"bitsandbytes",
        config(R"({"quant_method": "bitsandbytes", "load_in_4bit": true})"),
        {"quantization method bitsandbytes"}},

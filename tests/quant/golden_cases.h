@@ -17,16 +17,19 @@ struct GoldenCase {
   std::string name;
   std::string layout;  // of the manifest: "awq-gemm"
   std::uint64_t in_features = 0;
-  std::uint64_t out_features = 0;
-  std::uint64_t group_size = 0;  // in_features where the manifest says -1
-  std::string scale_dtype;       // "F16"
-  std::string file;              // path
+  std::uint64_t out_features = 0;  // of all experts
+  std::uint64_t group_size = 0;    // in_features where the manifest says -1
+  std::string scale_dtype;         // "F16"
+  std::string file;                // path
   std::string quantization_config;
+  std::string config_key = "quantization_config";
   bool side_file = false;  // the config is of the kind that stands in quant_config.json
+  std::uint32_t bits = 4;
 
   // The name of its kernels.
   [[nodiscard]] std::string kernel_name() const {
     if (layout == "llm-awq-v2") return "awq_gemv_fast";
+    if (layout == "ct-pack") return "ct_pack";
     return "awq_" + layout.substr(layout.find('-') + 1);
   }
   void write_to(const ModelDirectory& directory) const {
@@ -34,7 +37,7 @@ struct GoldenCase {
       directory.write("config.json", "{}");
       directory.write("quant_config.json", quantization_config);
     } else {
-      directory.write("config.json", "{\"quantization_config\": " + quantization_config + "}");
+      directory.write("config.json", "{\"" + config_key + "\": " + quantization_config + "}");
     }
     directory.link("model.safetensors", file);
   }
@@ -57,18 +60,23 @@ inline std::vector<GoldenCase> golden_cases() {
       return std::string(node.find(key)->as_string().value());
     };
     const json::Node& config = *node.find("quantization_config");
+    const json::Node* key = config.find("_stored_under_key");
+    const json::Node* experts = node.find("experts");
+    const std::int64_t slices = experts == nullptr ? 1 : experts->as_integer().value();
     const std::int64_t group = number("G");
     cases.push_back({.name = string("case"),
                      .layout = string("layout"),
                      .in_features = static_cast<std::uint64_t>(number("K")),
-                     .out_features = static_cast<std::uint64_t>(number("N")),
+                     .out_features = static_cast<std::uint64_t>(number("N") * slices),
                      .group_size = static_cast<std::uint64_t>(group == -1 ? number("K") : group),
                      .scale_dtype = string("scale_dtype"),
                      .file = folder + string("file"),
                      .quantization_config = text.substr(config.begin, config.end - config.begin),
-                     .side_file = config.find("quant_method") == nullptr});
+                     .config_key = key == nullptr ? "quantization_config" : key->string,
+                     .side_file = config.find("quant_method") == nullptr,
+                     .bits = static_cast<std::uint32_t>(number("bits"))});
   }
-  REQUIRE(cases.size() == 23);
+  REQUIRE(cases.size() == 32);
   return cases;
 }
 

@@ -27,11 +27,12 @@ inline std::string read_text(const std::filesystem::path& path) {
   return text.str();
 }
 
-// A tensor of zeros, which is enough where only names, types and shapes matter.
+// A tensor of zeros, which is enough where only names, types and shapes matter, or of `content`.
 struct ZeroTensor {
   std::string name;
   std::string dtype;
   std::vector<std::uint64_t> shape;
+  std::string content = {};
 };
 
 inline std::uint64_t element_size(std::string_view dtype) {
@@ -43,6 +44,7 @@ inline std::uint64_t element_size(std::string_view dtype) {
 
 inline std::string safetensors_of(const std::vector<ZeroTensor>& tensors) {
   std::string header = "{";
+  std::string data;
   std::uint64_t at = 0;
   for (const ZeroTensor& tensor : tensors) {
     const std::uint64_t elements = std::accumulate(tensor.shape.begin(), tensor.shape.end(),
@@ -51,6 +53,8 @@ inline std::string safetensors_of(const std::vector<ZeroTensor>& tensors) {
     header += (header.size() > 1 ? ",\"" : "\"") + tensor.name + "\":{\"dtype\":\"" + tensor.dtype +
               "\",\"shape\":" + shape_text(tensor.shape) + ",\"data_offsets\":[" +
               std::to_string(at) + "," + std::to_string(end) + "]}";
+    data += tensor.content;
+    data.resize(end, '\0');
     at = end;
   }
   header += "}";
@@ -58,7 +62,7 @@ inline std::string safetensors_of(const std::vector<ZeroTensor>& tensors) {
   for (std::size_t i = 0; i < 8; ++i) {
     bytes += static_cast<char>(static_cast<unsigned char>(header.size() >> (8 * i)));
   }
-  return bytes + header + std::string(at, '\0');
+  return bytes + header + data;
 }
 
 class ModelDirectory {

@@ -48,6 +48,26 @@ void check_linear(const QuantizedLinear& linear) {
         linear.in_features * linear.out_features / 2);
 }
 
+// compressed-tensors: as many rows as there are, and nothing beyond the tensors.
+void check_compressed(const QuantizedLinear& linear) {
+  REQUIRE(linear.layout != nullptr);
+  CHECK(linear.layout->name == "ct_pack");
+  CHECK(linear.layout->row_block == 1);
+  CHECK(linear.group_size >= 1);
+  CHECK(linear.group_size <= linear.in_features);
+  for (const PackedOperand* operand :
+       {&linear.qweight, &linear.scales, &linear.qzeros, &linear.group_index}) {
+    if (operand->tensor == nullptr) continue;
+    CHECK(operand->lines >= 1);
+    CHECK(operand->lines * operand->pitch <= operand->tensor->size());
+    CHECK(operand->block_rows == 0);
+    if (operand->out_features_per_line == 0) continue;
+    CHECK(operand->lines * operand->pitch == operand->tensor->size());
+    CHECK(operand->lines * operand->out_features_per_line >= linear.out_features);
+  }
+  CHECK(linear.qweight.pitch * 8 >= linear.in_features * linear.bits);
+}
+
 TEST_CASE("find_quantized_linears: every golden file: layout, shape and operands") {
   for (const test::GoldenCase& golden : test::golden_cases()) {
     CAPTURE(golden.name);
@@ -64,7 +84,8 @@ TEST_CASE("find_quantized_linears: every golden file: layout, shape and operands
     CHECK(linear.out_features == golden.out_features);
     CHECK(linear.group_size == golden.group_size);
     CHECK(dtype_name(linear.scale_dtype) == golden.scale_dtype);
-    check_linear(linear);
+    CHECK(linear.bits == golden.bits);
+    golden.layout == "ct-pack" ? check_compressed(linear) : check_linear(linear);
     for (const std::string& warning : result.warnings) FAIL_CHECK(warning);
     for (std::size_t i = 0; i < result.consumed.size(); ++i) {
       const std::string_view name = checkpoint.tensors()[i].name;

@@ -1,6 +1,6 @@
 // What every element of a packed weight is, worked out one at a time from the formulas of
-// specs/awq.md in exact integer arithmetic. Slow and plain on purpose, and shares nothing with
-// lib/: a mistake would have to be made twice to go unnoticed.
+// specs/awq.md and specs/compressed_tensors.md in exact integer arithmetic. Slow and plain on
+// purpose, and shares nothing with lib/: a mistake would have to be made twice to go unnoticed.
 #pragma once
 
 #include <array>
@@ -136,6 +136,11 @@ struct Packed {
   Tensor qweight, qzeros, scales;
   std::uint64_t in_features, out_features, group_size;
   Type scale_type;
+  // Of ct_pack.
+  Tensor group_index;
+  std::uint64_t bits = 4;
+  std::uint64_t rows_per_slice = 0;
+  bool int8_zeros = false;
 };
 
 // An element: code, scale, and the zero as an integer or, in gemv_fast, as a number.
@@ -217,10 +222,43 @@ inline Element marlin_element(const Packed& p, std::uint64_t n, std::uint64_t k)
   return e;
 }
 
+// Codes and zeros are signed here, as they were before they were packed.
+inline Element ct_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  const std::uint64_t fields = 32 / p.bits;
+  const int middle = p.bits == 8 ? 128 : 8;
+  const auto field = [&](std::uint32_t word, std::uint64_t index) {
+    return static_cast<int>(word / (std::uint64_t{1} << (p.bits * index)) %
+                            (std::uint64_t{1} << p.bits)) -
+           middle;
+  };
+  Element e;
+  const std::uint64_t g =
+      p.group_index.data == nullptr ? k / p.group_size : p.group_index.at(0, k, 4);
+  e.code = field(p.qweight.at(n, k / fields, 4), k % fields);
+  e.scale = p.scales.at(n, g, static_cast<std::uint64_t>(p.scale_type.bytes));
+  if (p.qzeros.data == nullptr) return e;
+  if (p.int8_zeros) {
+    const int byte = static_cast<int>(p.qzeros.at(n, g, 1));
+    e.zero = byte < 128 ? byte : byte - 256;
+    return e;
+  }
+  std::uint64_t slice = 0;
+  std::uint64_t row = n;
+  std::uint64_t lines = 0;
+  if (p.rows_per_slice != 0) {
+    slice = n / p.rows_per_slice;
+    row = n % p.rows_per_slice;
+    lines = (p.rows_per_slice + fields - 1) / fields;
+  }
+  e.zero = field(p.qzeros.at(slice * lines + row / fields, g, 4), row % fields);
+  return e;
+}
+
 inline Element element(const char* layout, const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (std::strcmp(layout, "awq_gemm") == 0) return gemm_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv") == 0) return gemv_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv_fast") == 0) return gemv_fast_element(p, n, k);
+  if (std::strcmp(layout, "ct_pack") == 0) return ct_element(p, n, k);
   return marlin_element(p, n, k);
 }
 

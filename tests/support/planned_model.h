@@ -53,6 +53,25 @@ inline void add_gemm(std::vector<TensorSpec>& tensors, const std::string& module
                      random_scales(in / group * out, seed + 2)});
 }
 
+// The tensors of a 4-bit linear of compressed-tensors, of `experts` (0: no such dimension).
+inline void add_compressed(std::vector<TensorSpec>& tensors, const std::string& module,
+                           std::uint64_t experts, std::uint64_t in, std::uint64_t out,
+                           std::uint64_t group, std::uint32_t seed) {
+  const auto add = [&](const char* suffix, Dtype dtype, std::uint64_t rows, std::uint64_t columns,
+                       std::string data) {
+    std::vector<std::uint64_t> shape = {rows, columns};
+    if (experts != 0) shape.insert(shape.begin(), experts);
+    tensors.push_back({module + suffix, dtype, std::move(shape), std::move(data)});
+  };
+  const std::uint64_t slices = experts == 0 ? 1 : experts;
+  const std::uint64_t zero_rows = (out + 7) / 8;
+  add(".weight_packed", Dtype::i32, out, in / 8, random_bytes(slices * out * in / 2, seed));
+  add(".weight_scale", Dtype::f16, out, in / group,
+      random_scales(slices * out * (in / group), seed + 1));
+  add(".weight_zero_point", Dtype::i32, zero_rows, in / group,
+      random_bytes(slices * zero_rows * (in / group) * 4, seed + 2));
+}
+
 constexpr const char* kGemmConfig =
     R"({"model_type": "toy", "torch_dtype": "float16", "quantization_config": )"
     R"({"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemm"}})";

@@ -1,0 +1,174 @@
+#include "quant/compressed_config.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/text.h"
+#include "quant/methods.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr std::string_view kMixedPrecision = "mixed-precision";
+
+class Reader {
+ public:
+  Reader(const ConfigPlace& place, ErrorList& errors) : place_(place), errors_(errors) {}
+
+  std::vector<CompressedGroup> read() {
+    const std::string format = string_of(*place_.node, "", "format").value_or("");
+    refuse_sparsity();
+    const json::Node* groups = member_of(*place_.node, "config_groups");
+    if (groups != nullptr && !groups->is_object()) {
+      error("config_groups", node_text(*groups), "an object");
+      return {};
+    }
+    if (groups != nullptr) {
+      for (const auto& [name, group] : groups->members) {
+        read_group("config_groups." + name, group, format);
+      }
+    }
+    const bool nothing_else = others_.empty() && is_read(format);
+    if (groups_.empty() && !nothing_else) {
+      const std::string& found = others_.empty() ? format : others_;
+      errors_.add(fail(ErrorCode::input, Place{place_.file, {}},
+                       printable(place_.member("format")) + ": compressed-tensors of the format " +
+                           printable(found) + " is not supported",
+                       kMethodsHint));
+    }
+    return std::move(groups_);
+  }
+
+ private:
+  // A format that is not said may be any: then the tensors tell.
+  static bool is_read(std::string_view format) {
+    return format.empty() || format == kPackQuantized || format == kMixedPrecision;
+  }
+
+  void read_group(const std::string& key, const json::Node& group, const std::string& format) {
+    // "W4A16": ["Linear"] is how recipes spell it; it says nothing that the tensors do not.
+    if (group.kind == json::Kind::array || group.kind == json::Kind::null) return;
+    if (!group.is_object()) return error(key, node_text(group), "an object");
+    const std::string own = string_of(group, key, "format").value_or(format);
+    if (!is_read(own)) {
+      if (others_.empty()) others_ = own;
+      return;
+    }
+    const json::Node* weights = member_of(group, "weights");
+    if (weights == nullptr) return;  // only activations are quantized
+    const std::string at = key + ".weights";
+    if (!weights->is_object()) return error(at, node_text(*weights), "an object");
+    const std::string type = string_of(*weights, at, "type").value_or("int");
+    if (type != "int") {
+      if (own == kPackQuantized) error(at + ".type", printable(type), "int");
+      return;
+    }
+    groups_.push_back({.bits = bits_of(*weights, at),
+                       .group_size = group_size_of(*weights, at),
+                       .symmetric = boolean_of(*weights, at, "symmetric")});
+  }
+
+  std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at) {
+    const std::optional<std::int64_t> bits = integer_of(weights, at, "num_bits");
+    if (bits.has_value() && *bits != 4 && *bits != 8) {
+      error(at + ".num_bits", std::to_string(*bits), "4 or 8");
+      return std::nullopt;
+    }
+    return bits;
+  }
+
+  std::optional<std::int64_t> group_size_of(const json::Node& weights, const std::string& at) {
+    const std::optional<std::int64_t> size = integer_of(weights, at, "group_size");
+    if (size.has_value() && *size != -1 && (*size < 1 || *size > kLargestGroup)) {
+      error(at + ".group_size", std::to_string(*size),
+            "-1 or 1 to " + std::to_string(kLargestGroup));
+      return std::nullopt;
+    }
+    const std::optional<std::string> strategy = string_of(weights, at, "strategy");
+    if (strategy == "channel" || strategy == "tensor") return -1;
+    if (strategy.has_value() && strategy != "group") {
+      error(at + ".strategy", printable(*strategy), "group, channel or tensor");
+    }
+    return size;
+  }
+
+  // Both empty in ordinary files. Rotations are found by their names, in every kind of config.
+  void refuse_sparsity() {
+    const json::Node* sparsity = member_of(*place_.node, "sparsity_config");
+    if (sparsity == nullptr) return;
+    if (!sparsity->is_object()) return error("sparsity_config", node_text(*sparsity), "an object");
+    if (sparsity->members.empty()) return;
+    const std::string format =
+        string_of(*sparsity, "sparsity_config", "format").value_or("not said");
+    if (format == "dense") return;
+    errors_.add(fail(ErrorCode::input, Place{place_.file, {}},
+                     printable(place_.member("sparsity_config")) +
+                         ": sparse weights (format: " + printable(format) + ") are not supported"));
+  }
+
+  // Null is not said.
+  static const json::Node* member_of(const json::Node& object, std::string_view key) {
+    const json::Node* node = object.find(key);
+    return node == nullptr || node->kind == json::Kind::null ? nullptr : node;
+  }
+
+  std::optional<std::int64_t> integer_of(const json::Node& object, const std::string& at,
+                                         const std::string& key) {
+    const json::Node* node = member_of(object, key);
+    if (node == nullptr) return std::nullopt;
+    if (!node->as_integer().has_value()) error(below(at, key), node_text(*node), "an integer");
+    return node->as_integer();
+  }
+
+  std::optional<bool> boolean_of(const json::Node& object, const std::string& at,
+                                 const std::string& key) {
+    const json::Node* node = member_of(object, key);
+    if (node == nullptr) return std::nullopt;
+    if (!node->as_boolean().has_value()) error(below(at, key), node_text(*node), "true or false");
+    return node->as_boolean();
+  }
+
+  std::optional<std::string> string_of(const json::Node& object, const std::string& at,
+                                       const std::string& key) {
+    const json::Node* node = member_of(object, key);
+    if (node == nullptr) return std::nullopt;
+    const std::optional<std::string_view> text = node->as_string();
+    if (text.has_value()) return lower_case(*text);
+    error(below(at, key), node_text(*node), "a string");
+    return std::nullopt;
+  }
+
+  static std::string below(const std::string& at, const std::string& key) {
+    return at.empty() ? key : at + "." + key;
+  }
+
+  void error(const std::string& key, std::string_view got, std::string_view expected) {
+    errors_.add(fail(ErrorCode::input, Place{place_.file, {}}, printable(place_.member(key)), got,
+                     expected));
+  }
+
+  const ConfigPlace& place_;
+  ErrorList& errors_;
+  std::vector<CompressedGroup> groups_;
+  std::string others_;  // the format of the first group that is not read
+};
+
+}  // namespace
+
+bool is_compressed_config(const json::Node& config) {
+  for (const std::string_view key : {"quant_method", "method"}) {
+    const json::Node* method = config.find(key);
+    if (method == nullptr || method->kind == json::Kind::null) continue;
+    const std::optional<std::string_view> text = method->as_string();
+    return text.has_value() && lower_case(*text) == kCompressedMethod;
+  }
+  return config.find("config_groups") != nullptr;
+}
+
+std::vector<CompressedGroup> read_compressed_config(const ConfigPlace& place, ErrorList& errors) {
+  return Reader(place, errors).read();
+}
+
+}  // namespace thaw

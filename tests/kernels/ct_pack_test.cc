@@ -1,0 +1,197 @@
+// ct_pack on every table that this CPU runs, against the oracle: specs/compressed_tensors.md.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/packed_case.h"
+
+namespace thaw::test {
+namespace {
+
+using kernels::FloatType;
+using kernels::OutputFormat;
+using kernels::Rounding;
+using kernels::Stores;
+
+constexpr FloatType kTypes[] = {FloatType::float16, FloatType::bfloat16, FloatType::float32};
+
+const std::vector<OutputFormat>& formats() {
+  static const std::vector<OutputFormat> all = {
+      {FloatType::float16, Rounding::exact, Stores::normal},
+      {FloatType::bfloat16, Rounding::exact, Stores::streaming},
+      {FloatType::bfloat16, Rounding::via_float16, Stores::normal},
+      {FloatType::float32, Rounding::exact, Stores::streaming},
+      {FloatType::float16, Rounding::exact, Stores::streaming},
+  };
+  return all;
+}
+
+// The whole weight, and rows from its middle.
+void check_case(const PackedCase& packed) {
+  const std::uint64_t rows = packed.shape().out_features;
+  const kernels::TableList tables = kernels::available_tables();
+  for (const OutputFormat& format : formats()) {
+    const std::vector<unsigned char> want = packed.expected(format);
+    for (std::size_t i = 0; i < tables.count; ++i) {
+      CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, 0, rows), "");
+      if (rows < 3) continue;
+      CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, 1, rows - 1), "");
+    }
+  }
+}
+
+void check_shapes(const std::vector<Shape>& shapes) {
+  std::uint32_t seed = 5000;
+  for (const Shape& shape : shapes) {
+    for (const FloatType type : kTypes) {
+      for (const Scales scales : {Scales::usual, Scales::random_bits}) {
+        const bool chosen = seed++ % 5 == 0;
+        if (chosen || !runs_slowly()) check_case(PackedCase(shape, type, scales, seed));
+      }
+    }
+  }
+}
+
+Shape shape(std::uint64_t in, std::uint64_t out, std::uint64_t group, std::uint64_t bits) {
+  Shape made;
+  made.layout = "ct_pack";
+  made.in_features = in;
+  made.out_features = out;
+  made.group_size = group;
+  made.bits = bits;
+  return made;
+}
+
+// The ways to hold zeros, for one size.
+std::vector<Shape> with_zeros(const Shape& base) {
+  Shape none = base;
+  none.has_zeros = false;
+  Shape bytes = base;
+  bytes.int8_zeros = true;
+  bytes.misalignment = 3;
+  Shape packed = base;
+  packed.misalignment = 1;
+  packed.extra_pitch = 12;
+  return {none, bytes, packed};
+}
+
+TEST_CASE("ct_pack: 4 bits, every kind of zero and size: the oracle's bytes") {
+  for (const Shape& base :
+       {shape(1152, 11, 128, 4), shape(256, 9, 32, 4), shape(192, 5, 96, 4), shape(640, 3, 640, 4),
+        shape(100, 12, 100, 4), shape(75, 6, 25, 4), shape(48, 5, 16, 4), shape(5, 2, 5, 4)}) {
+    check_shapes(with_zeros(base));
+  }
+}
+
+TEST_CASE("ct_pack: 8 bits, every kind of zero and size: the oracle's bytes") {
+  for (const Shape& base : {shape(1152, 7, 128, 8), shape(256, 9, 32, 8), shape(300, 6, 300, 8),
+                            shape(75, 6, 25, 8), shape(3, 2, 3, 8)}) {
+    check_shapes(with_zeros(base));
+  }
+}
+
+TEST_CASE("ct_pack: a last group that is shorter") {
+  check_shapes({shape(160, 4, 64, 4), shape(170, 4, 64, 4), shape(90, 4, 64, 8)});
+}
+
+TEST_CASE("ct_pack: columns that name their groups") {
+  for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
+    Shape few = shape(128, 5, 32, bits);
+    Shape many = shape(584, 3, 8, bits);  // more groups than are made at a time
+    Shape unaligned = shape(96, 9, 24, bits);
+    few.shuffled = many.shuffled = unaligned.shuffled = true;
+    few.int8_zeros = true;
+    unaligned.misalignment = 3;
+    check_shapes({few, many, unaligned});
+  }
+}
+
+TEST_CASE("ct_pack: experts whose rows end within a word of zeros") {
+  for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
+    Shape odd = shape(64, 30, 32, bits);
+    odd.rows_per_slice = 10;
+    Shape even = shape(64, 32, 32, bits);
+    even.rows_per_slice = 16;
+    check_shapes({odd, even});
+  }
+}
+
+TEST_CASE("ct_pack: one scale for the whole weight") {
+  for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
+    Shape single = shape(128, 6, 128, bits);
+    single.single_scale = true;
+    single.has_zeros = false;
+    check_shapes({single});
+  }
+}
+
+TEST_CASE("ct_pack: huge and tiny scales round, overflow and keep signs as the oracle does") {
+  std::uint32_t seed = 6000;
+  for (int trial = 0; trial < divided(2); ++trial) {
+    for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
+      for (const FloatType type : kTypes) {
+        for (const Scales scales : {Scales::huge, Scales::tiny}) {
+          for (Shape hostile : with_zeros(shape(64, 12, 32, bits))) {
+            hostile.shuffled = seed % 5 == 0;
+            check_case(PackedCase(hostile, type, scales, ++seed));
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("ct_pack: the count is that of the finite values that became infinite") {
+  std::uint32_t seed = 7000;
+  std::uint64_t seen = 0;
+  for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
+    for (const FloatType type : kTypes) {
+      for (const Scales scales : {Scales::huge, Scales::random_bits, Scales::usual}) {
+        for (Shape counted : with_zeros(shape(72, 10, 32, bits))) {
+          counted.shuffled = seed % 3 == 0;
+          if (counted.shuffled) counted.in_features = 64;
+          const PackedCase packed(counted, type, scales, ++seed);
+          for (const OutputFormat& format : formats()) {
+            const std::vector<unsigned char> out = packed.expected(format);
+            const std::uint64_t want = packed.expected_overflows(format);
+            CAPTURE(seed);
+            CAPTURE(name_of(format));
+            CHECK_EQ(
+                kernels::count_overflows("ct_pack", packed.linear(), 0, 10, out.data(), format),
+                want);
+            seen += want;
+          }
+        }
+      }
+    }
+  }
+  CHECK_GT(seen, 0u);
+}
+
+TEST_CASE("ct_pack: an index that names no group leaves its column as it was") {
+  std::vector<std::uint32_t> index(32, 0);
+  index[5] = 2;
+  index[9] = 0xffffffffu;
+  const std::vector<std::uint32_t> codes(4, 0x99999999u);
+  const std::uint16_t scales[2] = {0x3c00, 0x4000};
+  kernels::PackedLinear linear;
+  linear.qweight = {codes.data(), 16};
+  linear.scales = {scales, 4};
+  linear.group_index = {index.data(), 0};
+  linear.in_features = 32;
+  linear.out_features = 1;
+  linear.group_size = 16;
+  const kernels::TableList tables = kernels::available_tables();
+  for (std::size_t i = 0; i < tables.count; ++i) {
+    alignas(64) std::uint16_t out[32];
+    for (std::uint16_t& value : out) value = 0x7777;
+    const OutputFormat format;
+    kernels::find_layout(*tables.tables[i], "ct_pack")->dequantize(linear, 0, 1, out, format);
+    for (std::size_t k = 0; k < 32; ++k) CHECK_EQ(out[k], k == 5 || k == 9 ? 0x7777 : 0x3c00);
+    CHECK_EQ(kernels::count_overflows("ct_pack", linear, 0, 1, out, format), 0u);
+  }
+}
+
+}  // namespace
+}  // namespace thaw::test

@@ -1,0 +1,178 @@
+// specs/compressed_tensors.md clause 6.
+#include "quant/compressed_config.h"
+
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "quant/config.h"
+#include "quant/model_files.h"
+
+namespace thaw {
+namespace {
+
+Result<QuantConfig> read(const std::string& config_json) {
+  const test::ModelDirectory directory;
+  directory.write_model(config_json, {{"model.norm.weight", "F16", {8}}});
+  const Checkpoint checkpoint = directory.open();
+  return read_quant_config(checkpoint);
+}
+
+// A config of one group, with further members of the config and of its weights.
+std::string config(const std::string& weights, const std::string& more = "",
+                   const std::string& group = "") {
+  return R"({"quantization_config": {"quant_method": "compressed-tensors", "version": "0.13.0",)"
+         R"("transform_config": {}, "sparsity_config": {}, )" +
+         more + R"( "config_groups": {"group_0": {)" + group +
+         R"("targets": ["Linear"], "weights": {)" + weights + "}}}}}";
+}
+
+struct GoodRow {
+  std::string name;
+  std::string config;
+  std::vector<CompressedGroup> groups;
+  std::string source = "config.json: quantization_config";
+};
+
+const std::vector<GoodRow>& good_rows() {
+  static const std::vector<GoodRow> rows = {
+      {"llm-compressor",
+       config(R"("num_bits": 4, "type": "int", "symmetric": false, "strategy": "group",
+                 "group_size": 64, "actorder": null)",
+              R"("format": "pack-quantized", "ignore": ["lm_head"],)"),
+       {{4, 64, false}}},
+      {"by channel",
+       config(R"("num_bits": 8, "strategy": "channel", "group_size": null, "symmetric": true)"),
+       {{8, -1, true}}},
+      {"by tensor", config(R"("num_bits": 8, "strategy": "TENSOR")"), {{8, -1, {}}}},
+      {"almost nothing is said", config(R"("actorder": "group")"), {{{}, {}, {}}}},
+      {"no groups",
+       R"({"quantization_config": {"quant_method": "compressed-tensors",
+           "format": "pack-quantized"}})",
+       {}},
+      {"no method",
+       R"({"quantization_config": {"config_groups": {"a": {"weights": {"num_bits": 4}}}}})",
+       {{4, {}, {}}}},
+      {"LLMC",
+       R"({"compression_config": {"quant_method": "compressed-tensors", "config_groups":
+           {"group_0": {"weights": {"num_bits": 4, "group_size": 128, "symmetric": true}}}}})",
+       {{4, 128, true}},
+       "config.json: compression_config"},
+      {"a part of a model",
+       R"({"text_config": {"quantization_config": {"quant_method": "compressed-tensors",
+           "config_groups": {"group_0": {"weights": {"num_bits": 4}}}}}})",
+       {{4, {}, {}}},
+       "config.json: text_config.quantization_config"},
+      {"mixed precision: groups of other formats are not read",
+       R"({"quantization_config": {"quant_method": "compressed-tensors",
+           "format": "mixed-precision", "config_groups": {
+             "a": {"format": "pack-quantized", "weights": {"num_bits": 4, "group_size": 32}},
+             "b": {"format": "float-quantized", "weights": {"num_bits": 8, "type": "float"}},
+             "c": {"weights": {"num_bits": 8, "type": "float", "strategy": "block"}},
+             "d": {"format": "pack-quantized", "weights": {"num_bits": 8, "group_size": -1}},
+             "e": {"weights": null}, "f": null, "W4A16": ["Linear"]}}})",
+       {{4, 32, {}}, {8, -1, {}}}},
+      {"dense, in the words of sparsity",
+       R"({"quantization_config": {"quant_method": "compressed-tensors",
+           "sparsity_config": {"format": "dense", "global_sparsity": 0.1}}})",
+       {}},
+  };
+  return rows;
+}
+
+struct BadRow {
+  std::string name;
+  std::string config;
+  std::string expected;
+};
+
+const std::vector<BadRow>& bad_rows() {
+  static const std::vector<BadRow> rows = {
+      {"3 bits", config(R"("num_bits": 3)"),
+       "config_groups.group_0.weights.num_bits: got 3, expected 4 or 8"},
+      {"bits as a string", config(R"("num_bits": "4")"),
+       "num_bits: got \"4\", expected an integer"},
+      {"group 0", config(R"("group_size": 0)"), "weights.group_size: got 0, expected -1 or 1 to"},
+      {"group -2", config(R"("group_size": -2)"), "weights.group_size: got -2"},
+      {"symmetric as a number", config(R"("symmetric": 1)"),
+       "weights.symmetric: got 1, expected true or false"},
+      {"blocks", config(R"("strategy": "block")"),
+       "weights.strategy: got block, expected group, channel or tensor"},
+      {"floats", config(R"("type": "float")", R"("format": "pack-quantized",)"),
+       "weights.type: got float, expected int"},
+      {"nvfp4", config(R"("num_bits": 4)", R"("format": "nvfp4-pack-quantized",)"),
+       "compressed-tensors of the format nvfp4-pack-quantized is not supported"},
+      {"mxfp4, by group",
+       config(R"("num_bits": 4)", R"("format": "mixed-precision",)",
+              R"("format": "mxfp4-pack-quantized",)"),
+       "compressed-tensors of the format mxfp4-pack-quantized is not supported"},
+      {"marlin-24",
+       R"({"quantization_config": {"quant_method": "compressed-tensors", "format": "marlin-24"}})",
+       "compressed-tensors of the format marlin-24 is not supported"},
+      {"fp8", config(R"("num_bits": 8, "type": "float")", R"("format": "float-quantized",)"),
+       "compressed-tensors of the format float-quantized is not supported"},
+      {"groups as an array", R"({"quantization_config": {"config_groups": []}})",
+       "config_groups: got an array, expected an object"},
+      {"a group as a number", R"({"quantization_config": {"config_groups": {"a": 4}}})",
+       "config_groups.a: got 4, expected an object"},
+      {"weights as an array",
+       R"({"quantization_config": {"config_groups": {"a": {"weights": []}}}})",
+       "config_groups.a.weights: got an array, expected an object"},
+      {"format as a number", config(R"("num_bits": 4)", R"("format": 4,)"),
+       "quantization_config.format: got 4, expected a string"},
+      {"2:4 sparse",
+       R"({"quantization_config": {"quant_method": "compressed-tensors",
+           "sparsity_config": {"format": "sparse-24-bitmask"}}})",
+       "sparsity_config: sparse weights (format: sparse-24-bitmask) are not supported"},
+      {"sparse without a format",
+       R"({"quantization_config": {"quant_method": "compressed-tensors",
+           "sparsity_config": {"targets": ["Linear"]}}})",
+       "sparse weights (format: not said)"},
+      {"a transform",
+       R"({"quantization_config": {"quant_method": "compressed-tensors",
+           "transform_config": {"config_groups": {"u": {"type": "random-matrix"}}}}})",
+       "transform_config: weights in a rotated basis are not supported"},
+  };
+  return rows;
+}
+
+TEST_CASE("compressed-tensors configs: the groups that are read") {
+  for (const GoodRow& row : good_rows()) {
+    CAPTURE(row.name);
+    const Result<QuantConfig> result = read(row.config);
+    REQUIRE_MESSAGE(result.ok(), result.error().text());
+    const QuantConfig& got = result.value();
+    CHECK(got.method == "compressed-tensors");
+    CHECK(got.version == "pack-quantized");
+    CHECK(got.source == row.source);
+    CHECK((got.compressed == row.groups));
+    CHECK(got.warnings.empty());
+  }
+}
+
+TEST_CASE("compressed-tensors configs: a wrong value: an error with the file and the key") {
+  for (const BadRow& row : bad_rows()) {
+    CAPTURE(row.name);
+    const Result<QuantConfig> result = read(row.config);
+    REQUIRE(!result.ok());
+    CHECK(result.error().code == ErrorCode::input);
+    const std::string text = result.error().text();
+    CHECK_MESSAGE(text.find("/config.json: ") != std::string::npos, text);
+    CHECK_MESSAGE(text.find(row.expected) != std::string::npos, text);
+  }
+}
+
+TEST_CASE("compressed-tensors configs: two places that differ: the first is believed") {
+  const Result<QuantConfig> result = read(
+      R"({"quantization_config": {"config_groups": {"a": {"weights": {"num_bits": 4}}}},
+          "compression_config": {"config_groups": {"a": {"weights": {"num_bits": 8}}}}})");
+  REQUIRE(result.ok());
+  CHECK((result.value().compressed == std::vector<CompressedGroup>{{4, {}, {}}}));
+  REQUIRE(result.value().warnings.size() == 1);
+  CHECK(result.value().warnings[0] ==
+        "config.json: compression_config says other config_groups than a place before");
+}
+
+}  // namespace
+}  // namespace thaw
