@@ -65,6 +65,7 @@ Status ScaleScan::run() {
     const std::uint64_t element = dtype_bits(tensor.dtype) / 8;
     const std::uint64_t values = scales_in_line(*task.linear, element);
     const std::byte* bytes = checkpoint_.bytes(tensor).data();
+    if (scales.pitch == 0) continue;  // nothing to step through
     const std::uint64_t step = std::max<std::uint64_t>(1, kStep / scales.pitch);
     const bool had_flaws = task.flaws->any();
     for (std::uint64_t line = 0; line < scales.lines; line += step) {
