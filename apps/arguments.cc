@@ -152,7 +152,7 @@ Result<InspectArguments> parse_inspect(const std::vector<std::string>& words) {
 }
 
 std::string program_help() {
-  return "thaw turns AWQ checkpoints into float safetensors.\n\n"
+  return "thaw turns AWQ and compressed-tensors checkpoints into float safetensors.\n\n"
          "  thaw convert MODEL OUT [options]   write the float checkpoint to the directory OUT\n"
          "  thaw inspect MODEL [--json]        what MODEL is, and what convert would write\n"
          "  thaw COMMAND --help                all options of a command\n"
