@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cast-inl.h"
+#include "kernels/gptq-strip-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/tables.h"
 
@@ -28,6 +29,8 @@ THAW_DISPATCH(gemm_rows)
 THAW_DISPATCH(gemv_rows)
 THAW_DISPATCH(gemv_fast_all_rows)
 THAW_DISPATCH(marlin_rows)
+THAW_DISPATCH(gptq_output_rows)
+THAW_DISPATCH(gptq_input_rows)
 #undef THAW_DISPATCH
 
 template <class Isa>
@@ -36,6 +39,8 @@ constexpr Layout kLayoutsOf[] = {
     {AwqGemv::kName, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
     {AwqGemvFast::kName, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
     {AwqMarlin::kName, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
+    {Gptq::kName, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
+    {GptqRows::kName, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
 };
 
 template <class Isa>

@@ -21,6 +21,10 @@ struct Shape {
   bool has_zeros = true;
   std::uint64_t misalignment = 0;  // bytes
   std::uint64_t extra_pitch = 0;   // bytes between lines, as a view of a wider tensor has
+  // gptq and gptq_rows
+  std::uint32_t bits = 4;
+  bool v1 = false;
+  std::uint64_t index_bytes = 0;  // of an entry of a random g_idx; 0: none
 };
 
 class PackedCase {
@@ -29,6 +33,8 @@ class PackedCase {
 
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] kernels::PackedLinear linear() const;
+  // Whether a view can start there: rows of inputs need the start of a group, or an index.
+  [[nodiscard]] bool can_start_at(std::uint64_t row) const;
   // A part of it that starts at out feature `row`, a multiple of the row block (of 8 for
   // gemv_fast).
   [[nodiscard]] kernels::PackedLinear view(std::uint64_t row, std::uint64_t rows) const;
@@ -49,7 +55,7 @@ class PackedCase {
   Shape shape_;
   kernels::FloatType scale_type_;
   std::uint32_t seed_;
-  std::vector<unsigned char> qweight_, qzeros_, scales_;
+  std::vector<unsigned char> qweight_, qzeros_, scales_, index_;
   std::uint64_t qweight_pitch_ = 0, qzeros_pitch_ = 0, scales_pitch_ = 0;
 };
 
