@@ -59,6 +59,7 @@ class Reader {
     gather(linear.qweight, slab.qweight, status);
     gather(linear.qzeros, slab.qzeros, status);
     gather(linear.scales, slab.scales, status);
+    gather(linear.group_index, slab.group_index, status);
     if (status.ok()) {
       run_.feed.push(unit, 0, {slab_view(linear, slab, run_.slab_buffer.data()), slab.first});
     }

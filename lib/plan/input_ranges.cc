@@ -37,7 +37,8 @@ InputRanges input_ranges(const Plan& plan, const Segment& segment) {
       const std::uint64_t last = segment.begin + segment.size / segment.row_bytes;
       ranges = {range_of(linear.qweight, segment.begin, last),
                 range_of(linear.qzeros, segment.begin, last),
-                range_of(linear.scales, segment.begin, last)};
+                range_of(linear.scales, segment.begin, last),
+                range_of(linear.group_index, segment.begin, last)};
       break;
     }
   }
@@ -51,6 +52,7 @@ std::uint64_t total_size(const InputRanges& ranges) {
 }
 
 ColumnRange column_range(const PackedOperand& operand, std::uint64_t first, std::uint64_t last) {
+  if (operand.block_bytes == 0) return {0, operand.pitch};  // all of it, for any of them
   return {first / operand.block_rows * operand.block_bytes,
           std::min(divide_up(last, operand.block_rows) * operand.block_bytes, operand.pitch)};
 }

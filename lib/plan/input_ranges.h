@@ -15,8 +15,8 @@ struct InputRange {
   std::uint64_t size = 0;
 };
 
-// At most three: qweight, qzeros and scales. Absent ones have size 0.
-using InputRanges = std::array<InputRange, 3>;
+// At most four: qweight, qzeros, scales and group index. Absent ones have size 0.
+using InputRanges = std::array<InputRange, 4>;
 [[nodiscard]] InputRanges input_ranges(const Plan& plan, const Segment& segment);
 
 [[nodiscard]] std::uint64_t total_size(const InputRanges& ranges);

@@ -128,7 +128,8 @@ void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
 
 std::uint64_t packed_bytes(const QuantizedLinear& linear) {
   std::uint64_t bytes = 0;
-  for (const PackedOperand* operand : {&linear.qweight, &linear.qzeros, &linear.scales}) {
+  for (const PackedOperand* operand :
+       {&linear.qweight, &linear.qzeros, &linear.scales, &linear.group_index}) {
     if (operand->tensor != nullptr) bytes += operand->tensor->size();
   }
   return bytes;

@@ -98,9 +98,21 @@ std::vector<std::string> expected_files(const Plan& plan) {
   return files;
 }
 
-TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and order") {
+// Runs of groups, act-order, an embedding that is not transposed (its scales by group, and with an
+// index whole), a short last group and outputs that fill no word.
+std::vector<testing::TensorSpec> gptq_tensors() {
+  std::vector<testing::TensorSpec> tensors;
+  testing::add_gptq(tensors, "model.layers.0.up_proj", 256, 640, 32, false, 1);
+  testing::add_gptq(tensors, "model.layers.0.down_proj", 640, 264, 32, true, 2);
+  testing::add_gptq(tensors, "model.layers.0.o_proj", 304, 205, 32, false, 3);
+  testing::add_gptq(tensors, "model.embed_tokens", 500, 256, 32, false, 4);
+  testing::add_gptq(tensors, "model.wte", 300, 100, 32, true, 5);
+  return tensors;
+}
+
+void check_same_output(const std::vector<testing::TensorSpec>& tensors, const char* config) {
   for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32}) {
-    const PlannedModel model(toy_tensors(), {.dtype = dtype, .max_shard_size = 500'000});
+    const PlannedModel model(tensors, {.dtype = dtype, .max_shard_size = 500'000}, config);
     const std::vector<std::string> want = expected_files(model.plan);
     struct Row {
       const char* name;
@@ -137,6 +149,14 @@ TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and ord
       }
     }
   }
+}
+
+TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and order") {
+  check_same_output(toy_tensors(), testing::kGemmConfig);
+}
+
+TEST_CASE("GPTQ: the output is the same for any threads, tiles, slabs, kernels and order") {
+  check_same_output(gptq_tensors(), testing::kGptqConfig);
 }
 
 TEST_CASE("an error of the sink ends the run and is what the caller gets") {

@@ -56,6 +56,8 @@ inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const Quantiz
                                    : first / packed.block_rows * packed.block_bytes;
     return {checkpoint.bytes(*packed.tensor).data() + skip, packed.pitch};
   };
+  kernels::Operand index = operand(linear.group_index);
+  if (index.data != nullptr) index.pitch = dtype_bits(linear.group_index.tensor->dtype) / 8;
   return {.qweight = operand(linear.qweight),
           .qzeros = operand(linear.qzeros),
           .scales = operand(linear.scales),
@@ -63,7 +65,11 @@ inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const Quantiz
           .out_features = last - first,
           .group_size = linear.group_size,
           .scale_type = linear.scale_dtype == Dtype::f16 ? kernels::FloatType::float16
-                                                         : kernels::FloatType::bfloat16};
+                                                         : kernels::FloatType::bfloat16,
+          .group_index = index,
+          .groups = linear.scales.lines,
+          .bits = linear.bits,
+          .zero_addend = linear.zero_addend};
 }
 
 // The weight in tiles of `tile_rows`; with `as_views`, each tile from a view that begins with it.

@@ -181,10 +181,10 @@ TEST_CASE("sha256: the test vectors of FIPS 180-4") {
 
 // The sha256 of a tensor of the float checkpoint, of which the caller knows the shape.
 std::string expected_hash(const json::Node& expected, const std::string& name,
-                          const std::vector<std::uint64_t>& shape) {
+                          const std::vector<std::uint64_t>& shape, FloatType type) {
   const json::Node* entry = expected.find(name);
   REQUIRE_MESSAGE(entry != nullptr, name);
-  CHECK(entry->find("dtype")->as_string() == "F16");
+  CHECK(entry->find("dtype")->as_string() == (type == FloatType::float16 ? "F16" : "BF16"));
   std::vector<std::uint64_t> want;
   for (const json::Node& extent : entry->find("shape")->items) {
     want.push_back(static_cast<std::uint64_t>(extent.as_integer().value()));
@@ -193,9 +193,18 @@ std::string expected_hash(const json::Node& expected, const std::string& name,
   return std::string(entry->find("sha256")->as_string().value());
 }
 
-TEST_CASE("AutoAWQ checkpoints: every tensor of the float checkpoint: the expected hash") {
-  for (const std::string folder :
-       {"qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin"}) {
+TEST_CASE("producers' checkpoints: every tensor of the float checkpoint: the expected hash") {
+  struct Row {
+    std::string folder;
+    FloatType type;
+  };
+  for (const auto& [folder, type] :
+       {Row{"qwen2-awq-gemm", FloatType::float16}, Row{"qwen2-awq-gemv", FloatType::float16},
+        Row{"qwen2-awq-gemv_fast", FloatType::float16}, Row{"qwen2-awq-marlin", FloatType::float16},
+        Row{"llama-gptq-v1-desc_act", FloatType::bfloat16},
+        Row{"llama-gptqmodel-awq", FloatType::bfloat16},
+        Row{"llama-autoround-gptq", FloatType::bfloat16},
+        Row{"llama-autoround-mixed", FloatType::bfloat16}}) {
     CAPTURE(folder);
     const std::string path = THAW_TEST_DATA "/" + folder;
     Result<Checkpoint> opened = open_checkpoint(real_file_system(), path + "/model");
@@ -208,13 +217,13 @@ TEST_CASE("AutoAWQ checkpoints: every tensor of the float checkpoint: the expect
     for (const QuantizedLinear& linear : found.linears) {
       CAPTURE(std::string(linear.module));
       const std::string want = expected_hash(expected, std::string(linear.module) + ".weight",
-                                             {linear.out_features, linear.in_features});
+                                             {linear.out_features, linear.in_features}, type);
       for (const kernels::Table* table : tables()) {
         CAPTURE(std::string(table->name));
         for (const Stores stores : {Stores::normal, Stores::streaming}) {
           const std::vector<std::byte> got =
               test::dequantize(checkpoint, linear, kernel_of(*table, linear),
-                               {.type = FloatType::float16, .stores = stores}, linear.out_features);
+                               {.type = type, .stores = stores}, linear.out_features);
           CHECK(test::sha256_hex(got) == want);
         }
       }
@@ -226,7 +235,7 @@ TEST_CASE("AutoAWQ checkpoints: every tensor of the float checkpoint: the expect
       CAPTURE(std::string(tensor.name));
       CHECK(test::sha256_hex(checkpoint.bytes(tensor)) ==
             expected_hash(expected, std::string(tensor.name),
-                          {tensor.shape.begin(), tensor.shape.end()}));
+                          {tensor.shape.begin(), tensor.shape.end()}, type));
       ++checked;
     }
     CHECK(checked == expected.members.size());

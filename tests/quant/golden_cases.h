@@ -18,6 +18,7 @@ struct GoldenCase {
   std::string layout;  // of the manifest: "awq-gemm"
   std::uint64_t in_features = 0;
   std::uint64_t out_features = 0;
+  std::int64_t bits = 4;
   std::uint64_t group_size = 0;  // in_features where the manifest says -1
   std::string scale_dtype;       // "F16"
   std::string file;              // path
@@ -27,6 +28,7 @@ struct GoldenCase {
   // The name of its kernels.
   [[nodiscard]] std::string kernel_name() const {
     if (layout == "llm-awq-v2") return "awq_gemv_fast";
+    if (layout.starts_with("gptq-")) return "gptq";
     return "awq_" + layout.substr(layout.find('-') + 1);
   }
   void write_to(const ModelDirectory& directory) const {
@@ -62,13 +64,14 @@ inline std::vector<GoldenCase> golden_cases() {
                      .layout = string("layout"),
                      .in_features = static_cast<std::uint64_t>(number("K")),
                      .out_features = static_cast<std::uint64_t>(number("N")),
+                     .bits = number("bits"),
                      .group_size = static_cast<std::uint64_t>(group == -1 ? number("K") : group),
                      .scale_dtype = string("scale_dtype"),
                      .file = folder + string("file"),
                      .quantization_config = text.substr(config.begin, config.end - config.begin),
                      .side_file = config.find("quant_method") == nullptr});
   }
-  REQUIRE(cases.size() == 23);
+  REQUIRE(cases.size() == 31);
   return cases;
 }
 
