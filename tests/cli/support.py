@@ -14,6 +14,8 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 QWEN = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin")
+LLAMA = ("llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
+         "llama-autoround-mixed")
 ELEMENT_BYTES = {"F16": 2, "BF16": 2, "F32": 4, "I16": 2, "I32": 4, "I64": 8, "U8": 1}
 
 THAW = ""             # the program, set by run_cli.py

@@ -6,7 +6,7 @@ import re
 import shutil
 import struct
 
-from support import DATA, QWEN, Case, Shard, read_checkpoint, run, tree
+from support import DATA, LLAMA, QWEN, Case, Shard, read_checkpoint, run, tree
 
 
 def config_after(text, dtype=None):
@@ -35,7 +35,7 @@ def float16_bits(data):
 
 class Fixtures(Case):
     def test_every_tensor_has_the_expected_bits(self):
-        for name in QWEN:
+        for name in QWEN + LLAMA:
             with self.subTest(name):
                 out = self.work / name
                 self.convert(self.model(name), out)

@@ -6,7 +6,7 @@ import os
 from cases import case
 from model import LINEAR, safetensors
 
-for one in ("gemm", "gemv", "gemv_fast", "marlin"):
+for one in ("gemm", "gemv", "gemv_fast", "marlin", "gptq"):
     @case(f"good-{one}", code=0, layout=one)
     def good(m):
         pass
