@@ -47,8 +47,9 @@ inline void load_factors(const PackedLinear& linear, std::uint64_t group, std::u
 
 // (code - zero) * scale for the codes number `index` of kCount words.
 template <std::uint64_t kCount>
-inline void gptq_products(const std::uint32_t* words, std::uint64_t index, std::uint32_t bits,
-                          const float* scales, const float* zeros, float* products) {
+inline void gptq_products(const std::uint32_t* __restrict words, std::uint64_t index,
+                          std::uint32_t bits, const float* __restrict scales,
+                          const float* __restrict zeros, float* __restrict products) {
   const auto shift = static_cast<std::uint32_t>(index * bits);
   const std::uint32_t mask = (1u << bits) - 1;
   for (std::uint64_t i = 0; i < kCount; ++i) {
@@ -76,7 +77,9 @@ inline void store_products(const float* values, unsigned char* out, std::uint64_
     for (std::uint64_t i = 0; i < kBlock; i += Isa::kCastStep) {
       Isa::narrow_half(values + i, bytes + i * 2);
     }
-    for (std::uint64_t i = 0; i < kBlock; ++i) {
+    std::uint32_t nans = 0;  // without a branch in the loop, which would keep it from vectors
+    for (std::uint64_t i = 0; i < kBlock; ++i) nans |= is_nan(values[i]) ? 1u : 0u;
+    for (std::uint64_t i = 0; nans != 0 && i < kBlock; ++i) {
       if (is_nan(values[i])) rounded[i] = kHalfNan;
     }
     if constexpr (kTarget == Target::bfloat16_via_float16) {
