@@ -18,6 +18,10 @@ namespace {
 
 inline constexpr std::uint64_t kGptqOutputs = 16;  // 64 bytes of a line
 inline constexpr std::uint64_t kKeptGroups = 256;
+// Lines lie far apart, each on a page of its own: what is read of them at a time must be long, and
+// not of more lines than the processor remembers pages.
+inline constexpr std::uint64_t kGptqStripOutputs = 512;
+inline constexpr std::uint64_t kGptqStripColumns = 8 * kBlock;
 
 // Scales and zeros of `count` outputs from `output` on, a multiple of 8, in one group.
 template <class Isa>
@@ -211,9 +215,19 @@ template <class Isa, Target kTarget, bool kStream>
                                     unsigned char* out) {
   const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
   GptqOutputs<Isa, kTarget, kStream> outputs(linear);
-  for (std::uint64_t row = row_begin; row < row_end; row += kGptqOutputs) {
-    const std::uint64_t count = row_end - row < kGptqOutputs ? row_end - row : kGptqOutputs;
-    outputs.run(row, count, begin, end, out + (row - row_begin) * pitch);
+  const auto run = [&](std::uint64_t first, std::uint64_t last, std::uint64_t k,
+                       std::uint64_t stop) {
+    for (std::uint64_t row = first; row < last; row += kGptqOutputs) {
+      const std::uint64_t count = last - row < kGptqOutputs ? last - row : kGptqOutputs;
+      outputs.run(row, count, k, stop, out + (row - row_begin) * pitch);
+    }
+  };
+  for (std::uint64_t row = row_begin; row < row_end; row += kGptqStripOutputs) {
+    const std::uint64_t last =
+        row_end - row < kGptqStripOutputs ? row_end : row + kGptqStripOutputs;
+    for (std::uint64_t k = begin; k < end; k += kGptqStripColumns) {
+      run(row, last, k, end - k < kGptqStripColumns ? end : k + kGptqStripColumns);
+    }
   }
 }
 
@@ -240,20 +254,23 @@ template <class Isa, Target kTarget, bool kStream>
   alignas(64) float scales[kBlock] = {};
   alignas(64) float zeros[kBlock] = {};
   alignas(64) float products[kBlock] = {};
-  for (std::uint64_t output = 0; output < linear.in_features; output += kBlock) {
-    const std::uint64_t left = linear.in_features - output;
-    const std::uint64_t count = left < kBlock ? left : kBlock;
-    std::uint64_t loaded = ~std::uint64_t{0};
-    for (std::uint64_t row = row_begin; row < row_end; ++row) {
-      const std::uint64_t group = group_of_input(linear, row);
-      if (group != loaded) load_factors<Isa>(linear, group, output, count, scales, zeros);
-      loaded = group;
-      alignas(64) std::uint32_t words[kBlock];
-      __builtin_memcpy(words, line(linear.qweight, row / per_word) + output * 4, count * 4);
-      for (std::uint64_t i = count; i < kBlock; ++i) words[i] = 0;
-      gptq_products<kBlock>(words, row % per_word, linear.bits, scales, zeros, products);
-      unsigned char* to = out + ((row - row_begin) * linear.in_features + output) * kElement;
-      store_products<Isa, kTarget, kStream>(products, to, count);
+  for (std::uint64_t first = row_begin; first < row_end; first += per_word) {
+    const std::uint64_t last = row_end - first < per_word ? row_end : first + per_word;
+    const unsigned char* from = line(linear.qweight, first / per_word);
+    for (std::uint64_t output = 0; output < linear.in_features; output += kBlock) {
+      const std::uint64_t left = linear.in_features - output;
+      const std::uint64_t count = left < kBlock ? left : kBlock;
+      alignas(64) std::uint32_t words[kBlock] = {};
+      __builtin_memcpy(words, from + output * 4, count * 4);
+      std::uint64_t loaded = ~std::uint64_t{0};
+      for (std::uint64_t row = first; row < last; ++row) {
+        const std::uint64_t group = group_of_input(linear, row);
+        if (group != loaded) load_factors<Isa>(linear, group, output, count, scales, zeros);
+        loaded = group;
+        gptq_products<kBlock>(words, row % per_word, linear.bits, scales, zeros, products);
+        unsigned char* to = out + ((row - row_begin) * linear.in_features + output) * kElement;
+        store_products<Isa, kTarget, kStream>(products, to, count);
+      }
     }
   }
 }
