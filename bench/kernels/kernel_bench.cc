@@ -4,7 +4,7 @@
 //   kernel_bench                                        8192 x 28672, group 128
 //   THAW_BENCH_K=28672 THAW_BENCH_N=8192 kernel_bench   another shape; THAW_BENCH_G the group size
 //   THAW_BENCH_BITS=8 kernel_bench --benchmark_filter=ct_pack   wider codes, where a layout has
-//   them
+//   them; THAW_BENCH_ACT_ORDER=1: GPTQ with an index
 //   --benchmark_filter='awq_gemm/avx512'                any flag of Google Benchmark
 //
 // Every iteration also times a memcpy; the counter `x_memcpy` is the ratio of the two sums. That
@@ -64,6 +64,7 @@ struct Model {
   std::uint64_t n = setting("THAW_BENCH_N", 28672);
   std::uint64_t g = setting("THAW_BENCH_G", 128);
   std::uint64_t bits = setting("THAW_BENCH_BITS", 4);
+  std::vector<std::int32_t> index;          // of GPTQ with act-order
   Memory qweight{k * n * bits / 8, false};  // small pages, as a mapped file's are
   Memory qzeros{(k / g + 7) / 8 * 8 * n * 2, false};
   Memory scales{(k / g + 7) / 8 * 8 * n * 2, false};
@@ -73,9 +74,12 @@ struct Model {
 
   Model() {
     std::mt19937_64 random(1);
+    for (std::uint64_t i = 0; setting("THAW_BENCH_ACT_ORDER", 0) != 0 && i < std::max(k, n); ++i) {
+      index.push_back(static_cast<std::int32_t>(random() % (std::min(k, n) / g)));
+    }
     for (std::uint64_t i = 0; i < k * n * bits / 8; i += 8) {
-      const std::uint64_t some = random();
-      std::memcpy(qweight.data() + i, &some, 8);
+      const std::uint64_t word = random();
+      std::memcpy(qweight.data() + i, &word, 8);
     }
     for (std::uint64_t i = 0; i < k / g * n; ++i) {
       const auto scale = static_cast<std::uint16_t>(0x1000 + random() % 0x0800);
@@ -110,6 +114,15 @@ struct Model {
       linear.qweight.pitch = k * bits / 8;
       linear.qzeros.pitch = k / g * 4;
       linear.scales.pitch = k / g * 2;
+    } else if (layout == "gptq" || layout == "gptq_rows") {
+      const std::uint64_t outputs = layout == "gptq" ? n : k;
+      linear.qweight.pitch = outputs * 4;
+      linear.qzeros.pitch = outputs * bits / 8;
+      linear.scales.pitch = outputs * 2;
+      linear.groups = k * n / outputs / g;
+      linear.bits = static_cast<std::uint32_t>(bits);
+      linear.zero_addend = 0x11111111;
+      if (!index.empty()) linear.group_index = {index.data(), 4};
     } else {
       linear.qweight.pitch = n * 8;
       linear.qzeros = {};
@@ -132,7 +145,7 @@ void run(benchmark::State& state, const Layout& layout, const OutputFormat& form
   const PackedLinear linear = m.linear(layout.name);
   const std::uint64_t element = format.type == FloatType::float32 ? 4 : 2;
   // Transposing kernels: 512 rows. Row-major ones: about 1 MiB, which stays in the cache.
-  const bool row_major = layout.row_block < 8;
+  const bool row_major = layout.row_block < 8 || std::string(layout.name) == "gptq_rows";
   const std::uint64_t rows = row_major
                                  ? std::max<std::uint64_t>(8, (1 << 20) / (m.k * element) / 8 * 8)
                                  : std::min<std::uint64_t>(512, m.n);

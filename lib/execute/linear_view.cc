@@ -19,12 +19,22 @@ kernels::PackedLinear without_operands(const QuantizedLinear& linear) {
   view.out_features = linear.out_features;
   view.group_size = linear.group_size;
   view.scale_type = float_type(linear.scale_dtype);
+  view.groups = linear.scales.lines;
   view.bits = linear.bits;
+  view.zero_addend = linear.zero_addend;
   view.rows_per_slice = linear.rows_per_slice;
   if (linear.qzeros.tensor != nullptr && linear.qzeros.tensor->dtype == Dtype::i8) {
     view.zeros = kernels::Zeros::int8;
   }
   return view;
+}
+
+// The kernels step from entry to entry.
+void set_group_index(const QuantizedLinear& linear, kernels::Operand operand,
+                     kernels::PackedLinear& view) {
+  if (linear.group_index.tensor == nullptr) return;
+  operand.pitch = dtype_bits(linear.group_index.tensor->dtype) / 8;
+  view.group_index = operand;
 }
 
 SlabOperand lay_out(const PackedOperand& operand, Slab& slab) {
@@ -57,7 +67,7 @@ kernels::PackedLinear mapped_view(const Plan& plan, const QuantizedLinear& linea
   view.qweight = mapped_operand(plan, linear.qweight);
   view.qzeros = mapped_operand(plan, linear.qzeros);
   view.scales = mapped_operand(plan, linear.scales);
-  view.group_index = mapped_operand(plan, linear.group_index);
+  set_group_index(linear, mapped_operand(plan, linear.group_index), view);
   return view;
 }
 
@@ -68,6 +78,7 @@ Slab lay_out_slab(const QuantizedLinear& linear, std::uint64_t first, std::uint6
   slab.qweight = lay_out(linear.qweight, slab);
   slab.qzeros = lay_out(linear.qzeros, slab);
   slab.scales = lay_out(linear.scales, slab);
+  slab.group_index = lay_out(linear.group_index, slab);
   return slab;
 }
 
@@ -78,6 +89,7 @@ kernels::PackedLinear slab_view(const QuantizedLinear& linear, const Slab& slab,
   view.qweight = slab_operand(linear.qweight, slab.qweight, buffer);
   view.qzeros = slab_operand(linear.qzeros, slab.qzeros, buffer);
   view.scales = slab_operand(linear.scales, slab.scales, buffer);
+  set_group_index(linear, slab_operand(linear.group_index, slab.group_index, buffer), view);
   return view;
 }
 

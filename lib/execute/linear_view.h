@@ -28,6 +28,7 @@ struct Slab {
   SlabOperand qweight;
   SlabOperand qzeros;
   SlabOperand scales;
+  SlabOperand group_index;
   std::uint64_t size = 0;  // of the buffer
 };
 [[nodiscard]] Slab lay_out_slab(const QuantizedLinear& linear, std::uint64_t first,

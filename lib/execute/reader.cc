@@ -60,6 +60,7 @@ class Reader {
     gather(linear.qweight, slab.qweight, status);
     gather(linear.qzeros, slab.qzeros, status);
     gather(linear.scales, slab.scales, status);
+    gather(linear.group_index, slab.group_index, status);
     if (status.ok()) status = run_.input.acquire(divisors);
     if (status.ok()) {
       run_.feed.push(unit, divisors.size,

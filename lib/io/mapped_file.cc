@@ -147,10 +147,9 @@ Status MappedFile::read_exactly(std::uint64_t offset, std::uint64_t size) const 
   std::vector<std::byte> discarded(std::min(size, kExactStep));
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   for (std::uint64_t at = offset; at < end;) {
-    const ssize_t got =
-        state_->file_system.pread(state_->fd, discarded.data(),
-                                  std::min<std::uint64_t>(end - at, discarded.size()),
-                                  static_cast<off_t>(at));
+    const ssize_t got = state_->file_system.pread(
+        state_->fd, discarded.data(), std::min<std::uint64_t>(end - at, discarded.size()),
+        static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_error(state_->path, "read", errno);
     if (got == 0) {

@@ -86,6 +86,11 @@ struct Avx512 : F16c {
     }
   }
 
+  template <bool kStream>
+  static void store_line(unsigned char* to, const unsigned char* from) {
+    store_512<kStream>(to, _mm512_load_si512(from));
+  }
+
   // 32 codes, each in the low four bits of a 16-bit lane.
   template <Target kTarget, bool kStream>
   static void put(__m512i table, __m512i codes, unsigned char* out) {

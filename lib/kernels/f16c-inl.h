@@ -32,6 +32,11 @@ struct F16c {
     marlin_units_128(first, second, out);
   }
 
+  static void turn_4x4(const void* from, std::uint64_t from_pitch, void* to,
+                       std::uint64_t to_pitch) {
+    turn_4x4_128(from, from_pitch, to, to_pitch);
+  }
+
   static void fence() { _mm_sfence(); }
 
   static constexpr std::uint64_t kCastStep = 8;

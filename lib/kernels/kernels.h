@@ -1,6 +1,6 @@
 // The dequantization and cast kernels: one constant table for each instruction set.
 // Nothing here allocates, throws, or trusts a file: the caller has proved every size.
-// Formats: specs/awq.md, specs/compressed_tensors.md. Numbers: specs/numbers.md.
+// Formats: specs/awq.md, specs/compressed_tensors.md, specs/gptq.md. Numbers: specs/numbers.md.
 #pragma once
 
 #include <cstddef>
@@ -43,25 +43,32 @@ struct PackedLinear {
   std::uint64_t out_features = 0;  // of this view; its first one is a multiple of the row block
   std::uint64_t group_size = 0;    // along in_features, >= 1, divides in_features (not in ct_pack)
   FloatType scale_type = FloatType::float16;
-  // Of ct_pack only, of which a view is always the whole linear.
-  std::uint32_t bits = 4;  // of a code: 4 or 8
+  // The rest is of ct_pack, gptq and gptq_rows.
+  std::uint32_t bits = 4;    // of a code: 4 or 8
+  Operand group_index = {};  // the group of each input, pitch 4 or 8 bytes; absent: by size
+  // Of ct_pack, of which a view is always the whole linear.
   Zeros zeros = Zeros::packed;
   std::uint64_t rows_per_slice = 0;  // rows that packed zeros start a new word after; 0: never
-  Operand group_index = {};          // uint32 [in_features]; absent: column / group_size
+  // Of gptq and gptq_rows (specs/gptq.md). There, in_features and out_features are the columns and
+  // rows of the weight that is wanted, group_size counts inputs (the columns of gptq, the rows of
+  // gptq_rows), and the last group may be short.
+  std::uint64_t groups = 0;       // lines of scales
+  std::uint32_t zero_addend = 0;  // added to each word of qzeros, wrapping
 };
 
 // Writes rows [row_begin, row_end) of the weight [out_features, in_features], contiguous and row
 // after row, to `out`, which is 64-byte aligned and holds exactly that many elements; nothing
 // outside it is written. Streaming stores are used where in_features elements are a multiple of 64
-// bytes, else normal ones (8-bit codes: always). Takes up to 80 KiB of stack. awq_gemv_fast must
-// have qzeros; elsewhere absent ones mean 8, in ct_pack the middle of the codes. row_begin is a
-// multiple of the layout's row block (kernels::Layout) and so is row_end, unless it is
-// out_features. Any thread may call it.
+// bytes, else normal ones (8-bit codes of ct_pack: always). Takes up to 80 KiB of stack.
+// awq_gemv_fast must have qzeros; elsewhere absent ones mean 8, in ct_pack and gptq the middle of
+// the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so is row_end,
+// unless it is out_features. Any thread may call it.
 using DequantizeFn = void (*)(const PackedLinear& linear, std::uint64_t row_begin,
                               std::uint64_t row_end, void* out, const OutputFormat& format);
 
 struct Layout {
-  const char* name;         // "awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin", "ct_pack"
+  const char* name;         // "awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin", "ct_pack",
+                            // "gptq", "gptq_rows"
   std::uint32_t row_block;  // rows that one unit of the packing holds
   DequantizeFn dequantize;
 };

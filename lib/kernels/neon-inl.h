@@ -73,6 +73,23 @@ struct NeonOps {
     }
   }
 
+  static void turn_4x4(const void* from, std::uint64_t from_pitch, void* to,
+                       std::uint64_t to_pitch) {
+    uint32x4_t rows[4];
+    for (std::uint64_t i = 0; i < 4; ++i) {
+      const auto* at = static_cast<const std::uint8_t*>(from) + i * from_pitch;
+      rows[i] = vreinterpretq_u32_u8(vld1q_u8(at));
+    }
+    const uint32x4x2_t ac = vzipq_u32(rows[0], rows[2]);  // a0 c0 a1 c1 | a2 c2 a3 c3
+    const uint32x4x2_t bd = vzipq_u32(rows[1], rows[3]);
+    for (std::uint64_t i = 0; i < 2; ++i) {
+      const uint32x4x2_t turned = vzipq_u32(ac.val[i], bd.val[i]);
+      auto* at = static_cast<std::uint8_t*>(to) + 2 * i * to_pitch;
+      vst1q_u8(at, vreinterpretq_u8_u32(turned.val[0]));
+      vst1q_u8(at + to_pitch, vreinterpretq_u8_u32(turned.val[1]));
+    }
+  }
+
   static bool load_four_scales(const void* from, FloatType type, float* out) {
     uint16x4_t bits;
     __builtin_memcpy(&bits, from, sizeof bits);

@@ -2,6 +2,7 @@
 // overflow where a scale is near the top of its type, and reading the scales shows that.
 #include "kernels/cast-inl.h"
 #include "kernels/ct-plain-inl.h"
+#include "kernels/gptq-plain-inl.h"
 #include "kernels/layouts-inl.h"
 
 namespace thaw::kernels {
@@ -122,6 +123,34 @@ std::uint64_t count(const PackedLinear& linear, std::uint64_t row_begin, std::ui
   return overflows;
 }
 
+// As count(), element by element: act-order mixes the groups.
+template <class Layout>
+std::uint64_t count_gptq(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
+                         const void* out, const OutputFormat& format) {
+  const double limit = overflow_limit(format);
+  const int most = (1 << linear.bits) - 1;  // of |q - z|
+  if (linear.scale_type != FloatType::float32) {
+    const std::uint64_t first = Layout::kRowsAreInputs ? 0 : row_begin;
+    const std::uint64_t outputs = Layout::kRowsAreInputs ? linear.in_features : row_end - row_begin;
+    const double largest =
+        largest_magnitude(linear.scales, 0, linear.groups, first, outputs, linear.scale_type);
+    if (most * largest < limit) return 0;
+  }
+  const std::uint64_t element = size_of(format.type);
+  const auto* value = static_cast<const unsigned char*>(out);
+  std::uint64_t overflows = 0;
+  for (std::uint64_t row = row_begin; row < row_end; ++row) {
+    for (std::uint64_t column = 0; column < linear.in_features; ++column, value += element) {
+      const std::uint64_t input = Layout::kRowsAreInputs ? row : column;
+      const std::uint64_t output = Layout::kRowsAreInputs ? column : row;
+      const Product factors = gptq_factors(linear, group_of_input(linear, input), output);
+      if (!all_finite(factors) || most * magnitude_of(factors.scale) < limit) continue;
+      overflows += count_infinite(value, 1, format.type);
+    }
+  }
+  return overflows;
+}
+
 bool equal(const char* a, const char* b) {
   while (*a != '\0' && *a == *b) {
     ++a;
@@ -141,6 +170,8 @@ std::uint64_t count_overflows(const char* layout_name, const PackedLinear& linea
   if (is(AwqGemvFast::kName)) return count<AwqGemvFast>(linear, row_begin, row_end, out, format);
   if (is(AwqMarlin::kName)) return count<AwqMarlin>(linear, row_begin, row_end, out, format);
   if (is(CtPack::kName)) return count<CtPack>(linear, row_begin, row_end, out, format);
+  if (is(Gptq::kName)) return count_gptq<Gptq>(linear, row_begin, row_end, out, format);
+  if (is(GptqRows::kName)) return count_gptq<GptqRows>(linear, row_begin, row_end, out, format);
   return 0;
 }
 

@@ -117,6 +117,13 @@ struct Planes : Ops {
     }
   }
 
+  template <bool kStream>
+  static void store_line(unsigned char* to, const unsigned char* from) {
+    for (std::uint64_t at = 0; at < 64; at += kVector) {
+      store_vector<kStream>(to + at, Bytes::load_aligned(from + at));
+    }
+  }
+
   template <Target kTarget, bool kStream>
   static void put(const Loaded<kTarget>& table, Bytes codes, unsigned char* out) {
     const Bytes byte0 = Ops::lookup(table.plane[0], codes);

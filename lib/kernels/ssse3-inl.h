@@ -38,6 +38,11 @@ struct Ssse3Ops {
     marlin_units_128(first, second, out);
   }
 
+  static void turn_4x4(const void* from, std::uint64_t from_pitch, void* to,
+                       std::uint64_t to_pitch) {
+    turn_4x4_128(from, from_pitch, to, to_pitch);
+  }
+
   // With one lane the codes are in their natural order, whatever the size of a value.
   template <std::size_t>
   static void serial_codes(const unsigned char* from, Bytes (&codes)[2]) {

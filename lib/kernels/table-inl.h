@@ -4,6 +4,7 @@
 #include "kernels/cast-inl.h"
 #include "kernels/ct-inl.h"
 #include "kernels/divide-inl.h"
+#include "kernels/gptq-strip-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/tables.h"
 
@@ -31,6 +32,8 @@ THAW_DISPATCH(gemv_rows)
 THAW_DISPATCH(gemv_fast_all_rows)
 THAW_DISPATCH(marlin_rows)
 THAW_DISPATCH(ct_rows)
+THAW_DISPATCH(gptq_output_rows)
+THAW_DISPATCH(gptq_input_rows)
 #undef THAW_DISPATCH
 
 template <class Isa>
@@ -40,6 +43,8 @@ constexpr Layout kLayoutsOf[] = {
     {AwqGemvFast::kName, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
     {AwqMarlin::kName, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
     {CtPack::kName, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
+    {Gptq::kName, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
+    {GptqRows::kName, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
 };
 
 template <class Isa>

@@ -40,6 +40,25 @@ inline void turn_words(const unsigned char* from, __m128i (&lane)[4]) {
   lane[3] = _mm_unpackhi_epi64(ab_high, cd_high);
 }
 
+// Four rows of four words, transposed (gptq-inl.h).
+inline void turn_4x4_128(const void* from, std::uint64_t from_pitch, void* to,
+                         std::uint64_t to_pitch) {
+  const auto* rows = static_cast<const unsigned char*>(from);
+  auto* out = static_cast<unsigned char*>(to);
+  const __m128i a = load_128(rows);
+  const __m128i b = load_128(rows + from_pitch);
+  const __m128i c = load_128(rows + 2 * from_pitch);
+  const __m128i d = load_128(rows + 3 * from_pitch);
+  const __m128i ab_low = _mm_unpacklo_epi32(a, b);
+  const __m128i ab_high = _mm_unpackhi_epi32(a, b);
+  const __m128i cd_low = _mm_unpacklo_epi32(c, d);
+  const __m128i cd_high = _mm_unpackhi_epi32(c, d);
+  store_128(out, _mm_unpacklo_epi64(ab_low, cd_low));
+  store_128(out + to_pitch, _mm_unpackhi_epi64(ab_low, cd_low));
+  store_128(out + 2 * to_pitch, _mm_unpacklo_epi64(ab_high, cd_high));
+  store_128(out + 3 * to_pitch, _mm_unpackhi_epi64(ab_high, cd_high));
+}
+
 // See marlin-inl.h. A unit of the first line gives nibbles 0 and 1, one of the second 2 and 3:
 //   row m:      second[7:0] first[7:0]       row m + 8:  second[15:8] first[15:8]
 inline void marlin_units_128(const unsigned char* first, const unsigned char* second,

@@ -60,6 +60,7 @@ std::uint64_t total_size(const InputRanges& ranges) {
 }
 
 ColumnRange column_range(const PackedOperand& operand, std::uint64_t first, std::uint64_t last) {
+  if (operand.block_bytes == 0) return {0, operand.pitch};  // all of it, for any of them
   return {first / operand.block_rows * operand.block_bytes,
           std::min(divide_up(last, operand.block_rows) * operand.block_bytes, operand.pitch)};
 }

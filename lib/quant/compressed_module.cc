@@ -14,8 +14,10 @@ namespace {
 
 constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or intermediate
 
-constexpr PackLayout kFourBits = {.name = "ct_pack", .title = "compressed-tensors 4-bit"};
-constexpr PackLayout kEightBits = {.name = "ct_pack", .title = "compressed-tensors 8-bit"};
+constexpr PackLayout kFourBits = {
+    .name = "ct_pack", .title = "compressed-tensors 4-bit", .reason = "weight_packed"};
+constexpr PackLayout kEightBits = {
+    .name = "ct_pack", .title = "compressed-tensors 8-bit", .reason = "weight_packed"};
 
 using Extents = std::vector<std::uint64_t>;
 

@@ -84,6 +84,32 @@ struct Reader {
     }
   }
 
+  // The method decides what the other keys mean, so it is read first.
+  void take_method(const ConfigPlace& place) {
+    if (place.node->is_object()) take(place, method, {"quant_method", "method"}, "a string");
+  }
+
+  // Configs of old tools name no method; a format that only GPTQ has will do.
+  void take_method_from_format(const ConfigPlace& place) {
+    for (const char* key : {"checkpoint_format", "format"}) {
+      const json::Node* node = place.node->find(key);
+      if (node == nullptr || method.value.has_value()) continue;
+      if (lower_case(node->as_string().value_or("")).starts_with("gptq")) {
+        method = {"gptq", place.file, place.name, place.member(key)};
+      }
+    }
+  }
+
+  void take_overrides(const ConfigPlace& place) {
+    using Kind = Overrides::Kind;
+    for (const auto& [key, kind] : {std::pair<std::string, Kind>{"dynamic", Kind::dynamic},
+                                    {"extra_config", Kind::extra_config}}) {
+      const json::Node* node = place.node->find(key);
+      if (node == nullptr || node->kind == json::Kind::null || !overrides.empty()) continue;
+      overrides.read(kind, place, key, *node, errors);
+    }
+  }
+
   void take_all(const ConfigPlace& place) {
     if (!place.node->is_object()) {  // never a whole file: the checkpoint refuses those
       errors.add(fail(ErrorCode::input, Place{place.file, {}}, printable(place.key),
@@ -96,7 +122,14 @@ struct Reader {
       take_compressed(place);
       return;
     }
-    take(place, version, {"version", "format"}, "a string");
+    const std::string said = method.value.value_or("");
+    if (said.find("gptq") == std::string::npos && said.find("auto-round") == std::string::npos) {
+      take(place, version, {"version", "format"}, "a string");
+    } else {
+      take(place, checkpoint_format, {"checkpoint_format", "format"}, "a string");
+      take_overrides(place);
+    }
+    if (said.find("awq") == std::string::npos) take(place, symmetric, {"sym"}, "true or false");
     take(place, backend, {"backend"}, "a string");
     take(place, packing_format, {"packing_format"}, "a string");
     take(place, bits, {"bits", "w_bit"}, "an integer");
@@ -123,9 +156,10 @@ struct Reader {
     }
   }
 
-  Said<std::string> method, version, backend, packing_format;
+  Said<std::string> method, version, backend, packing_format, checkpoint_format;
   Said<std::int64_t> bits, group_size;
-  Said<bool> zero_point;
+  Said<bool> zero_point, symmetric;
+  Overrides overrides;
   std::vector<CompressedGroup> compressed;
   bool is_compressed = false;
   std::vector<std::string> warnings;
@@ -144,6 +178,8 @@ void check(Reader& reader, const Said<T>& said, bool good, std::string_view expe
 Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   const std::vector<ConfigPlace> places = find_config_places(checkpoint);
   Reader reader;
+  for (const ConfigPlace& place : places) reader.take_method(place);
+  for (const ConfigPlace& place : places) reader.take_method_from_format(place);
   for (const ConfigPlace& place : places) reader.take_all(place);
 
   QuantConfig config;
@@ -156,23 +192,42 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   config.bits = reader.bits.value;
   config.group_size = reader.group_size.value;
   config.zero_point = reader.zero_point.value;
+  config.symmetric = reader.symmetric.value;
   const std::string backend = reader.backend.value.value_or("");
   config.llm_awq = backend == "llm-awq" || config.version == "llm-awq";
 
   // Only the method is reported where it is another one: its other keys have other meanings.
-  const std::string refused =
-      refuse_method({config.method, reader.packing_format.value.value_or(""), backend});
+  const MethodClaim claim{
+      .method = config.method,
+      .packing_format = reader.packing_format.value.value_or(""),
+      .backend = backend,
+      .checkpoint_format = reader.checkpoint_format.value.value_or(""),
+      .says_layout = reader.method.value || reader.version.value || config.llm_awq};
+  const std::string refused = refuse_method(claim);
   if (!refused.empty()) {
     return fail(ErrorCode::input, Place{reader.method.file, {}}, refused, kMethodsHint);
   }
+  config.packing = packing_of(claim);
   check(reader, reader.version, is_known_version(config.version), kVersionsText);
-  check(reader, reader.bits, config.bits == 4, "4, the only width that AWQ has");
+  if (config.packing == Packing::awq) {
+    check(reader, reader.bits, config.bits == 4, "4, the only width that AWQ has");
+  } else {
+    check(reader, reader.bits, config.bits == 4 || config.bits == 8, "4 or 8");
+  }
   const std::int64_t group = config.group_size.value_or(kDefaultGroupSize);
   check(reader, reader.group_size, group == -1 || (group >= 1 && group <= kLargestGroup),
         "-1 or 1 to " + std::to_string(kLargestGroup));
   THAW_RETURN_IF_ERROR(reader.errors.take());
   config.warnings = std::move(reader.warnings);
+  config.overrides = std::move(reader.overrides);
   return config;
+}
+
+ModuleClaims QuantConfig::claims_of(std::string_view module) const {
+  const ModuleClaims own = overrides.find(module);
+  return {.bits = own.bits ? own.bits : bits,
+          .group_size = own.group_size ? own.group_size : group_size,
+          .symmetric = own.symmetric ? own.symmetric : symmetric};
 }
 
 }  // namespace thaw

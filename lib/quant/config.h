@@ -1,5 +1,5 @@
 // quantization_config in all its spellings and places. Format: specs/awq.md clause 7,
-// specs/compressed_tensors.md clause 6.
+// specs/compressed_tensors.md clause 6, specs/gptq.md clause 5.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
+#include "quant/overrides.h"
 
 namespace thaw {
 
@@ -22,19 +23,29 @@ struct CompressedGroup {
   [[nodiscard]] bool operator==(const CompressedGroup&) const = default;
 };
 
+// Which family of layouts the config claims; gptq_v2 stores zero points as they are, gptq (v1)
+// less one.
+enum class Packing : std::uint8_t { unsaid, awq, gptq, gptq_v2 };
+
 // What the configs of a checkpoint say. They are claims: the tensors decide (specs/awq.md
 // clause 8), except for the group size of layouts that pad their scales.
 struct QuantConfig {
   // "config.json: text_config.quantization_config", safe for a terminal; empty: nowhere.
   std::string source;
-  std::string method = "awq";              // quant_method, lower case; "awq" when not said
-  std::string version = "gemm";            // lower case; "gemm" when not said
-  std::optional<std::int64_t> bits;        // 4 where it is said
+  std::string method = "awq";    // quant_method, lower case; "awq" when not said
+  std::string version = "gemm";  // lower case; "gemm" when not said
+  Packing packing = Packing::unsaid;
+  std::optional<std::int64_t> bits;        // 4 where it is said; 8 too, but for AWQ
   std::optional<std::int64_t> group_size;  // -1: one group over in_features
   std::optional<bool> zero_point;
+  std::optional<bool> symmetric;  // `sym`, which means nothing for AWQ
+  Overrides overrides;
   bool llm_awq = false;                     // the backend or the version is "llm-awq"
   std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are pack-quantized
   std::vector<std::string> warnings;        // safe for a terminal
+
+  // What is said of one module, else of all.
+  [[nodiscard]] ModuleClaims claims_of(std::string_view module) const;
 };
 
 // Larger than any in_features there is; beyond it a group size is damage.

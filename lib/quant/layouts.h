@@ -23,7 +23,8 @@ struct LayoutReader {
   // present and every tensor of two dimensions, none of them 0 (g_idx, weight and bias may be
   // anything).
   bool (*recognises)(const ModuleTensors& tensors) = nullptr;
-  // Checks every shape and type and fills `linear` but for module and layout. Null: the layout is
+  // Checks every shape and type and fills `linear` but for module, scale_dtype and claims, which
+  // are filled in already, as is the layout. Null: the layout is
   // known and not supported.
   Problem (*describe)(const ModuleTensors& tensors, const QuantConfig& config,
                       QuantizedLinear& linear) = nullptr;

@@ -47,20 +47,26 @@ Problem check_partners(const ModuleTensors& tensors) {
   return std::nullopt;
 }
 
-// What must hold for every AWQ layout (specs/awq.md clause 2), once the layout has been described.
+bool is_awq(const PackLayout& layout) { return layout.name.starts_with("awq_"); }
+
+// What must hold for every layout, once it has been described; of AWQ: specs/awq.md clause 2.
 Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear) {
-  THAW_RETURN_IF_PROBLEM(expect_multiple("output features", linear.out_features, 8));
+  if (is_awq(*linear.layout)) {
+    THAW_RETURN_IF_PROBLEM(expect_multiple("output features", linear.out_features, 8));
+    assert(linear.group_size >= 1 && linear.in_features % linear.group_size == 0);
+  }
   const std::optional<std::uint64_t> elements =
       checked_multiply(linear.in_features, linear.out_features);
   if (!elements.has_value() || !checked_multiply(*elements, kLargestElement).has_value()) {
     return "its weight would be too large";
   }
+  const std::uint64_t outputs =
+      linear.layout->rows_are_inputs ? linear.in_features : linear.out_features;
   if (tensors.bias != nullptr &&
-      (tensors.bias->shape.size() != 1 || tensors.bias->shape[0] != linear.out_features)) {
+      (tensors.bias->shape.size() != 1 || tensors.bias->shape[0] != outputs)) {
     return "bias: got " + tensor_text(*tensors.bias) + ", expected the shape [" +
-           std::to_string(linear.out_features) + "]";
+           std::to_string(outputs) + "]";
   }
-  assert(linear.group_size >= 1 && linear.in_features % linear.group_size == 0);
   return std::nullopt;
 }
 
@@ -76,6 +82,7 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
     linear.module = tensors.module;
     linear.layout = reader->layout;
     linear.scale_dtype = tensors.scales->dtype;
+    linear.claims = config.claims_of(tensors.module);
     Problem problem = reader->describe(tensors, config, linear);
     if (!problem.has_value()) problem = check_linear(tensors, linear);
     if (problem.has_value()) return Refusal{title + ": " + *problem, {}};
@@ -90,16 +97,26 @@ bool version_fits(const QuantConfig& config, const PackLayout& layout) {
   if (config.source.empty()) return true;
   if (layout.name == "ct_pack") return config.method == kCompressedMethod;
   const std::string_view name = layout.name;
+  if (config.packing == Packing::unsaid) return true;
+  if (config.packing != Packing::awq) return !is_awq(layout);
   if (config.llm_awq) return name != "awq_marlin";
   const bool is_gemm_on_disk =
       config.version == "gemm" || config.version == "exllama" || config.version == "ipex";
   return name == (is_gemm_on_disk ? "awq_gemm" : "awq_" + config.version);
 }
 
-bool group_size_fits(const QuantConfig& config, const QuantizedLinear& linear) {
-  if (!config.group_size.has_value() || linear.layout->name == "ct_pack") return true;
-  if (*config.group_size == -1) return linear.group_size == linear.in_features;
-  return static_cast<std::uint64_t>(*config.group_size) == linear.group_size;
+bool group_size_fits(const QuantizedLinear& linear) {
+  const std::uint64_t inputs =
+      linear.layout->rows_are_inputs ? linear.out_features : linear.in_features;
+  if (!linear.claims.group_size.has_value() || linear.layout->name == "ct_pack") return true;
+  if (*linear.claims.group_size == -1) return linear.group_size == inputs;
+  const auto said = static_cast<std::uint64_t>(*linear.claims.group_size);
+  return said == linear.group_size || (!is_awq(*linear.layout) && linear.group_size == inputs &&
+                                       said > inputs);  // one group that is not full
+}
+
+bool bits_fit(const QuantizedLinear& linear) {
+  return linear.claims.bits.value_or(linear.bits) == linear.bits;
 }
 
 // Linears that contradict the config in one way: one warning for all of them.
@@ -125,26 +142,52 @@ class Contradiction {
 void compare_with_config(QuantizedLinears& result) {
   Contradiction versions;
   Contradiction groups;
+  Contradiction widths;
   for (const QuantizedLinear& linear : result.linears) {
     if (!version_fits(result.config, *linear.layout)) versions.note(linear);
-    if (!group_size_fits(result.config, linear)) groups.note(linear);
+    if (!group_size_fits(linear)) groups.note(linear);
+    if (!bits_fit(linear)) widths.note(linear);
   }
   if (versions.first() != nullptr) {
-    versions.warn(result.config,
-                  "version " + printable(result.config.llm_awq ? "llm-awq" : result.config.version),
-                  std::string(versions.first()->layout->title), result.warnings);
+    const bool awq = result.config.packing == Packing::awq;
+    versions.warn(
+        result.config,
+        awq ? "version " + printable(result.config.llm_awq ? "llm-awq" : result.config.version)
+            : "method " + printable(result.config.method),
+        std::string(versions.first()->layout->title), result.warnings);
   }
   if (groups.first() != nullptr) {
-    groups.warn(result.config, "group_size " + std::to_string(*result.config.group_size),
+    groups.warn(result.config, "group_size " + std::to_string(*groups.first()->claims.group_size),
                 std::to_string(groups.first()->group_size), result.warnings);
+  }
+  if (widths.first() != nullptr) {
+    widths.warn(result.config, "bits " + std::to_string(*widths.first()->claims.bits),
+                std::to_string(widths.first()->bits), result.warnings);
   }
 }
 
-void consume(const Checkpoint& checkpoint, const QuantizedLinear& linear,
+// specs/gptq.md clause 4.6.
+void warn_of_wrapped_zeros(QuantizedLinears& result) {
+  std::size_t count = 0;
+  const QuantizedLinear* first = nullptr;
+  for (const QuantizedLinear& linear : result.linears) {
+    if (!linear.zeros_wrap) continue;
+    if (count++ == 0) first = &linear;
+  }
+  if (count == 0) return;
+  result.warnings.push_back(
+      std::to_string(count) + (count == 1 ? " module has" : " modules have") +
+      " GPTQ v1 zero points of " + std::to_string((1u << first->bits) - 1) +
+      ", read as 0 with a carry into the next (first: " + printable(first->module) +
+      "); where the quantizer packed them without a borrow, the zero points beside them are lost");
+}
+
+void consume(const Checkpoint& checkpoint, const ModuleTensors& tensors,
              std::vector<std::uint8_t>& consumed) {
-  for (const PackedOperand* operand : {&linear.qweight, &linear.qzeros, &linear.scales}) {
-    if (operand->tensor == nullptr) continue;
-    consumed[static_cast<std::size_t>(operand->tensor - checkpoint.tensors().data())] = 1;
+  for (const Tensor* tensor :
+       {tensors.qweight, tensors.qzeros, tensors.scaled_zeros, tensors.scales, tensors.g_idx}) {
+    if (tensor == nullptr) continue;
+    consumed[static_cast<std::size_t>(tensor - checkpoint.tensors().data())] = 1;
   }
 }
 
@@ -156,8 +199,8 @@ std::vector<std::string> contradictions(const QuantConfig& config, const Quantiz
     found.push_back("version " + printable(config.llm_awq ? "llm-awq" : config.version) + ", " +
                     std::string(linear.layout->title) + " by shape");
   }
-  if (!group_size_fits(config, linear)) {
-    found.push_back("group_size " + std::to_string(*config.group_size) + ", " +
+  if (!group_size_fits(linear)) {
+    found.push_back("group_size " + std::to_string(*linear.claims.group_size) + ", " +
                     std::to_string(linear.group_size) + " by shape");
   }
   return found;
@@ -206,7 +249,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                       refusal->what + " (" + module_text(tensors) + ")", refusal->hint));
       continue;
     }
-    consume(checkpoint, linear, result.consumed);
+    consume(checkpoint, tensors, result.consumed);
     result.linears.push_back(linear);
   }
   if (errors.empty() && result.linears.empty()) {
@@ -214,6 +257,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                 "nothing in it is quantized: no tensor is named <module>.qweight or "
                 "<module>.weight_packed",
                 kMethodsHint);
+  }
+  if (result.config.overrides.exhausted()) {
+    errors.add(fail(ErrorCode::input, Place{checkpoint.path(), {}},
+                    "the patterns of its quantization config take too long to match"));
   }
   THAW_RETURN_IF_ERROR(errors.take());
   // Tensors come sorted by name, which is nearly this order: "a.b.qweight" stands before
@@ -223,6 +270,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   compare_with_config(result);
   unknown.warn(result.warnings);
   compressed.warn(result.warnings);
+  warn_of_wrapped_zeros(result);
   return result;
 }
 

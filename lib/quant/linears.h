@@ -1,5 +1,5 @@
 // Which tensors of a checkpoint are quantized linears, and how they are packed.
-// Layouts, recognition and refusals: specs/awq.md, specs/compressed_tensors.md.
+// Layouts, recognition and refusals: specs/awq.md, specs/compressed_tensors.md, specs/gptq.md.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ struct PackedOperand {
   std::uint64_t pitch = 0;         // bytes from line to line
   // Not 0: line i holds all of out_features [i * n, (i + 1) * n) and nothing else.
   std::uint64_t out_features_per_line = 0;
-  // Else: in every line, each run of block_rows out_features has block_bytes bytes, in order.
+  // Else: in every line, each run of block_rows out_features has block_bytes bytes, in order;
+  // where block_bytes is 0, all out_features need all of every line.
   std::uint64_t block_rows = 0;
   std::uint64_t block_bytes = 0;
 };
@@ -42,11 +43,16 @@ struct QuantizedLinear {
   std::uint64_t out_features = 0;  // a multiple of the layout's row block, for AWQ of 8 too
   std::uint64_t group_size = 0;    // 1..in_features, for AWQ divides it
   Dtype scale_dtype = Dtype::f16;  // f16, bf16 or f32
-  // Of compressed-tensors.
-  PackedOperand group_index;  // the group of each column; absent: column / group_size
+  ModuleClaims claims;             // of the config
+  // Of compressed-tensors and GPTQ.
+  PackedOperand group_index;  // where groups are no runs of group_size inputs
   std::uint32_t bits = 4;     // of a code
-  std::uint64_t rows_per_slice =
-      0;  // not 0: the weight is [out_features / this, this, in_features]
+  // Of compressed-tensors. Not 0: the weight is [out_features / this, this, in_features].
+  std::uint64_t rows_per_slice = 0;
+  // Of GPTQ (specs/gptq.md): there, out_features may be any number, and group_size need not divide;
+  // with PackLayout::rows_are_inputs it counts out_features.
+  std::uint32_t zero_addend = 0;  // added to every word of qzeros, wrapping
+  bool zeros_wrap = false;        // that happens: a v1 field is the highest there is
 };
 
 // One way to pack a linear: a constant, one file each in lib/quant/.
@@ -61,6 +67,9 @@ struct PackLayout {
   bool columns_strided = false;
   // Why a module is taken for this layout, in a few words; for people.
   std::string_view reason = {};
+  // True when the weight is not transposed: its rows (out_features) are what the packing calls
+  // inputs, its columns (in_features) are outputs.
+  bool rows_are_inputs = false;
 };
 
 struct QuantizedLinears {

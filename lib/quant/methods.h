@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "json/node.h"
+#include "quant/config.h"
 
 namespace thaw {
 
@@ -14,10 +15,15 @@ struct MethodClaim {
   std::string method;
   std::string packing_format;  // of auto-round
   std::string backend;
+  std::string checkpoint_format;  // of GPTQ
+  bool says_layout = false;       // a version, as AWQ has it
 };
 
 // Why this version does not read such a checkpoint; empty when it does.
 [[nodiscard]] std::string refuse_method(const MethodClaim& claim);
+
+// Of a claim that is not refused.
+[[nodiscard]] Packing packing_of(const MethodClaim& claim);
 
 // Whether `version` (lower case) is one of kVersionsText.
 [[nodiscard]] bool is_known_version(std::string_view version);

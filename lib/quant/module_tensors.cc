@@ -22,7 +22,8 @@ ModuleTensors find_module_tensors(const Checkpoint& checkpoint, std::string_view
   const auto find = [&](std::string_view suffix) {
     return find_in_module(checkpoint, module, suffix);
   };
-  return {.module = module,
+  return {.checkpoint = &checkpoint,
+          .module = module,
           .qweight = find("qweight"),
           .qzeros = find("qzeros"),
           .scaled_zeros = find("scaled_zeros"),

@@ -19,6 +19,7 @@ struct TensorName {
 
 // Null where absent. Borrows from the Checkpoint.
 struct ModuleTensors {
+  const Checkpoint* checkpoint = nullptr;
   std::string_view module;
   const Tensor* qweight = nullptr;
   const Tensor* qzeros = nullptr;

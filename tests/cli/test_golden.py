@@ -19,13 +19,14 @@ def without_nan_payload(dtype, data):
             for word in struct.unpack(f"<{len(data) // 2}H", data)]
 
 
-def write_case(folder, case, shard):
-    """The case as a checkpoint of one linear, model.layers.0.layer."""
+def write_case(folder, case, shard, module="model.layers.0.layer", model_type="llama"):
+    """The case as a checkpoint of one linear."""
     folder.mkdir()
-    tensors = {"model.layers.0." + name: (entry["dtype"], entry["shape"], shard.read(name))
+    tensors = {name.replace("layer.", module + ".", 1):
+               (entry["dtype"], entry["shape"], shard.read(name))
                for name, entry in shard.tensors.items() if name.startswith("layer.")}
     write_safetensors(folder / "model.safetensors", tensors)
-    config = {"model_type": "llama", "torch_dtype": "float16"}
+    config = {"model_type": model_type, "torch_dtype": "float16"}
     quantization = case["quantization_config"]
     if "quant_method" in quantization:
         config[quantization.get("_stored_under_key", "quantization_config")] = quantization
@@ -57,6 +58,31 @@ class Golden(Case):
                         self.assertTrue(without_nan_payload(spelled, found[2]) == wanted)
                         compared += 1
         self.assertGreaterEqual(compared, 2 * len(cases) * len(isas))
+
+    def test_gptq_embeddings_and_conv1d_are_not_transposed(self):
+        cases = json.loads((DATA / "golden" / "manifest.json").read_text())["cases"]
+        compared = 0
+        for case in (c for c in cases if c["case"].startswith("gptq_")):
+            shard = Shard(DATA / "golden" / case["file"])
+            rows, columns = case["N"], case["K"]
+            wanted = shard.read("expected.fp16")
+            turned = b"".join(wanted[2 * (n * columns + k):2 * (n * columns + k) + 2]
+                              for k in range(columns) for n in range(rows))
+            for module, model_type, expected, shape in (
+                    ("model.embed_tokens", "llama", turned, [columns, rows]),
+                    ("transformer.h.0.attn.c_attn", "gpt2", turned, [columns, rows]),
+                    ("transformer.h.0.attn.c_attn", "gpt_bigcode", wanted, [rows, columns]),
+                    ("lm_head", "llama", wanted, [rows, columns])):
+                model = self.work / f"{case['case']}-{module}-{model_type}"
+                write_case(model, case, shard, module, model_type)
+                for isa in available_isas():
+                    with self.subTest(case=case["case"], module=module, isa=isa):
+                        self.convert(model, self.work / "out", "--isa", isa, "--force")
+                        found = read_checkpoint(self.work / "out")[module + ".weight"]
+                        self.assertEqual(found[:2], ("F16", shape))
+                        self.assertTrue(found[2] == expected)
+                        compared += 1
+        self.assertEqual(compared, 8 * 4 * len(available_isas()))
 
     def test_overflow_is_refused_unless_allowed(self):
         manifest = json.loads((DATA / "golden" / "manifest.json").read_text())

@@ -6,7 +6,8 @@ import re
 import shutil
 import struct
 
-from support import COMPRESSED, DATA, QWEN, Case, Shard, read_checkpoint, run, tree
+from support import (COMPRESSED, DATA, LLAMA, QWEN, Case, Shard, read_checkpoint, run,
+                     tree)
 
 
 def config_after(text, dtype=None):
@@ -35,7 +36,7 @@ def float16_bits(data):
 
 class Fixtures(Case):
     def test_every_tensor_has_the_expected_bits(self):
-        for name in QWEN + COMPRESSED:
+        for name in QWEN + COMPRESSED + LLAMA:
             with self.subTest(name):
                 out = self.work / name
                 self.convert(self.model(name), out)

@@ -196,14 +196,22 @@ std::vector<testing::TensorSpec> compressed_tensors() {
   return tensors;
 }
 
-TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and order") {
-  for (const auto& [dtype, compressed] :
-       {std::pair{Dtype::f16, false}, std::pair{Dtype::bf16, false}, std::pair{Dtype::f32, false},
-        std::pair{Dtype::bf16, true}, std::pair{Dtype::f32, true}}) {
-    const PlannedModel model(compressed ? compressed_tensors() : scaled_tensors(),
-                             {.dtype = dtype, .max_shard_size = 500'000},
-                             compressed ? "{}" : testing::kGemmConfig,
-                             compressed ? Folds{} : kFolds);
+// Runs of groups, act-order, an embedding that is not transposed (its scales by group, and with an
+// index whole), a short last group and outputs that fill no word.
+std::vector<testing::TensorSpec> gptq_tensors() {
+  std::vector<testing::TensorSpec> tensors;
+  testing::add_gptq(tensors, "model.layers.0.up_proj", 256, 640, 32, false, 1);
+  testing::add_gptq(tensors, "model.layers.0.down_proj", 640, 264, 32, true, 2);
+  testing::add_gptq(tensors, "model.layers.0.o_proj", 304, 205, 32, false, 3);
+  testing::add_gptq(tensors, "model.embed_tokens", 500, 256, 32, false, 4);
+  testing::add_gptq(tensors, "model.wte", 300, 100, 32, true, 5);
+  return tensors;
+}
+
+void check_same_output(const std::vector<testing::TensorSpec>& tensors, const char* config,
+                       const Folds& folds = {}) {
+  for (const Dtype dtype : {Dtype::f16, Dtype::bf16, Dtype::f32}) {
+    const PlannedModel model(tensors, {.dtype = dtype, .max_shard_size = 500'000}, config, folds);
     const std::vector<std::string> want = expected_files(model.plan);
     struct Row {
       const char* name;
@@ -241,6 +249,18 @@ TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and ord
       }
     }
   }
+}
+
+TEST_CASE("the output is the same for any threads, tiles, slabs, kernels and order") {
+  check_same_output(scaled_tensors(), testing::kGemmConfig, kFolds);
+}
+
+TEST_CASE("compressed-tensors: the output is the same for any threads, tiles, slabs and order") {
+  check_same_output(compressed_tensors(), "{}");
+}
+
+TEST_CASE("GPTQ: the output is the same for any threads, tiles, slabs, kernels and order") {
+  check_same_output(gptq_tensors(), testing::kGptqConfig);
 }
 
 TEST_CASE("an error of the sink ends the run and is what the caller gets") {

@@ -64,6 +64,8 @@ inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const Quantiz
   };
   const bool int8_zeros =
       linear.qzeros.tensor != nullptr && linear.qzeros.tensor->dtype == Dtype::i8;
+  kernels::Operand index = operand(linear.group_index);
+  if (index.data != nullptr) index.pitch = dtype_bits(linear.group_index.tensor->dtype) / 8;
   return {.qweight = operand(linear.qweight),
           .qzeros = operand(linear.qzeros),
           .scales = operand(linear.scales),
@@ -72,9 +74,11 @@ inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const Quantiz
           .group_size = linear.group_size,
           .scale_type = type(),
           .bits = linear.bits,
+          .group_index = index,
           .zeros = int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed,
           .rows_per_slice = linear.rows_per_slice,
-          .group_index = operand(linear.group_index)};
+          .groups = linear.scales.lines,
+          .zero_addend = linear.zero_addend};
 }
 
 // The weight in tiles of `tile_rows`; with `as_views`, each tile from a view that begins with it.

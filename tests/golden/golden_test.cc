@@ -201,11 +201,16 @@ TEST_CASE("whole checkpoints: every tensor of the float checkpoint: the expected
     std::string folder;
     FloatType type = FloatType::float16;
   };
-  for (const auto& [folder, type] :
-       {Row{"qwen2-awq-gemm"}, Row{"qwen2-awq-gemv"}, Row{"qwen2-awq-gemv_fast"},
-        Row{"qwen2-awq-marlin"}, Row{"qwen3-ct-awq-asym", FloatType::bfloat16},
-        Row{"qwen3moe-ct-w4a16-sym", FloatType::bfloat16},
-        Row{"llama-ct-w8a16-channel", FloatType::bfloat16}}) {
+  for (const Row& row : {Row{"qwen2-awq-gemm"}, Row{"qwen2-awq-gemv"}, Row{"qwen2-awq-gemv_fast"},
+                         Row{"qwen2-awq-marlin"}, Row{"qwen3-ct-awq-asym", FloatType::bfloat16},
+                         Row{"qwen3moe-ct-w4a16-sym", FloatType::bfloat16},
+                         Row{"llama-ct-w8a16-channel", FloatType::bfloat16},
+                         Row{"llama-gptq-v1-desc_act", FloatType::bfloat16},
+                         Row{"llama-gptqmodel-awq", FloatType::bfloat16},
+                         Row{"llama-autoround-gptq", FloatType::bfloat16},
+                         Row{"llama-autoround-mixed", FloatType::bfloat16}}) {
+    const std::string& folder = row.folder;  // clang 14 captures no structured bindings
+    const FloatType type = row.type;
     CAPTURE(folder);
     const std::string_view dtype = type == FloatType::float16 ? "F16" : "BF16";
     const std::string path = THAW_TEST_DATA "/" + folder;

@@ -1,7 +1,7 @@
-// The formulas of specs/awq.md clauses 3 to 6, read from the packed side: every nibble of qweight
-// in file order, and where it belongs. The kernels go the other way, from the weight to the nibble,
-// so a mistake in one is not repeated here. float32 output of float16 scales only: there a double
-// holds every value exactly.
+// The formulas of specs/awq.md clauses 3 to 6 and specs/gptq.md clauses 2 to 4, read from the
+// packed side: every nibble of qweight in file order, and where it belongs. The kernels go the
+// other way, from the weight to the nibble, so a mistake in one is not repeated here. float32
+// output of float16 scales only: there a double holds every value exactly.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -26,6 +26,7 @@ class PlainDecoder {
 
   // [out_features, in_features].
   [[nodiscard]] std::vector<float> decode() const {
+    if (linear_.layout->name == "gptq") return decode_gptq();
     std::vector<float> weight(linear_.out_features * linear_.in_features);
     const std::uint64_t nibbles = linear_.qweight.tensor->size() * 2;
     for (std::uint64_t i = 0; i < nibbles; ++i) {
@@ -42,6 +43,38 @@ class PlainDecoder {
     std::uint64_t n = 0;
     std::uint64_t k = 0;
   };
+
+  [[nodiscard]] std::uint32_t word(const Tensor& tensor, std::uint64_t index) const {
+    return load_little_endian<std::uint32_t>(checkpoint_.bytes(tensor).data() + index * 4);
+  }
+
+  // Word by word; g_idx as it is in the file, and half of the range where zeros do not count.
+  [[nodiscard]] std::vector<float> decode_gptq() const {
+    const std::uint64_t outputs = linear_.out_features;
+    const std::uint64_t per_word = 32 / linear_.bits;
+    const std::uint32_t mask = linear_.bits == 4 ? 15 : 255;
+    const auto field = [&](std::uint32_t of, std::uint64_t index) {
+      return static_cast<double>(of >> (index * linear_.bits) & mask);
+    };
+    const Tensor* const index = linear_.group_index.tensor;
+    std::vector<float> weight(outputs * linear_.in_features);
+    for (std::uint64_t i = 0; i < linear_.qweight.tensor->size() / 4; ++i) {
+      for (std::uint64_t f = 0; f < per_word; ++f) {
+        const std::uint64_t n = i % outputs;
+        const std::uint64_t k = i / outputs * per_word + f;
+        const std::uint64_t g = index == nullptr ? k / linear_.group_size : word(*index, k);
+        double zero = (mask + 1) / 2;
+        if (linear_.qzeros.tensor != nullptr) {
+          const std::uint64_t at = g * linear_.qzeros.tensor->shape[1] + n / per_word;
+          zero = field(word(*linear_.qzeros.tensor, at) + linear_.zero_addend, n % per_word);
+        }
+        const double value = (field(word(*linear_.qweight.tensor, i), f) - zero) *
+                             half(*linear_.scales.tensor, g * outputs + n);
+        weight[n * linear_.in_features + k] = static_cast<float>(value);
+      }
+    }
+    return weight;
+  }
 
   [[nodiscard]] std::uint32_t nibble(const Tensor& tensor, std::uint64_t index) const {
     const auto byte = std::to_integer<std::uint32_t>(checkpoint_.bytes(tensor)[index / 2]);

@@ -7,7 +7,7 @@ from cases import case
 from cases_quant import starcoder
 from model import LINEAR, safetensors
 
-for one in ("gemm", "gemv", "gemv_fast", "marlin"):
+for one in ("gemm", "gemv", "gemv_fast", "marlin", "gptq"):
     @case(f"good-{one}", code=0, layout=one)
     def good(m):
         pass

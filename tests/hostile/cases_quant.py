@@ -4,6 +4,7 @@ from cases import case
 from model import LINEAR
 
 FILE = r"model\.safetensors: "
+CONFIG = r"config\.json: "
 MODULE = r"model\.layers\.0\.mlp\.up_proj[.:]"
 ALL = ("gemm", "gemv", "gemv_fast", "marlin")
 
@@ -102,16 +103,59 @@ def bias_length(m):
     m.tensors[f"{LINEAR}.bias"] = ("F16", [63])
 
 
-@case("gptq-with-g-idx", FILE, MODULE, "GPTQ")
-def gptq(m):
-    m.tensors = {f"{LINEAR}.qweight": ("I32", [16, 64]), f"{LINEAR}.qzeros": ("I32", [2, 8]),
-                 f"{LINEAR}.scales": ("F16", [2, 64]), f"{LINEAR}.g_idx": ("I32", [128])}
+# GPTQ: qweight [16, 64], qzeros [2, 8], scales [2, 64], g_idx [128].
+bad_shape("gptq", "qweight", [15, 64], "neither 4 nor 8 bits")
+bad_shape("gptq", "qweight", [16, 63], r"\[16, 63\]")
+bad_shape("gptq", "qweight", [16], r"\[16\]")
+bad_shape("gptq", "qweight", None, "F64", dtype="F64")
+bad_shape("gptq", "qzeros", [2, 7], r"\[2, 7\]")
+bad_shape("gptq", "qzeros", [3, 8], r"\[3, 8\]")
+bad_shape("gptq", "qzeros", None, "F16", dtype="F16")
+bad_shape("gptq", "scales", [2, 63], r"\[2, 63\]")
+bad_shape("gptq", "scales", None, "F32", dtype="F32")
+bad_shape("gptq", "g_idx", [100], "neither 4 nor 8 bits")
+bad_shape("gptq", "g_idx", [2, 64], r"\[2, 64\]")
+bad_shape("gptq", "g_idx", None, "F32", dtype="F32")
+bad_shape("gptq", "g_idx", None, "I16", dtype="I16")
+lost("gptq", "scales")
+lost("gptq", "qweight")
+lost("gptq", "qzeros")
 
 
-@case("gptq-without-g-idx", FILE, MODULE, "GPTQ")
-def old_gptq(m):
-    m.tensors = {f"{LINEAR}.qweight": ("I32", [16, 64]), f"{LINEAR}.qzeros": ("I32", [2, 8]),
-                 f"{LINEAR}.scales": ("F16", [2, 64])}
+def bad_group(name, entry, dtype="I32"):
+    @case(f"gptq-g-idx-{name}", FILE, MODULE, "g_idx: entry 77", str(entry), layout="gptq")
+    def spoil(m):
+        m.groups([0] * 77 + [entry] + [0] * 50, dtype)
+
+
+bad_group("one-too-far", 2)
+bad_group("one-too-low", -3)
+bad_group("huge", 2**31 - 1)
+bad_group("lowest", -2**31)
+bad_group("beyond-32-bits", 2**32, "I64")
+bad_group("highest-of-64-bits", 2**63 - 1, "I64")
+bad_group("lowest-of-64-bits", -2**63, "I64")
+
+
+@case("gptq-dynamic-catastrophic", CONFIG, "dynamic", "repeats too much", layout="gptq")
+def gptq_dynamic(m):
+    m.quant()["dynamic"] = {"+:((((a{99}){99}){99}){99}){99}": {"bits": 8}}
+
+
+@case("gptq-dynamic-nested-quantifiers", layout="gptq", code=0)
+def gptq_dynamic_nested(m):
+    m.quant()["dynamic"] = {"+:" + "(.*" * 20 + ")*" * 20 + "!": {"bits": 8}}
+
+
+@case("gptq-dynamic-escapes", CONFIG, r"\\x1b", layout="gptq")
+def gptq_dynamic_escapes(m):
+    m.quant()["dynamic"] = {"+:\x1b[31m": {"bits": 8}}
+
+
+@case("gptq-embedding-beside-weight", FILE, r"embed_tokens[.:]", "weight", layout="gptq")
+def gptq_embedding(m):
+    m.tensors["model.embed_tokens.qweight"] = ("I32", [16, 64])
+    m.tensors["model.embed_tokens.scales"] = ("F16", [2, 64])
 
 
 @case("gptq-marlin", FILE, "Marlin")

@@ -36,6 +36,8 @@ def layout_tensors(layout):
         "gemv_fast": {"qweight": ("I16", [n // 4, k]), "qzeros": ("F16", [8, n]),
                       "scales": ("F16", [8, n])},
         "marlin": {"qweight": ("I32", [k // 16, 2 * n]), "scales": ("F16", [2, n])},
+        "gptq": {"qweight": ("I32", [k // 8, n]), "qzeros": ("I32", [2, n // 8]),
+                 "scales": ("F16", [2, n]), "g_idx": ("I32", [k])},
     }[layout]
 
 
@@ -49,16 +51,20 @@ class Model:
         }
         for suffix, tensor in layout_tensors(layout).items():
             self.tensors[f"{LINEAR}.{suffix}"] = tensor
-        group = 64 if layout in ("gemm", "marlin") else 128
+        group = 64 if layout in ("gemm", "marlin", "gptq") else 128
         self.config = {
             "architectures": ["LlamaForCausalLM"], "torch_dtype": "float16",
             "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": group,
                                     "version": layout, "zero_point": layout != "marlin"},
         }
+        self.content = {}         # the bytes of tensors that need others than fill() gives
+        if layout == "gptq":
+            self.config["quantization_config"] = {"quant_method": "gptq", "bits": 4,
+                                                  "group_size": 64, "desc_act": True, "sym": False}
+            self.groups([0, 1] * 64)
         self.config_text = None   # instead of config, if given
         self.metadata = {"format": "pt"}
         self.files = {"tokenizer.json": b"{}"}
-        self.content = {}         # the bytes of tensors that matter, by name
         self.raw = None           # the bytes of model.safetensors, if given
         self.header = None        # the bytes of its header, if given
         self.data = None          # the bytes of its data, if given
@@ -75,6 +81,12 @@ class Model:
         """Another type or shape for a packed tensor."""
         old = self.tensors[f"{LINEAR}.{suffix}"]
         self.tensors[f"{LINEAR}.{suffix}"] = (dtype or old[0], shape or old[1])
+
+    def groups(self, entries, dtype="I32"):
+        """Another g_idx."""
+        self.tensors[f"{LINEAR}.g_idx"] = (dtype, [len(entries)])
+        kind = {"I32": "i", "I64": "q"}[dtype]
+        self.content[f"{LINEAR}.g_idx"] = struct.pack(f"<{len(entries)}{kind}", *entries)
 
     def drop(self, suffix):
         del self.tensors[f"{LINEAR}.{suffix}"]

@@ -24,7 +24,8 @@ from safetensors.torch import load_file
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 MODELS = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin",
           "qwen3-ct-awq-asym", "qwen3moe-ct-w4a16-sym", "llama-ct-w8a16-channel",
-          "starcoder2-awq-act_scales")
+          "llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
+          "llama-autoround-mixed", "starcoder2-awq-act_scales")
 QUANTIZATION_PACKAGES = ("awq", "autoawq", "gptqmodel", "auto_gptq", "compressed_tensors")
 DTYPES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
 # The stored logits come from the same weights and the same operations in float32; another

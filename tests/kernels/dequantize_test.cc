@@ -13,6 +13,9 @@ using kernels::OutputFormat;
 using kernels::Rounding;
 using kernels::Stores;
 
+constexpr const char* kLayouts[] = {"awq_gemm",   "awq_gemv", "awq_gemv_fast",
+                                    "awq_marlin", "gptq",     "gptq_rows"};
+
 const std::vector<OutputFormat>& formats() {
   static const std::vector<OutputFormat> all = {
       {FloatType::float16, Rounding::exact, Stores::normal},
@@ -36,7 +39,7 @@ void check_case(const PackedCase& packed) {
         CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, 0, rows), "");
         if (rows < 3 * block) continue;
         CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, block, rows - block), "");
-        if (packed.shape().layout == "ct_pack") continue;
+        if (packed.shape().layout == "ct_pack" || !packed.can_start_at(2 * block)) continue;
         CHECK_EQ(packed.check(*tables.tables[i], format, want, 2 * block, 0, rows - 2 * block), "");
       }
     }
@@ -115,13 +118,50 @@ TEST_CASE("awq_marlin: every shape, every table gives the oracle's bytes") {
   });
 }
 
+TEST_CASE("gptq: every shape, every table gives the oracle's bytes") {
+  check_shapes({
+      {"gptq", 128, 128, 128},
+      {"gptq", 256, 552, 128, true, 0, 0, 4, true},    // a strip, more, and half a chunk
+      {"gptq", 384, 96, 384, true, 3, 20, 4, true},    // one group; unaligned, a wider tensor
+      {"gptq", 160, 48, 64, true, 1},                  // short last group, two groups in a block
+      {"gptq", 160, 40, 32, true, 2, 0, 4, true},      // four groups in a block, and a tail
+      {"gptq", 192, 40, 48, false, 1},                 // groups that do not fit quarters; no zeros
+      {"gptq", 77, 13, 77, true, 1},                   // words that are not full, both ways
+      {"gptq", 101, 24, 16, true, 0, 0, 4, true},      //
+      {"gptq", 256, 72, 32, true, 1, 0, 4, true, 4},   // act-order
+      {"gptq", 140, 20, 64, true, 3, 8, 4, false, 8},  //
+      {"gptq", 600, 16, 2, true, 0, 0, 4, true, 4},    // more groups than are kept
+      {"gptq", 128, 48, 64, true, 0, 0, 8},            // 8 bits
+      {"gptq", 160, 40, 64, true, 1, 12, 8, true},
+      {"gptq", 90, 10, 32, false, 1, 0, 8},
+      {"gptq", 200, 24, 40, true, 5, 0, 8, true, 8},
+      {"gptq", 320, 32, 1, true, 0, 0, 8},
+      {"gptq", 1, 1, 1},
+  });
+}
+
+TEST_CASE("gptq_rows: every shape, every table gives the oracle's bytes") {
+  check_shapes({
+      {"gptq_rows", 128, 64, 16},
+      {"gptq_rows", 300, 40, 16, true, 1, 12, 4, true},  // tails of columns
+      {"gptq_rows", 72, 44, 64, true, 2},                // a word that is not full
+      {"gptq_rows", 64, 50, 7, false, 1},                // groups inside words; no zeros
+      {"gptq_rows", 160, 32, 8, true, 0, 0, 4, true, 4},
+      {"gptq_rows", 136, 48, 16, true, 1, 0, 8, true},
+      {"gptq_rows", 33, 27, 9, true, 3, 4, 8, false, 8},
+      {"gptq_rows", 1, 1, 1},
+  });
+}
+
 TEST_CASE("hostile scales: huge and tiny ones round, overflow and keep signs as the oracle does") {
   std::uint32_t seed = 1000;
   for (int trial = 0; trial < divided(4); ++trial) {
-    for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
+    for (const char* layout : kLayouts) {
       for (const FloatType type : {FloatType::float16, FloatType::bfloat16}) {
         for (const Scales scales : {Scales::huge, Scales::tiny, Scales::random_bits}) {
           check_case(PackedCase({layout, 64, 64, 32}, type, scales, ++seed));
+          if (layout[0] == 'a') continue;
+          check_case(PackedCase({layout, 48, 40, 16, true, 0, 0, 8}, type, scales, ++seed));
         }
       }
     }
@@ -130,7 +170,7 @@ TEST_CASE("hostile scales: huge and tiny ones round, overflow and keep signs as 
 
 TEST_CASE("float32 scales: the product is exact before its one rounding") {
   std::uint32_t seed = 2000;
-  for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
+  for (const char* layout : kLayouts) {
     for (const Scales scales : {Scales::usual, Scales::random_bits, Scales::huge, Scales::tiny}) {
       check_case(PackedCase({layout, 128, 64, 64, true, 1}, FloatType::float32, scales, ++seed));
     }
@@ -146,10 +186,13 @@ TEST_CASE("overflow: the count is that of the finite values that became infinite
   std::uint32_t seed = 4000;
   std::uint64_t seen = 0;
   const kernels::TableList tables = kernels::available_tables();
-  for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin"}) {
+  for (const char* layout : kLayouts) {
     for (const FloatType type : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
       for (const Scales scales : {Scales::huge, Scales::random_bits, Scales::usual}) {
-        const PackedCase packed({layout, 64, 64, 32}, type, scales, ++seed);
+        Shape shape{layout, 64, 64, 32};
+        if (shape.layout == "gptq_rows") shape.bits = 8;
+        if (shape.layout == "gptq") shape.index_bytes = 4;
+        const PackedCase packed(shape, type, scales, ++seed);
         for (const OutputFormat& format : formats()) {
           const std::vector<unsigned char> out = packed.expected(format);
           const std::uint64_t want = packed.expected_overflows(format);
@@ -175,7 +218,7 @@ TEST_CASE("tables: the best first, scalar last, found by name") {
     bool runs_here = false;
     CHECK_EQ(kernels::find_table(tables.tables[i]->name, &runs_here), tables.tables[i]);
     CHECK(runs_here);
-    for (const char* layout : {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin", "ct_pack"}) {
+    for (const char* layout : kLayouts) {
       const kernels::Layout* found = kernels::find_layout(*tables.tables[i], layout);
       REQUIRE(found != nullptr);
       CHECK_EQ(found->row_block, row_block(layout));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <random>
 #include <sstream>
+#include <unordered_map>
 
 namespace thaw::test {
 namespace {
@@ -21,6 +22,12 @@ struct Sizes {
   Lines qweight, qzeros, scales;
 };
 
+bool is_gptq(const Shape& s) { return s.layout == "gptq" || s.layout == "gptq_rows"; }
+std::uint64_t inputs_of(const Shape& s) {
+  return s.layout == "gptq_rows" ? s.out_features : s.in_features;
+}
+std::uint64_t groups_of(const Shape& s) { return (inputs_of(s) + s.group_size - 1) / s.group_size; }
+
 std::uint64_t padded_groups(std::uint64_t groups) { return (groups + 7) / 8 * 8; }
 
 Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
@@ -33,6 +40,13 @@ Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
     const Lines packed{n / rows * ((rows + fields - 1) / fields), groups * 4};
     const Lines scales{s.single_scale ? 1 : n, groups * scale_bytes};
     return {{n, (k + fields - 1) / fields * 4}, s.int8_zeros ? Lines{n, groups} : packed, scales};
+  }
+  if (is_gptq(s)) {
+    const std::uint64_t per_word = 32 / s.bits;
+    const std::uint64_t outputs = s.layout == "gptq_rows" ? k : n;
+    return {{(inputs_of(s) + per_word - 1) / per_word, outputs * 4},
+            {groups_of(s), (outputs + per_word - 1) / per_word * 4},
+            {groups_of(s), outputs * scale_bytes}};
   }
   if (s.layout == "awq_gemm") {
     return {{k, n / 2}, {groups, n / 2}, {groups, n * scale_bytes}};
@@ -89,7 +103,7 @@ std::string name_of(const kernels::OutputFormat& format) {
 }
 
 std::uint64_t row_block(const std::string& layout) {
-  if (layout == "awq_gemm") return 8;
+  if (layout == "awq_gemm" || layout == "gptq" || layout == "gptq_rows") return 8;
   if (layout == "awq_gemv_fast") return 4;
   return layout == "awq_marlin" ? 64 : 1;
 }
@@ -138,6 +152,13 @@ PackedCase::PackedCase(const Shape& shape, FloatType scale_type, Scales scales, 
   }
   if (shape.single_scale) scales_pitch_ = 0;
   if (shape.shuffled) make_group_index(seed);
+  if (shape.index_bytes == 0) return;
+  const auto groups = static_cast<std::int64_t>(groups_of(shape));
+  index_.resize(shape.misalignment + inputs_of(shape) * shape.index_bytes);
+  for (std::uint64_t i = shape.misalignment; i < index_.size(); i += shape.index_bytes) {
+    const std::int64_t entry = static_cast<std::int64_t>(random() % (2 * groups)) - groups;
+    std::memcpy(&index_[i], &entry, shape.index_bytes);
+  }
 }
 
 void PackedCase::make_group_index(std::uint32_t seed) {
@@ -150,6 +171,10 @@ void PackedCase::make_group_index(std::uint32_t seed) {
   std::memcpy(group_index_.data() + shape_.misalignment, groups.data(), groups.size() * 4);
 }
 
+bool PackedCase::can_start_at(std::uint64_t row) const {
+  return shape_.layout != "gptq_rows" || (row % shape_.group_size == 0 && shape_.index_bytes == 0);
+}
+
 kernels::PackedLinear PackedCase::linear() const { return view(0, shape_.out_features); }
 
 kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) const {
@@ -157,7 +182,14 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   std::uint64_t qweight = shape_.misalignment;
   std::uint64_t qzeros = shape_.misalignment;
   std::uint64_t scales = shape_.misalignment + row * element;
-  if (shape_.layout == "awq_gemm") {
+  if (shape_.layout == "gptq") {
+    qweight += row * 4;
+    qzeros += row * shape_.bits / 8;
+  } else if (shape_.layout == "gptq_rows") {
+    qweight += row * shape_.bits / 32 * qweight_pitch_;
+    qzeros += row / shape_.group_size * qzeros_pitch_;
+    scales = shape_.misalignment + row / shape_.group_size * scales_pitch_;
+  } else if (shape_.layout == "awq_gemm") {
     qweight += row / 2;
     qzeros += row / 2;
   } else if (shape_.layout == "awq_gemv") {
@@ -181,7 +213,13 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   linear.bits = static_cast<std::uint32_t>(shape_.bits);
   linear.zeros = shape_.int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
   linear.rows_per_slice = shape_.rows_per_slice;
-  if (shape_.shuffled) linear.group_index = {group_index_.data() + shape_.misalignment, 0};
+  if (shape_.shuffled) linear.group_index = {group_index_.data() + shape_.misalignment, 4};
+  if (!is_gptq(shape_)) return linear;
+  linear.groups = groups_of(shape_);
+  if (shape_.v1) linear.zero_addend = shape_.bits == 4 ? 0x11111111 : 0x01010101;
+  if (!index_.empty()) {
+    linear.group_index = {index_.data() + shape_.misalignment, shape_.index_bytes};
+  }
   return linear;
 }
 
@@ -198,6 +236,12 @@ oracle::Packed PackedCase::packed() const {
   packed.int8_zeros = shape_.int8_zeros;
   packed.rows_per_slice = shape_.rows_per_slice;
   if (shape_.shuffled) packed.group_index = {group_index_.data() + shape_.misalignment, 0};
+  packed.v1 = shape_.v1;
+  for (std::uint64_t i = shape_.misalignment; i < index_.size(); i += shape_.index_bytes) {
+    std::int64_t entry = 0;
+    std::memcpy(&entry, &index_[i], shape_.index_bytes);
+    packed.group_of.push_back(shape_.index_bytes == 4 ? static_cast<std::int32_t>(entry) : entry);
+  }
   return packed;
 }
 
@@ -207,6 +251,19 @@ std::vector<unsigned char> PackedCase::expected(const kernels::OutputFormat& for
   const bool via = format.rounding == kernels::Rounding::via_float16;
   const auto bytes = static_cast<std::uint64_t>(type.bytes);
   std::vector<unsigned char> out(p.in_features * p.out_features * bytes);
+  if (is_gptq(shape_)) {  // what an element is depends on its scale and q - z only
+    std::unordered_map<std::uint64_t, std::uint32_t> known;
+    for (std::uint64_t i = 0; i < p.in_features * p.out_features; ++i) {
+      const oracle::Element e =
+          oracle::element(shape_.layout.c_str(), p, i / p.in_features, i % p.in_features);
+      const std::uint64_t key =
+          std::uint64_t{e.scale} << 16 | static_cast<std::uint64_t>(e.code - e.zero + 256);
+      const auto [at, is_new] = known.try_emplace(key);
+      if (is_new) at->second = oracle::rounded(oracle::value(e, p.scale_type), type, via);
+      std::memcpy(&out[i * bytes], &at->second, bytes);
+    }
+    return out;
+  }
   constexpr std::uint64_t kUnknown = ~std::uint64_t{0};
   std::vector<std::uint64_t> known((p.in_features + p.group_size - 1) / p.group_size * 256);
   for (std::uint64_t n = 0; n < p.out_features; ++n) {
@@ -253,7 +310,8 @@ std::string PackedCase::check(const kernels::Table& table, const kernels::Output
 
   const kernels::Layout* layout = kernels::find_layout(table, shape_.layout.c_str());
   if (layout == nullptr) return std::string(table.name) + " lacks " + shape_.layout;
-  const kernels::PackedLinear part = view(first_row, shape_.out_features - first_row);
+  const kernels::PackedLinear part =
+      first_row == 0 ? linear() : view(first_row, shape_.out_features - first_row);
   layout->dequantize(part, begin, end, out, format);
 
   std::ostringstream message;

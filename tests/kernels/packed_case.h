@@ -21,12 +21,16 @@ struct Shape {
   bool has_zeros = true;
   std::uint64_t misalignment = 0;  // bytes
   std::uint64_t extra_pitch = 0;   // bytes between lines, as a view of a wider tensor has
-  // Of ct_pack.
+  // Of ct_pack, gptq and gptq_rows.
   std::uint64_t bits = 4;
+  // Of ct_pack.
   bool int8_zeros = false;
   std::uint64_t rows_per_slice = 0;
   bool shuffled = false;      // columns name their groups
   bool single_scale = false;  // one for the whole weight
+  // Of gptq and gptq_rows.
+  bool v1 = false;
+  std::uint64_t index_bytes = 0;  // of an entry of a random g_idx; 0: none
 };
 
 class PackedCase {
@@ -35,6 +39,8 @@ class PackedCase {
 
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] kernels::PackedLinear linear() const;
+  // Whether a view can start there: rows of inputs need the start of a group, or an index.
+  [[nodiscard]] bool can_start_at(std::uint64_t row) const;
   // A part of it that starts at out feature `row`, a multiple of the row block (of 8 for
   // gemv_fast); not of ct_pack.
   [[nodiscard]] kernels::PackedLinear view(std::uint64_t row, std::uint64_t rows) const;
@@ -56,7 +62,7 @@ class PackedCase {
   Shape shape_;
   kernels::FloatType scale_type_;
   std::uint32_t seed_;
-  std::vector<unsigned char> qweight_, qzeros_, scales_, group_index_;
+  std::vector<unsigned char> qweight_, qzeros_, scales_, group_index_, index_;
   std::uint64_t qweight_pitch_ = 0, qzeros_pitch_ = 0, scales_pitch_ = 0;
 };
 

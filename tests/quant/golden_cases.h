@@ -30,6 +30,7 @@ struct GoldenCase {
   [[nodiscard]] std::string kernel_name() const {
     if (layout == "llm-awq-v2") return "awq_gemv_fast";
     if (layout == "ct-pack") return "ct_pack";
+    if (layout.starts_with("gptq-")) return "gptq";
     return "awq_" + layout.substr(layout.find('-') + 1);
   }
   void write_to(const ModelDirectory& directory) const {
@@ -76,7 +77,7 @@ inline std::vector<GoldenCase> golden_cases() {
                      .side_file = config.find("quant_method") == nullptr,
                      .bits = static_cast<std::uint32_t>(number("bits"))});
   }
-  REQUIRE(cases.size() == 32);
+  REQUIRE(cases.size() == 40);
   return cases;
 }
 

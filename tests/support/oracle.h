@@ -1,11 +1,13 @@
 // What every element of a packed weight is, worked out one at a time from the formulas of
-// specs/awq.md and specs/compressed_tensors.md in exact integer arithmetic. Slow and plain on
-// purpose, and shares nothing with lib/: a mistake would have to be made twice to go unnoticed.
+// specs/awq.md, specs/compressed_tensors.md and specs/gptq.md in exact integer arithmetic. Slow and
+// plain on purpose, and shares nothing with lib/: a mistake would have to be made twice to go
+// unnoticed.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 namespace thaw::oracle {
 
@@ -136,11 +138,14 @@ struct Packed {
   Tensor qweight, qzeros, scales;
   std::uint64_t in_features, out_features, group_size;
   Type scale_type;
+  std::uint64_t bits = 4;
   // Of ct_pack.
   Tensor group_index;
-  std::uint64_t bits = 4;
   std::uint64_t rows_per_slice = 0;
   bool int8_zeros = false;
+  // Of gptq and gptq_rows.
+  bool v1 = false;                     // zeros are stored less one
+  std::vector<std::int64_t> group_of;  // by input, negative ones from the end; empty: in order
 };
 
 // An element: code, scale, and the zero as an integer or, in gemv_fast, as a number.
@@ -254,11 +259,43 @@ inline Element ct_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   return e;
 }
 
+// Zeros of v1 are stored with 0x11111111 (0x01010101) taken from the word, so z - 1 borrows.
+inline int gptq_zero(const Packed& p, std::uint64_t group, std::uint64_t output) {
+  const std::uint64_t per_word = 32 / p.bits;
+  const std::uint64_t base = std::uint64_t{1} << p.bits;
+  if (p.qzeros.data == nullptr) return static_cast<int>(base / 2);
+  std::uint64_t word = p.qzeros.at(group, output / per_word, 4);
+  if (p.v1) word = (word + (p.bits == 4 ? 0x11111111u : 0x01010101u)) % 0x100000000u;
+  for (std::uint64_t i = 0; i < output % per_word; ++i) word /= base;
+  return static_cast<int>(word % base);
+}
+
+inline Element gptq_element(const Packed& p, std::uint64_t output, std::uint64_t input,
+                            std::uint64_t inputs) {
+  const std::uint64_t groups = (inputs + p.group_size - 1) / p.group_size;
+  std::uint64_t group = input / p.group_size;
+  if (!p.group_of.empty()) {
+    const std::int64_t index = p.group_of[input];
+    group =
+        static_cast<std::uint64_t>(index < 0 ? index + static_cast<std::int64_t>(groups) : index);
+  }
+  Element e;
+  const std::uint64_t per_word = 32 / p.bits;
+  std::uint64_t word = p.qweight.at(input / per_word, output, 4);
+  for (std::uint64_t i = 0; i < input % per_word; ++i) word /= std::uint64_t{1} << p.bits;
+  e.code = static_cast<int>(word % (std::uint64_t{1} << p.bits));
+  e.zero = gptq_zero(p, group, output);
+  e.scale = p.scales.at(group, output, p.scale_type.bytes);
+  return e;
+}
+
 inline Element element(const char* layout, const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (std::strcmp(layout, "awq_gemm") == 0) return gemm_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv") == 0) return gemv_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv_fast") == 0) return gemv_fast_element(p, n, k);
   if (std::strcmp(layout, "ct_pack") == 0) return ct_element(p, n, k);
+  if (std::strcmp(layout, "gptq") == 0) return gptq_element(p, n, k, p.in_features);
+  if (std::strcmp(layout, "gptq_rows") == 0) return gptq_element(p, k, n, p.out_features);
   return marlin_element(p, n, k);
 }
 

@@ -72,6 +72,36 @@ inline void add_compressed(std::vector<TensorSpec>& tensors, const std::string& 
       random_bytes(slices * zero_rows * (in / group) * 4, seed + 2));
 }
 
+// The tensors of a GPTQ v1 linear of 4 bits; with an act-order index, or none.
+inline void add_gptq(std::vector<TensorSpec>& tensors, const std::string& module, std::uint64_t in,
+                     std::uint64_t out, std::uint64_t group, bool act_order, std::uint32_t seed) {
+  const std::uint64_t groups = (in + group - 1) / group;
+  const std::uint64_t lines = (in + 7) / 8;
+  const std::uint64_t words = (out + 7) / 8;
+  tensors.push_back(
+      {module + ".qweight", Dtype::i32, {lines, out}, random_bytes(lines * out * 4, seed)});
+  tensors.push_back({module + ".qzeros",
+                     Dtype::i32,
+                     {groups, words},
+                     random_bytes(groups * words * 4, seed + 1)});
+  tensors.push_back(
+      {module + ".scales", Dtype::f16, {groups, out}, random_scales(groups * out, seed + 2)});
+  if (!act_order) return;
+  std::vector<std::int32_t> index(in);
+  for (std::uint64_t k = 0; k < in; ++k) {
+    index[k] = static_cast<std::int32_t>(k * 7 % groups) -
+               (k % 3 == 0 ? static_cast<std::int32_t>(groups) : 0);
+  }
+  tensors.push_back({module + ".g_idx",
+                     Dtype::i32,
+                     {in},
+                     std::string(reinterpret_cast<const char*>(index.data()), in * 4)});
+}
+
+constexpr const char* kGptqConfig =
+    R"({"model_type": "toy", "torch_dtype": "float16", "quantization_config": )"
+    R"({"quant_method": "gptq", "bits": 4, "group_size": 32}})";
+
 constexpr const char* kGemmConfig =
     R"({"model_type": "toy", "torch_dtype": "float16", "quantization_config": )"
     R"({"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemm"}})";

@@ -1,0 +1,44 @@
+#include "quant/zero_fields.h"
+
+#include "base/bytes.h"
+#include "quant/content.h"
+
+namespace thaw {
+
+namespace {
+
+// The lowest bit of every field whose bits are all set, for `fields` fields of a word.
+std::uint32_t highest_fields(std::uint32_t word, std::uint32_t bits) {
+  const std::uint32_t pairs = word & word >> 1;
+  const std::uint32_t fours = pairs & pairs >> 2;
+  return bits == 4 ? fours & 0x11111111u : fours & fours >> 4 & 0x01010101u;
+}
+
+}  // namespace
+
+Result<ZeroFields> read_zero_fields(const Checkpoint& checkpoint, const Tensor& qzeros,
+                                    std::uint32_t bits, std::uint64_t outputs) {
+  ZeroFields found;
+  const std::uint64_t words = qzeros.shape[1];
+  const std::uint32_t half = bits == 4 ? 0x88888888u : 0x80808080u;
+  const auto used = static_cast<std::uint32_t>(outputs * bits % 32);  // bits of the last word
+  const std::uint32_t last_mask = used == 0 ? ~0u : (1u << used) - 1;
+  const auto scan = [&](std::span<const std::byte> bytes) {
+    std::uint32_t differences = 0;
+    std::uint32_t highest = 0;
+    for (std::uint64_t row = 0; row < qzeros.shape[0]; ++row) {
+      const std::byte* at = bytes.data() + row * words * 4;
+      for (std::uint64_t i = 0; i < words; ++i) {
+        const std::uint32_t mask = i + 1 == words ? last_mask : ~0u;
+        const std::uint32_t word = load_little_endian<std::uint32_t>(at + i * 4) & mask;
+        differences |= word ^ (half & mask);
+        highest |= highest_fields(word, bits);
+      }
+    }
+    found = {.all_half = differences == 0, .any_highest = highest != 0};
+  };
+  THAW_RETURN_IF_ERROR(with_content(checkpoint, qzeros, scan));
+  return found;
+}
+
+}  // namespace thaw
