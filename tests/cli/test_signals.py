@@ -17,11 +17,12 @@ class Signals(Case):
                                      layers, "--vocabulary", "1024")
         self.out = self.work / "out"
 
-    def start(self, **more):
+    def start(self, interrupt=signal.SIG_DFL):
+        """Starts a conversion; what it does on SIGINT is set, as a background job ignores it."""
         process = subprocess.Popen(
             [support.THAW, "convert", self.input, self.out, "--isa", "scalar", "--threads", "1"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            **more)
+            preexec_fn=lambda: signal.signal(signal.SIGINT, interrupt))
         deadline = time.monotonic() + 60
         while not (self.work / "out.partial").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -53,7 +54,7 @@ class Signals(Case):
         self.assertFalse(self.out.exists())
 
     def test_a_signal_that_was_ignored_stays_ignored(self):
-        process = self.start(preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        process = self.start(interrupt=signal.SIG_IGN)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=300)
         self.assertEqual(process.returncode, 0)
