@@ -3,7 +3,7 @@
 # the same weather:
 #   bench/end_to_end/run.sh --thaw BIN --model MODEL [--rounds N] [--folder DIR] [-- OPTIONS]
 # OPTIONS go to thaw convert, for instance --output-io buffered. The input is cold: the page cache is
-# emptied before every run (needs root). Prints a markdown table: GB are 10^9 bytes of output.
+# emptied before every run (needs root, and GNU time). Prints a markdown table: GB are 10^9 bytes of output.
 set -euo pipefail
 
 usage() {

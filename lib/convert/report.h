@@ -44,7 +44,7 @@ struct PlanSummary {
 struct ConvertReport {
   PlanSummary plan;
   double seconds = 0;
-  std::uint64_t bytes_read = 0;  // from the shards; more than bytes_in where slabs read twice
+  std::uint64_t bytes_read = 0;  // of all input files; more where slabs read twice
   std::uint64_t bytes_written = 0;
   std::uint64_t overflows = 0;    // elements, only with allow_overflow
   std::uint64_t peak_memory = 0;  // the process's peak resident set, 0 where unknown
