@@ -15,7 +15,7 @@ constexpr std::uint64_t kMiB = 1u << 20;
 
 // specs/memory.md clause 2: the program, its libraries, stacks, and the allocator's slack.
 constexpr std::uint64_t kBase = 14 * kMiB;
-constexpr std::uint64_t kPerInputTensor = 320;  // names, shapes, index
+constexpr std::uint64_t kPerInputTensor = 520;  // names, shapes, index
 constexpr std::uint64_t kPerOutputTensor = 320;
 constexpr std::uint64_t kPerWorker = 300 * 1024;  // stack, scratch and tables
 constexpr std::uint64_t kIdle = 16 * kMiB;
