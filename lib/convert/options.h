@@ -33,7 +33,17 @@ struct ConvertOptions {
   bool copy_unknown = false;  // copy packed tensors that thaw does not read, instead of refusing
   std::string model_specs;    // the directory of the model specs; needed for activation scales
 
-  bool force = false;  // replace an existing checkpoint at `out`
+  // The overlay: the blocks of `model` in the float checkpoint `base`. specs/overlay.md.
+  std::string base;          // as `model`; empty: none
+  std::string spec;          // a spec's name or the path of a file; empty: by the base's model_type
+  bool in_place = false;     // replaces `base` itself; `out` is empty
+  bool keep_backup = false;  // in_place: the old directory stays, as `base`.backup
+  bool match_check = true;   // refuses a base and a model that do not belong together
+
+  bool force = false;      // replace an existing checkpoint at `out`
+  bool restart = false;    // start over where an earlier run left another plan's files
+  bool checksums = false;  // write SHA256SUMS into the output
+  bool verify = false;     // read the output back and compare it with what was planned
 };
 
 }  // namespace thaw

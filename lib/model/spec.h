@@ -20,13 +20,28 @@ struct ActivationScales {
   std::string divides;  // "mlp.c_proj", one of ModelSpec::linears
 };
 
+// AWQ divides what `module` gives by a scale per channel, and multiplies the input columns of
+// `linears` by it. Names within a block.
+struct Absorbs {
+  std::string module;                // "input_layernorm"
+  std::vector<std::string> linears;  // "self_attn.q_proj", those that read what it gives
+  double offset = 0;                 // 1 where the model computes with weight + 1 (Gemma's norms)
+};
+
+// A '#' in the name of a module stands for any number: "mlp.experts.#.up_proj".
 struct ModelSpec {
   std::string file;  // path, for messages
   std::string name;  // the file's name without .json
   std::vector<std::string> model_types;
-  std::vector<std::string> layers;   // spellings of the path: "model.layers"
-  std::vector<std::string> linears;  // of a block: "self_attn.q_proj"
+  std::vector<std::string> layers;       // spellings of the path: "model.layers"
+  std::vector<std::string> layer_count;  // keys of config.json, with dots: "num_hidden_layers"
+  std::vector<std::string> linears;      // of a block: "self_attn.q_proj"
+  std::vector<std::string> floats;       // modules of a block that are never packed: its norms
+  std::vector<std::string> optional;     // of linears and floats: those that a block may lack
+  std::vector<Absorbs> absorbs;
   std::vector<ActivationScales> activation_scales;
+  // Spellings of the parts beside the blocks, each list one part: {"visual", "model.visual"}.
+  std::vector<std::vector<std::string>> prefixes;
 };
 
 // A tensor of a block, found by its name: "model.layers.12.mlp.act.scales" is block
