@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <exception>
 #include <mutex>
 #include <new>
@@ -80,12 +81,7 @@ JobResult failed(Error error) {
 // Runs a job so that nothing it throws leaves the thread.
 JobResult run_guarded(const QueuedJob& queued, const QueueOptions& options, unsigned at_once,
                       QueueObserver& observer, StopFlag& stop, FileSystem& file_system) {
-  if (!queued.job.ok()) {
-    JobResult result = failed(queued.job.error());
-    observer.on_begin(queued);
-    observer.on_end(queued, result, {});
-    return result;
-  }
+  if (!queued.job.ok()) return refuse_job(queued, observer, file_system);
   try {
     const ConvertOptions share = with_share(queued.job.value(), options, at_once);
     return run_job(queued, share, observer, stop, file_system);
@@ -136,8 +132,8 @@ std::vector<JobResult> run_queue(std::span<const QueuedJob> jobs, const QueueOpt
   std::vector<JobResult> results(jobs.size());
   Serialized serialized(observer);
   std::atomic<bool> halted{false};
-  const unsigned at_once =
-      std::clamp<unsigned>(options.at_once, 1, std::max<std::size_t>(1, jobs.size()));
+  const unsigned at_once = static_cast<unsigned>(
+      std::clamp<std::size_t>(options.at_once, 1, std::max<std::size_t>(1, jobs.size())));
   run_tasks(
       jobs.size(), at_once,
       [&](std::size_t i) {

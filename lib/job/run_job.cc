@@ -222,6 +222,23 @@ std::vector<std::pair<std::string, std::string>> JobRun::variables(int exit_code
 
 }  // namespace
 
+JobResult refuse_job(const QueuedJob& queued, QueueObserver& observer, FileSystem& file_system) {
+  observer.on_begin(queued);
+  JobResult result;
+  result.outcome = JobOutcome::failed;
+  result.error = queued.job.error();
+  Result<JobState> loaded = load_job_state(file_system, queued.state_file);
+  JobState state = loaded.ok() ? std::move(loaded).value() : JobState();
+  state.name = queued.name;
+  state.began = state.ended = time_text();
+  state.exit_code = static_cast<int>(result.error->code);
+  state.error = result.error->messages.front();
+  const Status saved = save_job_state(file_system, queued.state_file, state);
+  if (!saved.ok()) observer.on_warning(queued, saved.error());
+  observer.on_end(queued, result, state);
+  return result;
+}
+
 JobResult run_job(const QueuedJob& queued, const ConvertOptions& options, QueueObserver& observer,
                   StopFlag& stop, FileSystem& file_system) {
   return JobRun(queued, options, observer, stop, file_system).run();

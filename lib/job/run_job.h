@@ -12,4 +12,8 @@ namespace thaw {
 [[nodiscard]] JobResult run_job(const QueuedJob& queued, const ConvertOptions& options,
                                 QueueObserver& observer, StopFlag& stop, FileSystem& file_system);
 
+// The same for a place of the queue whose file gives no job.
+[[nodiscard]] JobResult refuse_job(const QueuedJob& queued, QueueObserver& observer,
+                                   FileSystem& file_system);
+
 }  // namespace thaw
