@@ -99,28 +99,33 @@ class Reader {
 
 }  // namespace
 
-Result<JobState> load_job_state(FileSystem& file_system, const std::string& path) {
-  JobState state;
-  if (!exists(path)) return state;
-  THAW_ASSIGN_OR_RETURN(const std::string text, read_file(file_system, path, kMostBytes));
+Result<JobState> parse_job_state(const std::string& path, std::string_view text) {
   THAW_ASSIGN_OR_RETURN(const json::Node root, json::parse(path, text, {.lines = true}));
   const json::Node* version = root.find("version");
   if (version == nullptr || version->as_integer() != kVersion) {
     return fail(ErrorCode::input, {path, {}}, "is no job state of this version of thaw");
   }
+  JobState state;
   Reader reader(root);
   visit_members(state, reader);
-  if (!reader.whole()) {
-    return fail(ErrorCode::input, {path, {}},
-                "is a damaged job state: a member is missing or wrong");
-  }
-  return state;
+  if (reader.whole()) return state;
+  return fail(ErrorCode::input, {path, {}}, "is a damaged job state: a member is missing or wrong");
+}
+
+std::string job_state_text(const JobState& state) {
+  Writer writer;
+  visit_members(state, writer);
+  return std::move(writer).take();
+}
+
+Result<JobState> load_job_state(FileSystem& file_system, const std::string& path) {
+  if (!exists(path)) return JobState();
+  THAW_ASSIGN_OR_RETURN(const std::string text, read_file(file_system, path, kMostBytes));
+  return parse_job_state(path, text);
 }
 
 Status save_job_state(FileSystem& file_system, const std::string& path, const JobState& state) {
-  Writer writer;
-  visit_members(state, writer);
-  const std::string text = std::move(writer).take();
+  const std::string text = job_state_text(state);
   const std::string partial = path + ".partial";
   THAW_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(file_system, partial, text.size(),
                                                             {.direct = false, .window = 0}));

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 #include "io/file_system.h"
@@ -29,8 +30,11 @@ struct JobState {
   std::uint64_t tensors = 0;
 };
 
-// A file that is missing is an empty state. Errors: ErrorCode::input, it is damaged or of another
-// version; ErrorCode::io.
+// `path` is for messages. Errors: ErrorCode::input, the text is damaged or of another version.
+[[nodiscard]] Result<JobState> parse_job_state(const std::string& path, std::string_view text);
+[[nodiscard]] std::string job_state_text(const JobState& state);
+
+// A file that is missing is an empty state. Errors: as above, and ErrorCode::io.
 [[nodiscard]] Result<JobState> load_job_state(FileSystem& file_system, const std::string& path);
 // Replaces the file in one step, durably.
 [[nodiscard]] Status save_job_state(FileSystem& file_system, const std::string& path,
