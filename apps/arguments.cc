@@ -1,10 +1,8 @@
 #include "arguments.h"
 
-#include <boost/program_options.hpp>
-#include <sstream>
-
 #include "argument_values.h"
 #include "base/text.h"
+#include "option_table.h"
 
 namespace thaw::app {
 
@@ -15,14 +13,6 @@ namespace po = boost::program_options;
 struct ConvertWords {
   std::string dtype, rounding, max_shard_size, threads, memory, isa, output_io, report, progress;
 };
-
-po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {
-  return po::value(&to)->value_name(shown)->default_value(otherwise);
-}
-
-po::typed_value<std::string>* text(std::string& to, const char* shown) {
-  return po::value(&to)->value_name(shown)->default_value("", "");
-}
 
 // The one table of `thaw convert`: what is parsed and what --help shows.
 po::options_description convert_table(ConvertWords& words, ConvertArguments& to) {
@@ -48,6 +38,8 @@ po::options_description convert_table(ConvertWords& words, ConvertArguments& to)
       "print the plan, write nothing; OUT may be left out");
   add("json", po::bool_switch(&to.json), "with --dry-run: the plan as JSON");
   add("force", po::bool_switch(&to.options.force), "replace a checkpoint that stands at OUT");
+  add("verify", po::bool_switch(&to.options.verify),
+      "read the output back and compare it before it appears at OUT");
   add("report", text(words.report, "FILE"), "write what was done as JSON (-: standard output)");
   add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
   add("quiet,q", po::bool_switch(&to.quiet), "print errors only");
@@ -63,35 +55,6 @@ po::options_description inspect_table(InspectArguments& to) {
   return table;
 }
 
-// Parses `words` by `table` and returns the words that are no options.
-Result<std::vector<std::string>> parse(const std::vector<std::string>& words,
-                                       const po::options_description& table,
-                                       const std::string& command) {
-  po::options_description all;
-  std::vector<std::string> rest;
-  all.add(table).add_options()("rest", po::value(&rest));
-  po::positional_options_description positions;
-  positions.add("rest", -1);
-  constexpr int kStyle = po::command_line_style::default_style &
-                         ~static_cast<int>(po::command_line_style::allow_guessing);
-  try {
-    po::variables_map map;
-    po::store(po::command_line_parser(words).options(all).positional(positions).style(kStyle).run(),
-              map);
-    po::notify(map);
-  } catch (const po::error& error) {
-    return usage_error(printable(error.what()), command);
-  }
-  return rest;
-}
-
-template <typename Table>
-std::string help_text(const char* head, const Table& table) {
-  std::ostringstream out;
-  out << head << '\n' << table;
-  return out.str();
-}
-
 }  // namespace
 
 Status usage_error(const std::string& what, const std::string& command) {
@@ -103,7 +66,7 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   ConvertArguments arguments;
   ConvertWords given;
   THAW_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                        parse(words, convert_table(given, arguments), command));
+                        parse_words(words, convert_table(given, arguments), command));
   if (arguments.help) return arguments;
   if (names.empty()) return usage_error("MODEL is missing", command);
   if (names.size() == 1 && !arguments.dry_run) return usage_error("OUT is missing", command);
@@ -140,7 +103,7 @@ Result<InspectArguments> parse_inspect(const std::vector<std::string>& words) {
   const std::string command = "thaw inspect";
   InspectArguments arguments;
   THAW_ASSIGN_OR_RETURN(const std::vector<std::string> names,
-                        parse(words, inspect_table(arguments), command));
+                        parse_words(words, inspect_table(arguments), command));
   if (arguments.help) return arguments;
   if (names.empty()) return usage_error("MODEL is missing", command);
   if (names.size() > 1) {
@@ -155,6 +118,7 @@ std::string program_help() {
   return "thaw turns AWQ and compressed-tensors checkpoints into float safetensors.\n\n"
          "  thaw convert MODEL OUT [options]   write the float checkpoint to the directory OUT\n"
          "  thaw inspect MODEL [--json]        what MODEL is, and what convert would write\n"
+         "  thaw verify OUT --against MODEL    whether OUT is what convert would write\n"
          "  thaw COMMAND --help                all options of a command\n"
          "  thaw --version                     the version and the instruction sets found\n\n"
          "MODEL is a directory, a .safetensors file, or org/name[@revision] in the local\n"
