@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "convert/option_table.h"
 #include "kernels/kernels.h"
 
 namespace thaw::app {
@@ -36,6 +37,10 @@ Result<unsigned> count_value(const char* option, const std::string& word) {
 Result<unsigned> threads_value(const std::string& word) {
   if (word.empty()) return 0u;
   return count_value("--threads", word);
+}
+
+Status apply_option(ConvertOptions& options, const char* name, const std::string& word) {
+  return word.empty() ? Status() : find_option(name)->apply(options, word);
 }
 
 Result<ProgressMode> progress_value(const std::string& word) {

@@ -17,6 +17,10 @@ namespace thaw::app {
 // or this processor does not know is an error.
 [[nodiscard]] Result<std::string> isa_of_environment();
 
+// The conversion's option of that name; an empty word sets nothing.
+[[nodiscard]] Status apply_option(ConvertOptions& options, const char* name,
+                                  const std::string& word);
+
 // "avx512, avx2, ssse3, scalar": what this processor can run, the best first.
 [[nodiscard]] std::string available_isas();
 

@@ -27,17 +27,15 @@ po::options_description convert_table(ConvertWords& words, ConvertArguments& to)
   for (std::size_t i = 0; i < option_table().size(); ++i) {
     const OptionEntry& entry = option_table()[i];
     const auto* const value =
-        entry.value.empty()
-            ? static_cast<po::value_semantic*>(po::bool_switch(&words.switched[i]))
-            : text_value(words.given[i], entry.value.data(), entry.otherwise.data());
+        entry.value.empty() ? static_cast<po::value_semantic*>(po::bool_switch(&words.switched[i]))
+                            : text(words.given[i], entry.value.data(), entry.otherwise.data());
     add(entry.name.data(), value, entry.help.data());
   }
   add("dry-run", po::bool_switch(&to.dry_run),
       "print the plan, write nothing; OUT may be left out");
   add("json", po::bool_switch(&to.json), "with --dry-run: the plan as JSON");
-  add("report", text_value(words.report, "FILE"),
-      "write what was done as JSON (-: standard output)");
-  add("progress", text_value(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
+  add("report", text(words.report, "FILE"), "write what was done as JSON (-: standard output)");
+  add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
   add("quiet,q", po::bool_switch(&to.quiet), "print errors only");
   add("help,h", po::bool_switch(&to.help), "print this");
   return table;
@@ -115,6 +113,7 @@ std::string program_help() {
   return "thaw turns AWQ and compressed-tensors checkpoints into float safetensors.\n\n"
          "  thaw convert MODEL OUT [options]   write the float checkpoint to the directory OUT\n"
          "  thaw inspect MODEL [--json]        what MODEL is, and what convert would write\n"
+         "  thaw verify OUT --against MODEL    whether OUT is what convert would write\n"
          "  thaw run JOB.json... | DIR         conversions that are written down, as a queue\n"
          "  thaw COMMAND --help                all options of a command\n"
          "  thaw --version                     the version and the instruction sets found\n\n"

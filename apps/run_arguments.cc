@@ -18,13 +18,13 @@ struct RunWords {
 po::options_description run_table(RunWords& words, RunArguments& to) {
   po::options_description table("Options", 100, 60);
   auto add = table.add_options();
-  add("jobs", text_value(words.jobs, "N", "1"), "run up to N jobs at once");
-  add("memory", text_value(words.memory, "SIZE", "256MB"), "memory of all of them together");
-  add("threads", text_value(words.threads, "N"), "at most N workers together (one a processor)");
-  add("state", text_value(to.state_directory, "DIR"),
+  add("jobs", text(words.jobs, "N", "1"), "run up to N jobs at once");
+  add("memory", text(words.memory, "SIZE", "256MB"), "memory of all of them together");
+  add("threads", text(words.threads, "N"), "at most N workers together (one a processor)");
+  add("state", text(to.state_directory, "DIR"),
       "keep the jobs' states in DIR, not beside the job files");
-  add("log", text_value(to.log, "FILE"), "append one line of JSON for each event");
-  add("metrics", text_value(to.metrics, "FILE"), "write the results for Prometheus");
+  add("log", text(to.log, "FILE"), "append one line of JSON for each event");
+  add("metrics", text(to.metrics, "FILE"), "write the results for Prometheus");
   add("dry-run", po::bool_switch(&to.dry_run), "say what would be done, do nothing");
   add("status", po::bool_switch(&to.status), "say how each job's last run ended, do nothing");
   add("json", po::bool_switch(&to.json), "with --dry-run or --status: as JSON");

@@ -54,6 +54,13 @@ void add_figures(JsonOut& out, const ConvertReport& report) {
   out.member("overflows", report.overflows);
   out.member("peak_memory", report.peak_memory);
   out.member("direct_io", report.direct_io);
+  if (report.verified.done) {
+    out.begin_object("verified");
+    out.member("bytes", report.verified.bytes);
+    out.member("recovered", report.verified.recovered);
+    out.member("ambiguous", report.verified.ambiguous);
+    out.end_object();
+  }
 }
 
 void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {

@@ -152,6 +152,11 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
   text += fact_line("read", bytes_text(report.bytes_read));
   text += fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate +
                                  (report.direct_io ? " (direct)" : " (buffered)"));
+  if (report.verified.done) {
+    text += fact_line("verified", bytes_text(report.verified.bytes) + " are as they should be, " +
+                                      std::to_string(report.verified.recovered) +
+                                      " codes were recovered");
+  }
   if (report.peak_memory > 0) {
     text += fact_line("peak memory", bytes_text(report.peak_memory) + ", " +
                                          counted(plan.workers, "worker") + ", " + plan.isa);

@@ -35,8 +35,7 @@ std::string help_text(const char* head, const po::options_description& table) {
   return out.str();
 }
 
-po::typed_value<std::string>* text_value(std::string& to, const char* shown,
-                                         const char* otherwise) {
+po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {
   po::typed_value<std::string>* value = po::value(&to)->value_name(shown);
   return *otherwise == '\0' ? value->default_value("", "") : value->default_value(otherwise);
 }

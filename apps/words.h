@@ -18,9 +18,10 @@ namespace thaw::app {
 [[nodiscard]] std::string help_text(const char* head,
                                     const boost::program_options::options_description& table);
 
-// An option with a value that is text; `otherwise` is what stands when it is not given.
-[[nodiscard]] boost::program_options::typed_value<std::string>* text_value(
-    std::string& to, const char* shown, const char* otherwise = "");
+// An option with a value; `shown` names it in the help, `otherwise` stands where it is not given.
+[[nodiscard]] boost::program_options::typed_value<std::string>* text(std::string& to,
+                                                                     const char* shown,
+                                                                     const char* otherwise = "");
 
 // An error of the command line: one line, and where to read more.
 [[nodiscard]] Status usage_error(const std::string& what, const std::string& command);

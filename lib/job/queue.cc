@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 #include "convert/output_check.h"
-#include "execute/tasks.h"
+#include "execute/parallel.h"
 #include "io/directory.h"
 #include "io/process.h"
 #include "job/run_job.h"
@@ -134,15 +134,15 @@ std::vector<JobResult> run_queue(std::span<const QueuedJob> jobs, const QueueOpt
   std::atomic<bool> halted{false};
   const unsigned at_once = static_cast<unsigned>(
       std::clamp<std::size_t>(options.at_once, 1, std::max<std::size_t>(1, jobs.size())));
-  run_tasks(
-      jobs.size(), at_once,
-      [&](std::size_t i) {
-        if (halted || stop.requested()) return;
-        results[i] = run_guarded(jobs[i], options, at_once, serialized, stop, file_system);
-        const bool passed_over = !jobs[i].job.ok() || jobs[i].job.value().keep_going;
-        if (results[i].outcome == JobOutcome::failed && !passed_over) halted = true;
-      },
-      [&] { serialized.on_tick(); });
+  Parallel parallel(at_once, stop, [&] { serialized.on_tick(); });
+  // A stop ends jobs that run, and is told by the flag; nothing else can fail here.
+  static_cast<void>(parallel.run(jobs.size(), [&](unsigned, std::uint64_t i) {
+    if (halted) return Status();
+    results[i] = run_guarded(jobs[i], options, at_once, serialized, stop, file_system);
+    const bool passed_over = !jobs[i].job.ok() || jobs[i].job.value().keep_going;
+    if (results[i].outcome == JobOutcome::failed && !passed_over) halted = true;
+    return Status();
+  }));
   return results;
 }
 
