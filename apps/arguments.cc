@@ -24,6 +24,13 @@ po::typed_value<std::string>* text(std::string& to, const char* shown) {
   return po::value(&to)->value_name(shown)->default_value("", "");
 }
 
+// An option that is empty when it is given is a mistake, such as a variable that was not set.
+po::typed_value<std::string>* name(std::string& to, const char* shown, const char* option) {
+  return po::value(&to)->value_name(shown)->notifier([option](const std::string& given) {
+    if (given.empty()) throw po::error(std::string("the argument for ") + option + " is empty");
+  });
+}
+
 // The one table of `thaw convert`: what is parsed and what --help shows.
 po::options_description convert_table(ConvertWords& words, ConvertArguments& to) {
   po::options_description table("Options", 100, 60);
@@ -36,8 +43,19 @@ po::options_description convert_table(ConvertWords& words, ConvertArguments& to)
       "let values beyond float16 become infinite");
   add("copy-unknown", po::bool_switch(&to.options.copy_unknown),
       "copy packed tensors that thaw does not read, such as fp8, as they are");
-  add("max-shard-size", text(words.max_shard_size, "SIZE", "5GB"),
-      "largest output shard; one larger tensor gets a shard of its own");
+  add("max-shard-size", text(words.max_shard_size, "SIZE"),
+      "largest output shard (5GB; with --base its shards); one larger tensor gets a shard of its "
+      "own");
+  add("base", name(to.options.base, "FLOAT", "--base"),
+      "overlay: put MODEL's blocks into the float model that it was made from");
+  add("spec", name(to.options.spec, "NAME", "--spec"),
+      "with --base: a model spec or a file with one (by the base's model_type)");
+  add("in-place", po::bool_switch(&to.options.in_place),
+      "with --base: replace FLOAT itself; no OUT");
+  add("keep-backup", po::bool_switch(&to.options.keep_backup),
+      "with --in-place: keep the old directory as FLOAT.backup");
+  add("no-match-check", po::bool_switch(&to.no_match_check),
+      "with --base: do not check that FLOAT and MODEL belong together");
   add("threads", text(words.threads, "N"), "at most N worker threads (one a processor)");
   add("memory", text(words.memory, "SIZE", "256MB"), "memory of the whole process");
   add("isa", text(words.isa, "NAME"),
@@ -106,7 +124,9 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
                         parse(words, convert_table(given, arguments), command));
   if (arguments.help) return arguments;
   if (names.empty()) return usage_error("MODEL is missing", command);
-  if (names.size() == 1 && !arguments.dry_run) return usage_error("OUT is missing", command);
+  if (names.size() == 1 && !arguments.dry_run && !arguments.options.in_place) {
+    return usage_error("OUT is missing", command);
+  }
   if (names.size() > 2) {
     return usage_error("one word too many: " + printable(names[2]), command);
   }
@@ -123,11 +143,14 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
     return usage_error("--report needs a conversion: use --dry-run --json", command);
   }
   arguments.report = given.report;
+  options.match_check = !arguments.no_match_check;
 
   THAW_ASSIGN_OR_RETURN(options.dtype, dtype_value(given.dtype));
   THAW_ASSIGN_OR_RETURN(options.rounding, rounding_value(given.rounding));
-  THAW_ASSIGN_OR_RETURN(options.max_shard_size,
-                        size_value("--max-shard-size", given.max_shard_size));
+  if (!given.max_shard_size.empty()) {
+    THAW_ASSIGN_OR_RETURN(options.max_shard_size,
+                          size_value("--max-shard-size", given.max_shard_size));
+  }
   THAW_ASSIGN_OR_RETURN(options.memory, size_value("--memory", given.memory));
   THAW_ASSIGN_OR_RETURN(options.threads, threads_value(given.threads));
   THAW_ASSIGN_OR_RETURN(options.isa, isa_value(given.isa));
@@ -168,7 +191,11 @@ std::string convert_help() {
       "thaw convert MODEL OUT [options]\n\n"
       "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
       "appears when it is whole. MODEL is a directory, a .safetensors file, or\n"
-      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n",
+      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n\n"
+      "thaw convert MODEL OUT --base FLOAT [options]\n"
+      "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
+      "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: its\n"
+      "names, types, shards, config and all other files stay. The second form replaces FLOAT.\n",
       convert_table(words, arguments));
 }
 

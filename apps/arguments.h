@@ -18,6 +18,7 @@ struct ConvertArguments {
   bool json = false;
   bool quiet = false;
   bool help = false;
+  bool no_match_check = false;
   ProgressMode progress = ProgressMode::automatic;
   std::string report;  // empty: none
 };
