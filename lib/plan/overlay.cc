@@ -40,6 +40,9 @@ std::string name_in(const Blocks& blocks, const Member& member) {
   return name;
 }
 
+// With the blocks that predict further tokens.
+std::uint64_t total(const Blocks& blocks) { return blocks.count + blocks.extra; }
+
 // Names within blocks that stand for many tensors: "3 tensors (a, b)".
 class MemberCount {
  public:
@@ -81,7 +84,8 @@ class Matcher {
   }
 
   Result<Overlay> run() {
-    if (request_.base_blocks.count != request_.twin_blocks.count) {
+    if (request_.base_blocks.count != request_.twin_blocks.count &&
+        total(request_.base_blocks) != total(request_.twin_blocks)) {
       return fail(ErrorCode::input, Place{twin_.path(), {}},
                   "the number of layers at " + printable(request_.twin_blocks.path),
                   std::to_string(request_.twin_blocks.count),
@@ -125,7 +129,7 @@ class Matcher {
       source.tensor = other;
       take(*other);
       check_float(tensor, *other);
-    } else if (!module.empty()) {
+    } else if (!may_be_one_sided(module) && member.number < total(request_.twin_blocks)) {
       errors_.add(fail(ErrorCode::input, Place{twin_.path(), name},
                        "is not in the AWQ model, neither packed nor as floats, but in the base: " +
                            std::string(dtype_name(tensor.dtype)) + " " + shape_text(tensor.shape)));
@@ -135,6 +139,15 @@ class Matcher {
       return;
     }
     ++overlay_.replaced;
+  }
+
+  // Buffers that some versions write and others do not, such as rotary_emb.inv_freq: what no rule
+  // names, and what the spec says that a block may lack and is no linear.
+  bool may_be_one_sided(std::string_view module) const {
+    const auto has = [&](const std::vector<std::string>& names) {
+      return std::find(names.begin(), names.end(), module) != names.end();
+    };
+    return module.empty() || (has(request_.spec->optional) && !has(request_.spec->linears));
   }
 
   const QuantizedLinear* find_linear(std::string_view tensor) const {
@@ -224,7 +237,7 @@ class Matcher {
     if (tensor_taken_[index] != 0 || request_.linears->consumed[index] == 1) return;
     if (member.name.empty()) {
       ++overlay_.ignored;
-    } else if (module.empty()) {
+    } else if (may_be_one_sided(module) || member.number >= total(request_.base_blocks)) {
       only_twin_.add(member.name);
     } else if (is_bias_of_linear(tensor)) {
       overlay_.biases_left_out.push_back(&tensor);
