@@ -1,6 +1,6 @@
 #include "arguments.h"
 
-#include <deque>
+#include <optional>
 
 #include "argument_values.h"
 #include "base/text.h"
@@ -14,22 +14,31 @@ namespace {
 namespace po = boost::program_options;
 
 // The one table of `thaw convert`: what is parsed and what --help shows. The options of the
-// conversion come from the library; `given` has a word for each of them, "" where none was given.
+// conversion come from the library; `given` has the word of each.
 struct ConvertWords {
-  std::vector<std::string> given = std::vector<std::string>(option_table().size());
-  std::deque<bool> switched = std::deque<bool>(option_table().size());
+  std::vector<std::optional<std::string>> given =
+      std::vector<std::optional<std::string>>(option_table().size());
   std::string report, progress;
 };
+
+// Keeps the word in `to`, which must outlive the parsing.
+po::value_semantic* option_value(const OptionEntry& entry, std::optional<std::string>& to) {
+  if (entry.value.empty()) {
+    return po::bool_switch()->notifier([&to](bool given) {
+      if (given) to = "true";
+    });
+  }
+  po::typed_value<std::string>* value = po::value<std::string>()->value_name(entry.value.data());
+  if (!entry.otherwise.empty()) value->default_value(entry.otherwise.data());
+  return value->notifier([&to](const std::string& word) { to = word; });
+}
 
 po::options_description convert_table(ConvertWords& words, ConvertArguments& to) {
   po::options_description table("Options", 100, 60);
   auto add = table.add_options();
   for (std::size_t i = 0; i < option_table().size(); ++i) {
-    const OptionEntry& entry = option_table()[i];
-    const auto* const value =
-        entry.value.empty() ? static_cast<po::value_semantic*>(po::bool_switch(&words.switched[i]))
-                            : text(words.given[i], entry.value.data(), entry.otherwise.data());
-    add(entry.name.data(), value, entry.help.data());
+    add(option_table()[i].name.data(), option_value(option_table()[i], words.given[i]),
+        option_table()[i].help.data());
   }
   add("dry-run", po::bool_switch(&to.dry_run),
       "print the plan, write nothing; OUT may be left out");
@@ -44,8 +53,7 @@ po::options_description convert_table(ConvertWords& words, ConvertArguments& to)
 // Sets what was given, in the order of the table.
 Status apply_options(const ConvertWords& words, ConvertOptions& options) {
   for (std::size_t i = 0; i < option_table().size(); ++i) {
-    const std::string word = words.switched[i] ? "true" : words.given[i];
-    if (!word.empty()) THAW_RETURN_IF_ERROR(option_table()[i].apply(options, word));
+    if (words.given[i]) THAW_RETURN_IF_ERROR(option_table()[i].apply(options, *words.given[i]));
   }
   return {};
 }
@@ -67,12 +75,18 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   THAW_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                         parse_words(words, convert_table(given, arguments), command));
   if (arguments.help) return arguments;
+  ConvertOptions& options = arguments.options;
+  THAW_RETURN_IF_ERROR(apply_options(given, options));
+  if (options.isa.empty()) {
+    THAW_ASSIGN_OR_RETURN(options.isa, isa_of_environment());
+  }
   if (names.empty()) return usage_error("MODEL is missing", command);
-  if (names.size() == 1 && !arguments.dry_run) return usage_error("OUT is missing", command);
+  if (names.size() == 1 && !arguments.dry_run && !options.in_place) {
+    return usage_error("OUT is missing", command);
+  }
   if (names.size() > 2) {
     return usage_error("one word too many: " + printable(names[2]), command);
   }
-  ConvertOptions& options = arguments.options;
   options.model = names[0];
   if (names.size() == 2) options.out = names[1];
   if (options.model.empty()) return usage_error("MODEL is empty", command);
@@ -86,10 +100,6 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   }
   arguments.report = given.report;
 
-  THAW_RETURN_IF_ERROR(apply_options(given, options));
-  if (options.isa.empty()) {
-    THAW_ASSIGN_OR_RETURN(options.isa, isa_of_environment());
-  }
   THAW_ASSIGN_OR_RETURN(arguments.progress, progress_value(given.progress));
   return arguments;
 }
@@ -128,7 +138,11 @@ std::string convert_help() {
       "thaw convert MODEL OUT [options]\n\n"
       "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
       "appears when it is whole. MODEL is a directory, a .safetensors file, or\n"
-      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n",
+      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n\n"
+      "thaw convert MODEL OUT --base FLOAT [options]\n"
+      "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
+      "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: its\n"
+      "names, types, shards, config and all other files stay. The second form replaces FLOAT.\n",
       convert_table(words, arguments));
 }
 

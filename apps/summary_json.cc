@@ -20,6 +20,27 @@ void add_shards(JsonOut& out, const std::vector<ShardSummary>& shards) {
   out.end_array();
 }
 
+void add_overlay(JsonOut& out, const OverlaySummary& overlay) {
+  out.begin_object("overlay");
+  out.member("base", overlay.base);
+  out.member("spec", overlay.spec);
+  out.member("base_layers", overlay.base_layers);
+  out.member("model_layers", overlay.twin_layers);
+  out.member("layers", overlay.layers);
+  out.member("replaced", overlay.replaced);
+  out.member("kept", overlay.kept);
+  out.member("ignored", overlay.ignored);
+  if (!overlay.backup.empty()) out.member("backup", overlay.backup);
+  if (overlay.match) {
+    out.begin_object("match");
+    out.member("samples", overlay.match->samples);
+    out.member("lowest_cosine", overlay.match->lowest_cosine);
+    out.member("lowest", overlay.match->lowest);
+    out.end_object();
+  }
+  out.end_object();
+}
+
 void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("model", plan.model);
   out.member("out", plan.out);
@@ -36,6 +57,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("side_files", plan.side_files);
   out.member("not_carried", plan.not_carried);
   out.member("warnings", plan.warnings);
+  if (plan.overlay) add_overlay(out, *plan.overlay);
   out.member("fingerprint", plan.fingerprint);
   out.begin_object("memory");
   out.member("isa", plan.isa);

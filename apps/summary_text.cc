@@ -124,6 +124,30 @@ std::string folded_text(const PlanSummary& plan) {
   return fact_line("folded", "activation scales into " + counted(plan.folded, "linear"));
 }
 
+// What the overlay puts where; nothing without a base.
+std::string overlay_text(const PlanSummary& plan) {
+  if (!plan.overlay) return {};
+  const OverlaySummary& overlay = *plan.overlay;
+  std::string text = fact_line("base", printable(overlay.base) + " (spec " + overlay.spec + ")");
+  std::string where = overlay.twin_layers;
+  if (overlay.twin_layers != overlay.base_layers) where += " into " + overlay.base_layers;
+  text += fact_line("overlay", counted(overlay.layers, "layer") + " of " + where + ": " +
+                                   counted(overlay.replaced, "tensor") + " replaced, " +
+                                   std::to_string(overlay.kept) + " kept");
+  std::string match = "not checked";
+  if (overlay.match) {
+    std::array<char, 32> cosine{};
+    std::snprintf(cosine.data(), cosine.size(), "%.4f", overlay.match->lowest_cosine);
+    match = counted(overlay.match->samples, "linear") + " compared";
+    if (overlay.match->samples > 0) {
+      match += ", lowest cosine " + std::string(cosine.data()) + " (" + overlay.match->lowest + ")";
+    }
+  }
+  text += fact_line("match", match);
+  if (!overlay.backup.empty()) text += fact_line("backup", printable(overlay.backup));
+  return text;
+}
+
 }  // namespace
 
 std::string plan_text(const PlanSummary& plan) {
@@ -135,6 +159,7 @@ std::string plan_text(const PlanSummary& plan) {
   text += fact_line("tensors", std::to_string(plan.tensors) + ": " + std::to_string(dequantized) +
                                    " dequantized, " + std::to_string(plan.tensors_cast) +
                                    " cast, " + std::to_string(plan.tensors_copied) + " copied");
+  text += overlay_text(plan);
   text += folded_text(plan);
   text +=
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
@@ -159,6 +184,7 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
                                                 counted(plan.tensors, "tensor") + " to " +
                                                 std::string(torch_dtype_name(plan.dtype)) + " in " +
                                                 counted(plan.shards.size(), "shard"));
+  text += overlay_text(plan);
   text += folded_text(plan);
   text += fact_line("read", bytes_text(report.bytes_read));
   text += fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate +

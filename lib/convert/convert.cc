@@ -80,7 +80,9 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
       const std::unique_ptr<DirectorySink> sink,
       DirectorySink::open(file_system, plan,
                           {.out = prepared->out,
-                           .replace = options.force,
+                           .replace = options.force || options.in_place,
+                           .backup = prepared->backup,
+                           .keep_backup = options.keep_backup,
                            .file = {.direct = options.output_mode == OutputMode::automatic,
                                     .window = prepared->memory.write_window}}));
   // Before finish the destination does not exist; after it, it is whole.

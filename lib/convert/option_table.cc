@@ -83,9 +83,10 @@ Status set_switch(ConvertOptions& options, const std::string& word) {
   return {};
 }
 
-template <std::string ConvertOptions::*member>
-Status set_text(ConvertOptions& options, const std::string& word) {
-  options.*member = word;
+// An empty name is a mistake, such as a variable that was not set.
+Status set_name(std::string_view option, const std::string& word, std::string& to) {
+  if (word.empty()) return bad(option, word, "a name or a path");
+  to = word;
   return {};
 }
 
@@ -99,10 +100,31 @@ constexpr std::array kTable = {
     OptionEntry{"copy-unknown", "", "",
                 "copy packed tensors that thaw does not read, such as fp8, as they are",
                 set_switch<&ConvertOptions::copy_unknown>},
-    OptionEntry{"max-shard-size", "SIZE", "5GB",
-                "largest output shard; one larger tensor gets a shard of its own",
+    OptionEntry{"max-shard-size", "SIZE", "",
+                "largest output shard (5GB; with --base its shards); one larger tensor gets a "
+                "shard of its own",
                 [](ConvertOptions& options, const std::string& word) {
-                  return set_size("max-shard-size", word, options.max_shard_size);
+                  return set_size("max-shard-size", word, options.max_shard_size.emplace());
+                }},
+    OptionEntry{"base", "FLOAT", "",
+                "overlay: put MODEL's blocks into the float model that it was made from",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_name("base", word, options.base);
+                }},
+    OptionEntry{"spec", "NAME", "",
+                "with --base: a model spec or a file with one (by the base's model_type)",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_name("spec", word, options.spec);
+                }},
+    OptionEntry{"in-place", "", "", "with --base: replace FLOAT itself; no OUT",
+                set_switch<&ConvertOptions::in_place>},
+    OptionEntry{"keep-backup", "", "", "with --in-place: keep the old directory as FLOAT.backup",
+                set_switch<&ConvertOptions::keep_backup>},
+    OptionEntry{"no-match-check", "", "",
+                "with --base: do not check that FLOAT and MODEL belong together",
+                [](ConvertOptions& options, const std::string& word) {
+                  options.match_check = word != "true";
+                  return Status();
                 }},
     OptionEntry{"threads", "N", "", "at most N worker threads (one a processor)", set_threads},
     OptionEntry{"memory", "SIZE", "256MB", "memory of the whole process",
@@ -113,27 +135,14 @@ constexpr std::array kTable = {
                 set_isa},
     OptionEntry{"output-io", "HOW", "auto",
                 "auto: past the page cache where the disk can; or buffered", set_output_mode},
+    OptionEntry{"force", "", "", "replace a checkpoint that stands at OUT",
+                set_switch<&ConvertOptions::force>},
     OptionEntry{"restart", "", "", "start over what an earlier run left unfinished",
                 set_switch<&ConvertOptions::restart>},
     OptionEntry{"checksums", "", "", "write SHA256SUMS into OUT",
                 set_switch<&ConvertOptions::checksums>},
-    OptionEntry{"verify", "", "", "read OUT back and compare it before it appears",
+    OptionEntry{"verify", "", "", "read the output back and compare it before it appears at OUT",
                 set_switch<&ConvertOptions::verify>},
-    OptionEntry{"base", "MODEL", "", "the float original: put MODEL's blocks into it",
-                set_text<&ConvertOptions::base>},
-    OptionEntry{"spec", "NAME", "", "with --base: the model spec, by name or path",
-                set_text<&ConvertOptions::spec>},
-    OptionEntry{"in-place", "", "", "with --base: replace the base itself",
-                set_switch<&ConvertOptions::in_place>},
-    OptionEntry{"keep-backup", "", "", "with --in-place: keep the old directory",
-                set_switch<&ConvertOptions::keep_backup>},
-    OptionEntry{"no-match-check", "", "", "with --base: do not ask whether the two belong together",
-                [](ConvertOptions& options, const std::string& word) {
-                  options.match_check = word != "true";
-                  return Status();
-                }},
-    OptionEntry{"force", "", "", "replace a checkpoint that stands at OUT",
-                set_switch<&ConvertOptions::force>},
 };
 
 }  // namespace

@@ -46,7 +46,7 @@ Needs needs_of(const Plan& plan) {
   std::uint64_t input_tensors = 0;
   std::uint64_t literal_bytes = 0;
   for (const std::string& literal : plan.literals) literal_bytes += literal.size();
-  input_tensors = plan.tensors + 2 * plan.linears.size();
+  input_tensors = plan.tensors + 2 * plan.linears.size() + plan.base_tensors;
   needs.fixed =
       kBase + input_tensors * kPerInputTensor + plan.tensors * kPerOutputTensor + literal_bytes;
   needs.best_tile = kBufferGrain;

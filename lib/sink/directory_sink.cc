@@ -61,6 +61,7 @@ class Directory final : public DirectorySink {
   Status open_file(std::size_t file);
   Status close_file(std::size_t file);
   Status sync_directories();
+  Status put_away_old();
 
   FileSystem& file_system_;
   const Plan& plan_;
@@ -72,6 +73,11 @@ class Directory final : public DirectorySink {
 };
 
 Status Directory::start() {
+  if (!settings_.backup.empty() && exists(settings_.backup)) {
+    return fail(ErrorCode::usage, {.file = settings_.backup, .tensor = {}},
+                "exists already, and the old checkpoint would be renamed to it",
+                "Move it away or remove it.");
+  }
   THAW_RETURN_IF_ERROR(make_directories(file_system_, parent_of(settings_.out)));
   THAW_RETURN_IF_ERROR(make_directories(file_system_, partial_));
   THAW_ASSIGN_OR_RETURN(lock_, PathLock::take(file_system_, partial_));
@@ -177,11 +183,18 @@ Status Directory::finish() {
     THAW_RETURN_IF_ERROR(exchange_paths(file_system_, partial_, settings_.out));
     THAW_RETURN_IF_ERROR(sync_directory(file_system_, parent));
     // The old checkpoint carries the temporary name now.
-    THAW_RETURN_IF_ERROR(remove_tree(file_system_, partial_));
+    THAW_RETURN_IF_ERROR(put_away_old());
   } else {
     THAW_RETURN_IF_ERROR(rename_path(file_system_, partial_, settings_.out));
   }
   return sync_directory(file_system_, parent);
+}
+
+Status Directory::put_away_old() {
+  if (settings_.backup.empty()) return remove_tree(file_system_, partial_);
+  THAW_RETURN_IF_ERROR(rename_path(file_system_, partial_, settings_.backup));
+  THAW_RETURN_IF_ERROR(sync_directory(file_system_, parent_of(settings_.backup)));
+  return settings_.keep_backup ? Status() : remove_tree(file_system_, settings_.backup);
 }
 
 void Directory::abandon(Keep keep) {

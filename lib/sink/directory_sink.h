@@ -13,7 +13,7 @@
 namespace thaw {
 
 struct DirectorySettings {
-  std::string out;       // resolved; its parent exists or can be made
+  std::string out = {};  // resolved; its parent exists or can be made
   bool replace = false;  // an existing `out` is exchanged and removed at the end
   // Not empty: what stood at `out` is renamed to this right after the exchange, and then removed
   // unless keep_backup.
