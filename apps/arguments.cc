@@ -48,6 +48,9 @@ po::options_description convert_table(ConvertWords& words, ConvertArguments& to)
       "print the plan, write nothing; OUT may be left out");
   add("json", po::bool_switch(&to.json), "with --dry-run: the plan as JSON");
   add("force", po::bool_switch(&to.options.force), "replace a checkpoint that stands at OUT");
+  add("restart", po::bool_switch(&to.options.restart),
+      "start over, whatever an interrupted run has left for OUT");
+  add("checksums", po::bool_switch(&to.options.checksums), "write SHA256SUMS into OUT");
   add("report", text(words.report, "FILE"), "write what was done as JSON (-: standard output)");
   add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
   add("quiet,q", po::bool_switch(&to.quiet), "print errors only");

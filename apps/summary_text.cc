@@ -152,6 +152,11 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
   text += fact_line("read", bytes_text(report.bytes_read));
   text += fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate +
                                  (report.direct_io ? " (direct)" : " (buffered)"));
+  if (report.files_kept > 0) {
+    text += fact_line("kept", bytes_text(report.bytes_kept) + " in " +
+                                  counted(report.files_kept, "file") +
+                                  " that an earlier run had finished");
+  }
   if (report.peak_memory > 0) {
     text += fact_line("peak memory", bytes_text(report.peak_memory) + ", " +
                                          counted(plan.workers, "worker") + ", " + plan.isa);
