@@ -73,6 +73,8 @@ void add_figures(JsonOut& out, const ConvertReport& report) {
   out.member("seconds", report.seconds);
   out.member("bytes_read", report.bytes_read);
   out.member("bytes_written", report.bytes_written);
+  out.member("files_kept", report.files_kept);
+  out.member("bytes_kept", report.bytes_kept);
   out.member("overflows", report.overflows);
   out.member("peak_memory", report.peak_memory);
   out.member("direct_io", report.direct_io);

@@ -194,6 +194,11 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
                                       std::to_string(report.verified.recovered) +
                                       " codes were recovered");
   }
+  if (report.files_kept > 0) {
+    text += fact_line("kept", bytes_text(report.bytes_kept) + " in " +
+                                  counted(report.files_kept, "file") +
+                                  " that an earlier run had finished");
+  }
   if (report.peak_memory > 0) {
     text += fact_line("peak memory", bytes_text(report.peak_memory) + ", " +
                                          counted(plan.workers, "worker") + ", " + plan.isa);

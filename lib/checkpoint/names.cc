@@ -14,8 +14,9 @@ constexpr std::array<std::string_view, 11> kWeightEndings = {
     ".msgpack",     ".onnx", ".ckpt", ".onnx_data", ".ot"};
 constexpr std::array<std::string_view, 3> kQuantizationNames = {
     "quant_config.json", "quantize_config.json", "quantization_config.json"};
-constexpr std::array<std::string_view, 3> kOtherLeftBehind = {"quant_log.csv", "recipe.yaml",
-                                                              "thaw-state.json"};
+// Checksums of the input's files say nothing of the output's.
+constexpr std::array<std::string_view, 4> kOtherLeftBehind = {"quant_log.csv", "recipe.yaml",
+                                                              "thaw-state.json", "SHA256SUMS"};
 
 bool ends_with(std::string_view text, std::string_view ending) {
   return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;

@@ -137,7 +137,7 @@ constexpr std::array kTable = {
                 "auto: past the page cache where the disk can; or buffered", set_output_mode},
     OptionEntry{"force", "", "", "replace a checkpoint that stands at OUT",
                 set_switch<&ConvertOptions::force>},
-    OptionEntry{"restart", "", "", "start over what an earlier run left unfinished",
+    OptionEntry{"restart", "", "", "start over, whatever an interrupted run has left for OUT",
                 set_switch<&ConvertOptions::restart>},
     OptionEntry{"checksums", "", "", "write SHA256SUMS into OUT",
                 set_switch<&ConvertOptions::checksums>},

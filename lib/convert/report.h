@@ -77,7 +77,9 @@ struct ConvertReport {
   double seconds = 0;
   std::uint64_t bytes_read = 0;  // of all input files; more where slabs read twice
   std::uint64_t bytes_written = 0;
-  std::uint64_t overflows = 0;    // elements, only with allow_overflow
+  std::uint64_t files_kept = 0;   // of an earlier run that was interrupted
+  std::uint64_t bytes_kept = 0;   // of these; bytes_written does not count them
+  std::uint64_t overflows = 0;    // elements of this run, only with allow_overflow
   std::uint64_t peak_memory = 0;  // the process's peak resident set, 0 where unknown
   bool direct_io = false;         // some output was written with O_DIRECT
   VerifySummary verified;

@@ -35,6 +35,21 @@ bool exists(const std::string& path) {
   return fs::exists(fs::symlink_status(path, error));
 }
 
+bool is_link(const std::string& path) {
+  std::error_code error;
+  return fs::is_symlink(fs::symlink_status(path, error));
+}
+
+Result<DirectoryIdentity> identify_directory(FileSystem& file_system, const std::string& path) {
+  const int fd = file_system.open(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
+  if (fd < 0) return system_error(path, "open", errno);
+  struct stat info {};
+  const int number = file_system.fstat(fd, &info) == 0 ? 0 : errno;
+  file_system.close(fd);
+  if (number != 0) return system_error(path, "examine", number);
+  return DirectoryIdentity{.device = info.st_dev, .inode = info.st_ino};
+}
+
 bool is_mount_point(const std::string& path) {
   struct stat here {};
   struct stat above {};

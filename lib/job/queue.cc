@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "convert/output_check.h"
+#include "convert/standing.h"
 #include "execute/parallel.h"
 #include "io/directory.h"
 #include "io/process.h"
@@ -149,7 +149,7 @@ std::vector<JobResult> run_queue(std::span<const QueuedJob> jobs, const QueueOpt
 Result<JobOutcome> plan_job(const QueuedJob& queued, FileSystem& file_system) {
   if (!queued.job.ok()) return Status(queued.job.error());
   const ConvertOptions& options = queued.job.value().options;
-  THAW_ASSIGN_OR_RETURN(const OutputCheck check, check_output(options, file_system));
+  THAW_ASSIGN_OR_RETURN(const Standing check, look_at_output(options, file_system));
   const Result<JobState> state = load_job_state(file_system, queued.state_file);
   const bool known =
       state.ok() && check.whole && state.value().fingerprint == check.fingerprint &&

@@ -4,7 +4,7 @@
 #include <thread>
 #include <utility>
 
-#include "convert/output_check.h"
+#include "convert/standing.h"
 #include "io/child.h"
 #include "io/directory.h"
 
@@ -90,7 +90,7 @@ JobResult JobRun::run() {
 
 Status JobRun::work() {
   const bool ours = state_.output == place();
-  const Result<OutputCheck> check = check_output(options_, file_system_);
+  const Result<Standing> check = look_at_output(options_, file_system_);
   if (check.ok() && check.value().whole && ours &&
       state_.fingerprint == check.value().fingerprint) {
     result_.outcome = state_.hook_pending ? JobOutcome::hook_only : JobOutcome::up_to_date;
@@ -132,7 +132,7 @@ Status JobRun::convert_once() {
   state_.hook_pending = !job_.on_success.empty();
   if (options_.in_place) {
     // The next plan reads the base that this one made.
-    THAW_ASSIGN_OR_RETURN(const OutputCheck next, check_output(options_, file_system_));
+    THAW_ASSIGN_OR_RETURN(const Standing next, look_at_output(options_, file_system_));
     state_.fingerprint = next.fingerprint;
   }
   return {};

@@ -9,13 +9,13 @@
 
 namespace thaw {
 
-struct OutputCheck {
+struct Standing {
   std::string fingerprint;  // of the plan that the options make now
   bool whole = false;       // every file of that plan stands at `out` with its size
 };
 
 // Plans the conversion as if options.force were set. Errors: as convert(), before it writes.
-[[nodiscard]] Result<OutputCheck> check_output(const ConvertOptions& options,
-                                               FileSystem& file_system);
+[[nodiscard]] Result<Standing> look_at_output(const ConvertOptions& options,
+                                              FileSystem& file_system);
 
 }  // namespace thaw

@@ -1,4 +1,4 @@
-#include "convert/output_check.h"
+#include "convert/standing.h"
 
 #include <map>
 #include <memory>
@@ -39,11 +39,11 @@ class Sizes {
 
 }  // namespace
 
-Result<OutputCheck> check_output(const ConvertOptions& options, FileSystem& file_system) {
+Result<Standing> look_at_output(const ConvertOptions& options, FileSystem& file_system) {
   ConvertOptions forced = options;
   forced.force = true;
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(forced, file_system));
-  OutputCheck check{.fingerprint = prepared->plan.fingerprint, .whole = true};
+  Standing check{.fingerprint = prepared->plan.fingerprint, .whole = true};
   Sizes sizes(prepared->out);
   for (const PlannedFile& file : prepared->plan.files) {
     check.whole = check.whole && sizes.has(file.name, file.size);
