@@ -124,6 +124,7 @@ std::string program_help() {
          "  thaw convert MODEL OUT [options]   write the float checkpoint to the directory OUT\n"
          "  thaw inspect MODEL [--json]        what MODEL is, and what convert would write\n"
          "  thaw verify OUT --against MODEL    whether OUT is what convert would write\n"
+         "  thaw specs [NAME]                  the model specs that are known, or one of them\n"
          "  thaw run JOB.json... | DIR         conversions that are written down, as a queue\n"
          "  thaw COMMAND --help                all options of a command\n"
          "  thaw --version                     the version and the instruction sets found\n\n"

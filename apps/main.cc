@@ -37,6 +37,7 @@ int run(const std::vector<std::string>& words) {
   if (command == "convert") return run_convert(rest);
   if (command == "inspect") return run_inspect(rest);
   if (command == "run") return run_run(rest);
+  if (command == "specs") return run_specs(rest);
   if (command == "verify") return run_verify(rest);
   if (command == "--help" || command == "-h" || command == "help") return print(program_help());
   if (command == "--version") {
