@@ -18,7 +18,6 @@ struct ConvertArguments {
   bool json = false;
   bool quiet = false;
   bool help = false;
-  bool no_match_check = false;
   ProgressMode progress = ProgressMode::automatic;
   std::string report;  // empty: none
 };
@@ -37,8 +36,5 @@ struct InspectArguments {
 [[nodiscard]] std::string program_help();
 [[nodiscard]] std::string convert_help();
 [[nodiscard]] std::string inspect_help();
-
-// An error of the command line: one line, and where to read more.
-[[nodiscard]] Status usage_error(const std::string& what, const std::string& command);
 
 }  // namespace thaw::app
