@@ -17,7 +17,8 @@ Status bad(std::string_view option, const std::string& word, std::string_view ex
   return fail(ErrorCode::usage, {}, std::string("--").append(option), printable(word), expected);
 }
 
-Status set_size(std::string_view option, const std::string& word, std::uint64_t& to) {
+template <typename Size>
+Status set_size(std::string_view option, const std::string& word, Size& to) {
   const std::optional<std::uint64_t> bytes = parse_bytes(word);
   if (!bytes || *bytes == 0) return bad(option, word, "a size such as 512MB, 5GB or 2GiB");
   to = *bytes;
