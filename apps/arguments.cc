@@ -119,6 +119,7 @@ std::string program_help() {
          "  thaw convert MODEL OUT [options]   write the float checkpoint to the directory OUT\n"
          "  thaw inspect MODEL [--json]        what MODEL is, and what convert would write\n"
          "  thaw verify OUT --against MODEL    whether OUT is what convert would write\n"
+         "  thaw compare A B                   how far two checkpoints are apart, and why\n"
          "  thaw COMMAND --help                all options of a command\n"
          "  thaw --version                     the version and the instruction sets found\n\n"
          "MODEL is a directory, a .safetensors file, or org/name[@revision] in the local\n"

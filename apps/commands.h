@@ -9,5 +9,6 @@ namespace thaw::app {
 [[nodiscard]] int run_convert(const std::vector<std::string>& words);
 [[nodiscard]] int run_inspect(const std::vector<std::string>& words);
 [[nodiscard]] int run_verify(const std::vector<std::string>& words);
+[[nodiscard]] int run_compare(const std::vector<std::string>& words);
 
 }  // namespace thaw::app
