@@ -14,7 +14,7 @@ constexpr double kFits = 0.06;     // of the squares may be left: what rounding 
 constexpr double kExplains = 0.7;  // of what was left without factors may be left with them
 constexpr double kVaries = 0.02;   // a spread of factors below this is one factor
 constexpr double kExplainsByNorm = 0.9;  // the same for factors that were not fitted but given
-constexpr double kNearlyAsGood = 1.5;    // given factors, beside fitted ones
+constexpr double kNearlyAsGood = 3;      // given factors, beside fitted ones
 
 struct Spread {
   double mean = 0;

@@ -37,7 +37,9 @@ constexpr std::array<FaultWords, kFaultCount> kWords = {{
      "norms not taken along: a factor a channel stands in only one of a linear and the norm in "
      "front of it"},
     {"scaled_by_channel",
-     "scaled by a factor a channel, as AWQ does, which no norm of the two explains"},
+     "scaled by a factor a channel, as AWQ does: what stands in front must carry the inverse, and "
+     "no "
+     "norm does"},
     {"scaled", "scaled by one factor"},
     {"unrelated", "unrelated: a cosine near 0, as of two other models"},
 }};
