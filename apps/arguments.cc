@@ -126,6 +126,7 @@ std::string program_help() {
          "  thaw verify OUT --against MODEL    whether OUT is what convert would write\n"
          "  thaw specs [NAME]                  the model specs that are known, or one of them\n"
          "  thaw run JOB.json... | DIR         conversions that are written down, as a queue\n"
+         "  thaw compare A B                   how far two checkpoints are apart, and why\n"
          "  thaw COMMAND --help                all options of a command\n"
          "  thaw --version                     the version and the instruction sets found\n\n"
          "MODEL is a directory, a .safetensors file, or org/name[@revision] in the local\n"

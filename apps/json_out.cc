@@ -1,6 +1,7 @@
 #include "json_out.h"
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <utility>
 
@@ -104,6 +105,15 @@ void JsonOut::member(std::string_view key, double value) {
   out_ += text.data();
 }
 
+void JsonOut::figure(std::string_view key, double value) {
+  append_key(key);
+  std::array<char, 64> text{};
+  const auto [end, problem] = std::to_chars(text.data(), text.data() + text.size(), value);
+  const bool finite = value - value == 0 && problem == std::errc();
+  out_ += finite ? std::string_view(text.data(), static_cast<std::size_t>(end - text.data()))
+                 : std::string_view("null");
+}
+
 void JsonOut::member(std::string_view key, bool value) {
   append_key(key);
   out_ += value ? "true" : "false";
@@ -118,6 +128,11 @@ void JsonOut::member(std::string_view key, const std::vector<std::string>& value
 void JsonOut::item(std::string_view value) {
   separate();
   append_text(value);
+}
+
+void JsonOut::item(std::uint64_t value) {
+  separate();
+  out_ += std::to_string(value);
 }
 
 std::string JsonOut::take() && {

@@ -27,8 +27,11 @@ class JsonOut {
   void member(std::string_view key, std::uint64_t value);
   void member(std::string_view key, double value);  // three decimals
   void member(std::string_view key, bool value);
+  // Enough digits to tell any two; null where it is no number.
+  void figure(std::string_view key, double value);
   void member(std::string_view key, const std::vector<std::string>& values);
   void item(std::string_view value);
+  void item(std::uint64_t value);
 
   // The text with a newline at its end; the writer is spent.
   [[nodiscard]] std::string take() &&;

@@ -39,6 +39,7 @@ int run(const std::vector<std::string>& words) {
   if (command == "run") return run_run(rest);
   if (command == "specs") return run_specs(rest);
   if (command == "verify") return run_verify(rest);
+  if (command == "compare") return run_compare(rest);
   if (command == "--help" || command == "-h" || command == "help") return print(program_help());
   if (command == "--version") {
     return print("thaw " THAW_VERSION "\ninstruction sets: " + available_isas() + "\n");

@@ -13,7 +13,7 @@ namespace thaw {
 namespace {
 
 constexpr std::uint64_t kColumns = 1024;        // whose codes are read together
-constexpr std::uint64_t kUnitBytes = 1u << 20;  // of the weight, at least, but for its end
+constexpr std::uint64_t kUnitBytes = 4u << 20;  // of the weight, at least, but for its end
 
 struct Counts {
   std::uint64_t recovered = 0;

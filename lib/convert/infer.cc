@@ -17,6 +17,7 @@ namespace thaw {
 namespace {
 
 constexpr std::size_t kSampledLinears = 16;
+constexpr std::uint64_t kSampledRows = 8;  // one word of GEMM holds as many
 constexpr std::uint64_t kSampledColumns = 512;
 
 // The float type with the most bytes.
@@ -96,20 +97,24 @@ std::int64_t vote_for_exact(const Plan& plan, const Checkpoint& out) {
       const QuantizedLinear& linear = *plan.linears[segment.source];
       const CodeReader reader(plan.inputs, linear);
       const std::uint64_t columns = std::min(kSampledColumns, linear.in_features);
-      std::vector<std::uint8_t> codes(columns);
-      reader.read_codes(0, 1, 0, columns, codes.data());
+      const std::uint64_t rows = std::min(kSampledRows, linear.out_features);
+      std::vector<std::uint8_t> codes(rows * columns);
+      reader.read_codes(0, rows, 0, columns, codes.data());
       const std::byte* written = out.bytes(*tensor).data();
-      for (std::uint64_t k = 0; k < columns; ++k) {
-        const CodeStep step = reader.step(0, k);
+      for (std::uint64_t i = 0; i < rows * columns; ++i) {
+        const std::uint64_t n = i / columns;
+        const std::uint64_t k = i % columns;
+        const CodeStep step = reader.step(n, k);
         double divisor = 0;
         if (segment.divisor != 0) {
           const Tensor& scales = *plan.divisors[segment.divisor - 1].scales;
           divisor =
               float_at(plan.inputs[scales.shard]->bytes().data() + scales.begin, k, scales.dtype);
         }
-        const std::uint32_t once = value_bits(step, codes[k], divisor, {Dtype::bf16, false});
-        const std::uint32_t twice = value_bits(step, codes[k], divisor, {Dtype::bf16, true});
-        const std::uint32_t found = load_little_endian<std::uint16_t>(written + k * 2);
+        const std::uint32_t once = value_bits(step, codes[i], divisor, {Dtype::bf16, false});
+        const std::uint32_t twice = value_bits(step, codes[i], divisor, {Dtype::bf16, true});
+        const std::uint32_t found =
+            load_little_endian<std::uint16_t>(written + (n * linear.in_features + k) * 2);
         if (once != twice) votes += (found == once ? 1 : 0) - (found == twice ? 1 : 0);
       }
       if (++sampled == kSampledLinears) return votes;

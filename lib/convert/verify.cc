@@ -93,21 +93,31 @@ Status find_extra_files(const Plan& plan, const std::string& directory, VerifyRe
   return {};
 }
 
+// A run that leaves room for the output's pages and what the kernel reads ahead of them. Where the
+// budget is too small for that, the conversion's own plan: its write window is free.
+MemoryPlan memory_for_verifying(const Prepared& prepared) {
+  constexpr std::uint64_t kOutputPages = 48u << 20;
+  const MemoryPlan& memory = prepared.memory;
+  if (memory.peak <= kOutputPages) return memory;
+  const Result<MemoryPlan> smaller =
+      plan_memory(prepared.plan, {.budget = memory.peak - kOutputPages, .threads = memory.workers});
+  return smaller.ok() ? smaller.value() : memory;
+}
+
 Status check_inputs(const Plan& plan) {
   ErrorList errors;
   for (const MappedFile* input : plan.inputs) errors.add(input->check_unchanged());
   return errors.take();
 }
 
-Status add_certificate(const Prepared& prepared, const std::string& directory, Parallel& parallel,
-                       FileSystem& file_system, VerifyReport& report) {
+Status add_certificate(const Plan& plan, const MemoryPlan& memory, const std::string& directory,
+                       Parallel& parallel, FileSystem& file_system, VerifyReport& report) {
   const Result<Checkpoint> out = open_checkpoint(file_system, directory);
   if (!out.ok()) {
     report.no_certificate = out.error().messages.front();
     return {};
   }
-  THAW_ASSIGN_OR_RETURN(report.certificate,
-                        certify(prepared.plan, out.value(), prepared.memory, parallel));
+  THAW_ASSIGN_OR_RETURN(report.certificate, certify(plan, out.value(), memory, parallel));
   return {};
 }
 
@@ -116,6 +126,7 @@ Status add_certificate(const Prepared& prepared, const std::string& directory, P
 Result<VerifyReport> check_output(const Prepared& prepared, const OutputCheck& check,
                                   Observer& observer, StopFlag& stop, FileSystem& file_system) {
   const Plan& plan = prepared.plan;
+  const MemoryPlan memory = memory_for_verifying(prepared);
   Verifying verifying(observer);
   VerifyReport report;
   report.files = plan.files.size();
@@ -123,9 +134,9 @@ Result<VerifyReport> check_output(const Prepared& prepared, const OutputCheck& c
   {
     const std::unique_ptr<VerifySink> sink =
         VerifySink::open(file_system, plan, check.directory, begins_of(parts));
-    THAW_ASSIGN_OR_RETURN(const ExecuteReport run,
-                          execute(plan, prepared.memory, *prepared.table, *sink,
-                                  {.allow_overflow = true}, verifying, stop));
+    THAW_ASSIGN_OR_RETURN(
+        const ExecuteReport run,
+        execute(plan, memory, *prepared.table, *sink, {.allow_overflow = true}, verifying, stop));
     report.bytes = run.bytes_written;
     THAW_RETURN_IF_ERROR(sink->finish());
     for (std::size_t i = 0; i < plan.files.size(); ++i) {
@@ -135,14 +146,15 @@ Result<VerifyReport> check_output(const Prepared& prepared, const OutputCheck& c
   }
   THAW_RETURN_IF_ERROR(find_extra_files(plan, check.directory, report));
   if (check.certificate && !plan.linears.empty()) {
-    Parallel parallel(prepared.memory.workers, stop, [&] {
+    Parallel parallel(memory.workers, stop, [&] {
       verifying.on_progress({.stage = {},
                              .bytes_done = plan.bytes,
                              .bytes_total = plan.bytes,
                              .tensors_done = plan.tensors,
                              .tensors_total = plan.tensors});
     });
-    THAW_RETURN_IF_ERROR(add_certificate(prepared, check.directory, parallel, file_system, report));
+    THAW_RETURN_IF_ERROR(
+        add_certificate(plan, memory, check.directory, parallel, file_system, report));
   }
   THAW_RETURN_IF_ERROR(check_inputs(plan));
   return report;

@@ -19,6 +19,7 @@ std::unique_ptr<VerifySink> VerifySink::open(FileSystem& file_system, const Plan
                                              const std::string& directory, Parts parts) {
   std::unique_ptr<VerifySink> sink(new VerifySink(std::move(parts)));
   sink->results_.resize(plan.files.size());
+  sink->left_.resize(plan.files.size());
   for (std::size_t i = 0; i < plan.files.size(); ++i) {
     File& result = sink->results_[i];
     Result<MappedFile> opened = MappedFile::open(file_system, directory + "/" + plan.files[i].name,
@@ -53,15 +54,23 @@ Status VerifySink::write(std::uint32_t file, std::uint64_t offset,
     if (!equal) note(file, at, want, got);
     at += size;
   }
-  // Whole steps that end in this piece; a neighbour that is still being compared by another thread
-  // would be read once more, no worse.
-  const std::uint64_t from = round_down(begin, kStep);
-  const std::uint64_t to = end == mapped.size() ? round_up(end, kStep) : round_down(end, kStep);
-  if (to > from) {
-    const std::lock_guard lock(mutex_);
-    mapped.drop(from, to - from);
-  }
+  forget(file, begin, end);
   return {};
+}
+
+// Drops every step of which all bytes were compared, whoever did it: a step that two pieces share
+// would come back if the first of them dropped it, and stay if the last did not.
+void VerifySink::forget(std::uint32_t file, std::uint64_t begin, std::uint64_t end) {
+  const MappedFile& mapped = *mapped_[file];
+  const std::lock_guard lock(mutex_);
+  std::vector<std::uint32_t>& left = left_[file];
+  if (left.empty()) left.resize(divide_up(mapped.size(), kStep), kStep);
+  for (std::uint64_t step = begin / kStep; step * kStep < end; ++step) {
+    const std::uint64_t from = std::max(begin, step * kStep);
+    const std::uint64_t to = std::min(end, (step + 1) * kStep);
+    left[step] -= static_cast<std::uint32_t>(to - from);
+    if (left[step] == 0 || to == mapped.size()) mapped.drop(step * kStep, kStep);
+  }
 }
 
 void VerifySink::note(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> want,

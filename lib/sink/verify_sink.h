@@ -58,13 +58,15 @@ class VerifySink final : public Sink {
 
  private:
   explicit VerifySink(Parts parts) : parts_(std::move(parts)) {}
+  void forget(std::uint32_t file, std::uint64_t begin, std::uint64_t end);
   void note(std::uint32_t file, std::uint64_t offset, std::span<const std::byte> want,
             std::span<const std::byte> got);
 
   const Parts parts_;
   std::vector<std::optional<MappedFile>> mapped_;
   std::vector<File> results_;
-  std::mutex mutex_;  // of the results, and of dropping
+  std::vector<std::vector<std::uint32_t>> left_;  // bytes of each step that were not compared yet
+  std::mutex mutex_;                              // of the results, and of dropping
 };
 
 }  // namespace thaw

@@ -1,0 +1,69 @@
+// One pair of tensors: their figures, and what is likely to be wrong. Private to lib/convert.
+#pragma once
+
+#include <vector>
+
+#include "base/status.h"
+#include "convert/compare.h"
+#include "convert/compare_faults.h"
+#include "convert/compare_match.h"
+#include "convert/compare_side.h"
+#include "convert/difference.h"
+#include "execute/buffer_pool.h"
+#include "execute/parallel.h"
+#include "kernels/kernels.h"
+
+namespace thaw {
+
+// Elements that one part of the work takes: whole rows where a side is packed, a number that
+// depends on nothing but the two tensors, so that the sums do not either.
+[[nodiscard]] std::uint64_t elements_of_part(const CompareSide& side_a, const CompareSide& side_b,
+                                             const TensorPair& pair);
+// What dividing takes on a side; 0 where nothing is divided.
+[[nodiscard]] std::uint64_t scratch_of(const CompareSide& side, const OutputTensor& tensor);
+
+// What a thread works in. Buffers are reused from tensor to tensor.
+struct CompareBuffers {
+  AlignedMemory a;
+  AlignedMemory b;
+  AlignedMemory scratch;
+};
+
+class PairComparer {
+ public:
+  struct Tools {
+    const kernels::Table& table;
+    Parallel& parallel;
+    InputCache& cache_a;
+    InputCache& cache_b;
+    std::vector<CompareBuffers>& buffers;  // one for each thread
+    std::uint64_t resident = 0;            // packed bytes of a side that may be held
+  };
+  PairComparer(const CompareSide& a, const CompareSide& b, Tools tools)
+      : a_(a), b_(b), tools_(tools) {}
+
+  // Figures and histogram; adds the sums to `total`.
+  [[nodiscard]] Status measure(const TensorPair& pair, TensorComparison& result,
+                               DifferenceSums& total);
+  // The first rows of both as a sample for find_fault(); empty where they are no weights, are too
+  // wide, or hold what is not finite.
+  [[nodiscard]] Status sample(const TensorPair& pair, std::vector<float>& a, std::vector<float>& b);
+  // All elements of a small tensor as doubles; empty where it has more than `most`.
+  [[nodiscard]] static Status read_all(const CompareSide& side, const OutputTensor& tensor,
+                                       InputCache& cache, const kernels::Table& table,
+                                       std::uint64_t most, std::vector<double>& out);
+
+ private:
+  // Elements [from, from + count) of both, in one thread's buffers.
+  [[nodiscard]] Status difference_of(const HeldTensor& held_a, const HeldTensor& held_b,
+                                     const TensorPair& pair, std::uint64_t from,
+                                     std::uint64_t count, CompareBuffers& buffers,
+                                     DifferenceSums& sums, Histogram& histogram) const;
+  [[nodiscard]] Status measure_bytes(const TensorPair& pair, TensorComparison& result);
+
+  const CompareSide& a_;
+  const CompareSide& b_;
+  Tools tools_;
+};
+
+}  // namespace thaw
