@@ -155,13 +155,13 @@ TEST_CASE("contradictions: zero points and their flag, widths and methods") {
   const std::vector<ZeroTensor> compressed = {{"m.weight_packed", "I32", {16, 8}},
                                               {"m.weight_scale", "F16", {16, 2}},
                                               {"m.weight_zero_point", "I8", {16, 2}}};
-  struct Row {
+  struct ClaimRow {
     const char* name;
     std::string config;
     std::vector<ZeroTensor> tensors;
     std::vector<std::string> expected;
   };
-  for (const Row& row : std::vector<Row>{
+  for (const ClaimRow& row : std::vector<ClaimRow>{
            {"awq, zero points",
             R"({"quant_method": "awq", "group_size": 32, "zero_point": false})",
             asymmetric,
