@@ -15,18 +15,11 @@ constexpr std::uint64_t kReadAheadChunks = 3;
 // Smaller ranges (the scales and zeros of some rows) are read without read-ahead: several streams
 // of them would bring in 8 MiB each that are dropped before they are used.
 constexpr std::uint64_t kSmall = 1u << 20;
-// Where so little may stay for a moment, the rows of a tile are not read ahead of either: what
-// comes unasked would be dropped first, and read again up to eight times.
-constexpr std::uint64_t kTightIdle = 8u << 20;
-constexpr std::uint64_t kTightSmall = 3u << 20;  // the lines of a slab are larger, and in order
 
 }  // namespace
 
 InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes)
-    : files_(files),
-      most_idle_(idle_bytes / kChunk),
-      exact_below_(idle_bytes < kTightIdle ? kTightSmall : kSmall),
-      chunks_(files.size()) {}
+    : files_(files), most_idle_(idle_bytes / kChunk), chunks_(files.size()) {}
 
 Status InputCache::acquire(const InputRange& range) {
   if (range.size == 0) return {};
@@ -43,7 +36,7 @@ Status InputCache::acquire(const InputRange& range) {
     }
   }
   const MappedFile& file = *files_[range.input];
-  if (range.size < exact_below_) THAW_RETURN_IF_ERROR(file.read_exactly(range.offset, range.size));
+  if (range.size < kSmall) THAW_RETURN_IF_ERROR(file.read_exactly(range.offset, range.size));
   return file.populate(range.offset, range.size);
 }
 

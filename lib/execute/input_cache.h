@@ -44,7 +44,6 @@ class InputCache {
 
   std::span<const MappedFile* const> files_;
   const std::uint64_t most_idle_;
-  std::uint64_t exact_below_;  // ranges smaller than this are read without read-ahead
   mutable std::mutex mutex_;
   std::vector<std::vector<Chunk>> chunks_;  // a list for each file, made at its first use
   std::deque<Idle> idle_;                   // the oldest first; stale entries are skipped

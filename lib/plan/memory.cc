@@ -20,6 +20,9 @@ constexpr std::uint64_t kPerOutputTensor = 320;
 constexpr std::uint64_t kPerWorker = 300 * 1024;  // stack, scratch and tables
 constexpr std::uint64_t kIdle = 16 * kMiB;
 constexpr std::uint64_t kLeastIdle = 4 * kMiB;
+// One piece of 4 MiB for each of codes, scales and zeros: with less, what the kernel has read ahead
+// of the codes is dropped between two tiles and read again.
+constexpr std::uint64_t kIdleOfRows = 12 * kMiB;
 // What the kernel reads ahead of us (8 MiB on many machines), and chunks that a range only touches.
 constexpr std::uint64_t kReadAhead = 16 * kMiB;
 constexpr std::uint64_t kLeastReadAhead = 10 * kMiB;
@@ -113,14 +116,19 @@ MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, b
   return memory;
 }
 
-// What is left over goes where it helps most: large slabs (fewer passes over the input), then
-// half each to the write window and to reading ahead.
+// What is left over goes where it helps most: large slabs (fewer passes over the input) or, without
+// slabs, input that is not read twice, then half each to the write window and to reading ahead.
 void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
   std::uint64_t rest = budget - memory.peak;
   if (memory.slab_bytes != 0) {
     const std::uint64_t more =
         std::min(round_down(rest, kBufferGrain), round_up(needs.strided, kBufferGrain));
     memory.slab_bytes += more;
+    rest -= more;
+  }
+  if (memory.slab_bytes == 0 && memory.idle_bytes < kIdleOfRows) {
+    const std::uint64_t more = std::min(kIdleOfRows - memory.idle_bytes, round_down(rest, kMiB));
+    memory.idle_bytes += more;
     rest -= more;
   }
   const std::uint64_t window = std::min(kMostWindow - memory.write_window, rest / 2);
