@@ -97,6 +97,13 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   for (auto& [key, group] : groups) inspection.groups.push_back(std::move(group));
 }
 
+// What the config claims: AWQ's layout, or GPTQ's format.
+std::string version_of(const QuantConfig& config) {
+  if (config.packing == Packing::gptq) return "gptq";
+  if (config.packing == Packing::gptq_v2) return "gptq_v2";
+  return printable(config.version);
+}
+
 void add_other_tensors(const Checkpoint& checkpoint, const QuantizedLinears& linears,
                        Inspection& inspection) {
   std::map<std::string, DtypeCount> counts;
@@ -135,7 +142,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     add_other_tensors(ready.checkpoint, ready.linears, inspection);
     inspection.config_source = printable(ready.linears.config.source);
     inspection.method = printable(ready.linears.config.method);
-    inspection.version = printable(ready.linears.config.version);
+    inspection.version = version_of(ready.linears.config);
     inspection.warnings = ready.linears.warnings;
     inspection.plan = summarize(ready, options);
     return inspection;
@@ -150,7 +157,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     inspection.warnings = linears.warnings;
     inspection.config_source = printable(linears.config.source);
     inspection.method = printable(linears.config.method);
-    inspection.version = printable(linears.config.version);
+    inspection.version = version_of(linears.config);
   }
   add_groups(checkpoint, linears, inspection);
   add_other_tensors(checkpoint, linears, inspection);

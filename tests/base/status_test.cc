@@ -63,9 +63,9 @@ TEST_CASE("an error list within another: what it left out is counted, not listed
     std::size_t messages;
     const char* last;
   };
-  for (const Row& row : {Row{0, 20, 20, "19: bad"}, Row{0, 21, 21, "and 1 more"},
-                         Row{0, 25, 21, "and 5 more"}, Row{3, 25, 21, "and 8 more"},
-                         Row{30, 25, 21, "and 35 more"}, Row{3, 4, 7, "3: bad"}}) {
+  for (const Row& row :
+       {Row{0, 20, 20, "19: bad"}, Row{0, 21, 21, "and 1 more"}, Row{0, 25, 21, "and 5 more"},
+        Row{3, 25, 21, "and 8 more"}, Row{30, 25, 21, "and 35 more"}, Row{3, 4, 7, "3: bad"}}) {
     CAPTURE(row.outer);
     CAPTURE(row.inner);
     ErrorList errors;

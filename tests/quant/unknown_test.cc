@@ -145,6 +145,25 @@ TEST_CASE("contradictions: what the config says and the shapes deny") {
         std::vector<std::string>{"version gemv, AWQ GEMM by shape", "group_size 128, 32 by shape"});
 }
 
+TEST_CASE("lists of modules left float are not believed") {
+  const std::vector<ZeroTensor> tensors = {{"l.0.up.qweight", "I32", {64, 2}},
+                                           {"l.0.up.scales", "F16", {2, 16}},
+                                           {"l.0.gate.weight", "F16", {8, 64}}};
+  for (const char* list : {R"(["up", "l.0"])", "[]", "null", R"(["gate"])"}) {
+    CAPTURE(std::string(list));
+    const test::ModelDirectory directory;
+    directory.write_model(R"({"quantization_config": {"quant_method": "awq", "group_size": 32,
+                              "modules_to_not_convert": )" +
+                              std::string(list) + "}}",
+                          tensors);
+    const Checkpoint checkpoint = directory.open();
+    const auto found = find_quantized_linears(checkpoint);
+    REQUIRE(found.ok());
+    REQUIRE(found.value().linears.size() == 1);
+    CHECK(found.value().linears[0].module == "l.0.up");
+  }
+}
+
 TEST_CASE("contradictions: zero points and their flag, widths and methods") {
   const std::vector<ZeroTensor> gptq = {
       {"m.qweight", "I32", {16, 16}}, {"m.qzeros", "I32", {2, 4}}, {"m.scales", "F16", {2, 16}}};
@@ -155,13 +174,13 @@ TEST_CASE("contradictions: zero points and their flag, widths and methods") {
   const std::vector<ZeroTensor> compressed = {{"m.weight_packed", "I32", {16, 8}},
                                               {"m.weight_scale", "F16", {16, 2}},
                                               {"m.weight_zero_point", "I8", {16, 2}}};
-  struct Row {
+  struct ClaimRow {
     const char* name;
     std::string config;
     std::vector<ZeroTensor> tensors;
     std::vector<std::string> expected;
   };
-  for (const Row& row : std::vector<Row>{
+  for (const ClaimRow& row : std::vector<ClaimRow>{
            {"awq, zero points",
             R"({"quant_method": "awq", "group_size": 32, "zero_point": false})",
             asymmetric,
