@@ -1,6 +1,6 @@
 // Declarative descriptions of model architectures: where the blocks are, and which tensors of a
 // block belong together. Format: specs/models.md. A key that a later version adds is one more
-// member here and one more line in spec.cc.
+// member here and one more line in parse.cc.
 #pragma once
 
 #include <span>
@@ -42,6 +42,8 @@ struct ModelSpec {
   std::vector<ActivationScales> activation_scales;
   // Spellings of the parts beside the blocks, each list one part: {"visual", "model.visual"}.
   std::vector<std::vector<std::string>> prefixes;
+  // Keys of config.json: how many blocks that predict further tokens follow behind the others.
+  std::vector<std::string> extra_layer_count = {};
 };
 
 // A tensor of a block, found by its name: "model.layers.12.mlp.act.scales" is block
