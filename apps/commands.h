@@ -8,5 +8,7 @@ namespace thaw::app {
 
 [[nodiscard]] int run_convert(const std::vector<std::string>& words);
 [[nodiscard]] int run_inspect(const std::vector<std::string>& words);
+[[nodiscard]] int run_run(const std::vector<std::string>& words);
+[[nodiscard]] int run_verify(const std::vector<std::string>& words);
 
 }  // namespace thaw::app

@@ -7,27 +7,11 @@
 #include "signals.h"
 #include "summary.h"
 #include "terminal.h"
+#include "watcher.h"
 
 namespace thaw::app {
 
 namespace {
-
-// What happens about ten times a second while the library works.
-class Watcher final : public Observer {
- public:
-  Watcher(Signals& signals, ProgressPrinter& printer) : signals_(signals), printer_(printer) {}
-
-  void on_progress(const Progress& progress) override {
-    signals_.poll();
-    meter_.update(progress);
-    printer_.show(progress, meter_);
-  }
-
- private:
-  Signals& signals_;
-  ProgressPrinter& printer_;
-  Meter meter_;
-};
 
 int dry_run(const ConvertArguments& arguments) {
   const Result<PlanSummary> plan = plan_conversion(arguments.options, real_file_system());

@@ -54,6 +54,13 @@ void add_figures(JsonOut& out, const ConvertReport& report) {
   out.member("overflows", report.overflows);
   out.member("peak_memory", report.peak_memory);
   out.member("direct_io", report.direct_io);
+  if (report.verified.done) {
+    out.begin_object("verified");
+    out.member("bytes", report.verified.bytes);
+    out.member("recovered", report.verified.recovered);
+    out.member("ambiguous", report.verified.ambiguous);
+    out.end_object();
+  }
 }
 
 void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
@@ -63,9 +70,11 @@ void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
     out.member("layout", group.layout);
     out.member("modules", group.modules);
     out.member("count", group.count);
+    out.member("bits", std::uint64_t{group.bits});
     out.member("in_features", group.in_features);
     out.member("out_features", group.out_features);
     out.member("group_size", group.group_size);
+    out.member("untransposed", group.untransposed);
     out.member("symmetric", group.symmetric);
     out.member("scale_dtype", group.scale_dtype);
     out.member("packed_bytes", group.packed_bytes);
@@ -77,6 +86,10 @@ void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
     out.member("nan", group.flaws.nan);
     out.member("zero", group.flaws.zero);
     if (group.flaws.any()) out.member("first", group.flaws.first);
+    out.end_object();
+    out.begin_object("suspicious_zeros");
+    out.member("modules", group.wrapped_zeros);
+    if (group.wrapped_zeros != 0) out.member("first", group.first_wrapped);
     out.end_object();
     out.end_object();
   }

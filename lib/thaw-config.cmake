@@ -1,5 +1,6 @@
 include(CMakeFindDependencyMacro)
 find_dependency(Boost 1.74 COMPONENTS iostreams)
+find_dependency(OpenSSL COMPONENTS Crypto)
 find_dependency(simdjson)
 find_dependency(Threads)
 include("${CMAKE_CURRENT_LIST_DIR}/thaw-targets.cmake")

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "convert/prepare.h"
+#include "convert/verify.h"
 #include "execute/execute.h"
 #include "io/process.h"
 #include "sink/directory_sink.h"
@@ -24,8 +25,24 @@ Status check_inputs_unchanged(const Plan& plan) {
 
 // What a later run can use stays; after a failure that comes back with the same plan, nothing does.
 Sink::Keep worth_keeping(const Error& error) {
-  const bool repeats = error.code == ErrorCode::numbers || error.code == ErrorCode::bug;
+  const bool repeats = error.code == ErrorCode::numbers || error.code == ErrorCode::bug ||
+                       error.code == ErrorCode::differs;
   return repeats ? Sink::Keep::nothing : Sink::Keep::partial;
+}
+
+// Reads back what was written. Before it is published, so that a bad result never appears, and an
+// overlay's base is still there: all files but empty ones carry their names in OUT.partial.
+Status verify_unpublished(const Prepared& prepared, Observer& observer, StopFlag& stop,
+                          FileSystem& file_system, VerifySummary& summary) {
+  const OutputCheck check{.directory = prepared.out + ".partial", .unpublished = true};
+  THAW_ASSIGN_OR_RETURN(const VerifyReport found,
+                        check_output(prepared, check, observer, stop, file_system));
+  summary = {.done = true, .bytes = found.bytes};
+  if (found.certificate) {
+    summary.recovered = found.certificate->recovered;
+    summary.ambiguous = found.certificate->ambiguous;
+  }
+  return verdict(found);
 }
 
 // Ends the run without a destination, and says what stands on the disk all the same.
@@ -72,6 +89,14 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   if (!run.ok()) {
     return abandon(*sink, prepared->out, std::move(run).take_status().take_error());
   }
+  ConvertReport report;
+  if (options.verify) {
+    if (Status verified =
+            verify_unpublished(*prepared, observer, stop, file_system, report.verified);
+        !verified.ok()) {
+      return abandon(*sink, prepared->out, std::move(verified).take_error());
+    }
+  }
   observer.on_progress({.stage = "finishing",
                         .bytes_done = plan.bytes,
                         .bytes_total = plan.bytes,
@@ -85,7 +110,6 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
     return abandon(*sink, prepared->out, std::move(finished).take_error());
   }
 
-  ConvertReport report;
   report.plan = summarize(*prepared, options);
   report.bytes_read = run.value().bytes_read;
   report.bytes_written = run.value().bytes_written;

@@ -40,7 +40,8 @@ std::string with_stars(std::string_view module) {
 std::string reason_of(const QuantizedLinear& linear) {
   std::string text(linear.layout->reason);
   const char* separator = text.empty() ? "" : ": ";
-  for (const PackedOperand* operand : {&linear.qweight, &linear.qzeros, &linear.scales}) {
+  for (const PackedOperand* operand :
+       {&linear.qweight, &linear.qzeros, &linear.scales, &linear.group_index}) {
     if (operand->tensor == nullptr) continue;
     const Tensor& tensor = *operand->tensor;
     const std::string_view suffix = tensor.name.substr(tensor.name.rfind('.') + 1);
@@ -51,29 +52,42 @@ std::string reason_of(const QuantizedLinear& linear) {
   return text;
 }
 
+void add_contradictions(std::vector<std::string> found, LinearGroup& group) {
+  for (std::string& one : found) {
+    auto& known = group.contradictions;
+    if (std::find(known.begin(), known.end(), one) == known.end()) known.push_back(std::move(one));
+  }
+}
+
 void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
                 Inspection& inspection) {
-  using Key = std::tuple<std::string, std::string_view, std::uint64_t, std::uint64_t, std::uint64_t,
-                         bool, Dtype>;
+  using Key = std::tuple<std::string, std::string_view, std::uint32_t, std::uint64_t, std::uint64_t,
+                         std::uint64_t, bool, bool, Dtype>;
   std::map<Key, LinearGroup> groups;
   ScaleScan scan(checkpoint);
   for (const QuantizedLinear& linear : linears.linears) {
     const bool symmetric = linear.qzeros.tensor == nullptr;
-    const Key key{with_stars(linear.module), linear.layout->title, linear.in_features,
-                  linear.out_features,       linear.group_size,    symmetric,
+    const bool untransposed = linear.layout->rows_are_inputs;
+    const Key key{with_stars(linear.module), linear.layout->title, linear.bits, linear.in_features,
+                  linear.out_features,       linear.group_size,    symmetric,   untransposed,
                   linear.scale_dtype};
     LinearGroup& group = groups[key];
     if (group.count++ == 0) {
       group.layout = linear.layout->name;
       group.title = linear.layout->title;
       group.modules = std::get<0>(key);
-      group.in_features = linear.in_features;
-      group.out_features = linear.out_features;
+      group.bits = linear.bits;
+      group.untransposed = untransposed;
+      group.in_features = untransposed ? linear.out_features : linear.in_features;
+      group.out_features = untransposed ? linear.in_features : linear.out_features;
       group.group_size = linear.group_size;
       group.symmetric = symmetric;
       group.scale_dtype = dtype_name(linear.scale_dtype);
       group.reason = reason_of(linear);
-      group.contradictions = contradictions(linears.config, linear);
+    }
+    add_contradictions(contradictions(linears.config, linear), group);
+    if (linear.zeros_wrap && group.wrapped_zeros++ == 0) {
+      group.first_wrapped = printable(linear.module);
     }
     scan.add(linear, group.flaws);
     group.packed_bytes += packed_bytes(linear);

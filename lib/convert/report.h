@@ -41,6 +41,14 @@ struct PlanSummary {
   std::uint64_t slabbed_linears = 0;  // read in more than one pass because the budget is small
 };
 
+// Of --verify (specs/verify.md); all of it agreed, or there would be no report.
+struct VerifySummary {
+  bool done = false;
+  std::uint64_t bytes = 0;      // compared
+  std::uint64_t recovered = 0;  // weights whose code was recovered
+  std::uint64_t ambiguous = 0;  // weights that several codes give
+};
+
 struct ConvertReport {
   PlanSummary plan;
   double seconds = 0;
@@ -49,6 +57,7 @@ struct ConvertReport {
   std::uint64_t overflows = 0;    // elements, only with allow_overflow
   std::uint64_t peak_memory = 0;  // the process's peak resident set, 0 where unknown
   bool direct_io = false;         // some output was written with O_DIRECT
+  VerifySummary verified;
 };
 
 }  // namespace thaw

@@ -17,7 +17,7 @@ struct DirectorySettings {
   bool replace = false;  // an existing `out` is exchanged and removed at the end
   // Not empty: what stood at `out` is renamed to this right after the exchange, and then removed
   // unless keep_backup.
-  std::string backup;
+  std::string backup = {};
   bool keep_backup = false;
   bool restart = false;  // what another plan left in `out`.partial is removed, not refused
   OutputSettings file = {};

@@ -1,0 +1,47 @@
+#include "words.h"
+
+#include <sstream>
+
+#include "base/text.h"
+
+namespace thaw::app {
+
+namespace po = boost::program_options;
+
+Result<std::vector<std::string>> parse_words(const std::vector<std::string>& words,
+                                             const po::options_description& table,
+                                             const std::string& command) {
+  po::options_description all;
+  std::vector<std::string> rest;
+  all.add(table).add_options()("rest", po::value(&rest));
+  po::positional_options_description positions;
+  positions.add("rest", -1);
+  constexpr int kStyle = po::command_line_style::default_style &
+                         ~static_cast<int>(po::command_line_style::allow_guessing);
+  try {
+    po::variables_map map;
+    po::store(po::command_line_parser(words).options(all).positional(positions).style(kStyle).run(),
+              map);
+    po::notify(map);
+  } catch (const po::error& error) {
+    return usage_error(printable(error.what()), command);
+  }
+  return rest;
+}
+
+std::string help_text(const char* head, const po::options_description& table) {
+  std::ostringstream out;
+  out << head << '\n' << table;
+  return out.str();
+}
+
+po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {
+  po::typed_value<std::string>* value = po::value(&to)->value_name(shown);
+  return *otherwise == '\0' ? value->default_value("", "") : value->default_value(otherwise);
+}
+
+Status usage_error(const std::string& what, const std::string& command) {
+  return fail(ErrorCode::usage, {}, what, "see " + command + " --help");
+}
+
+}  // namespace thaw::app

@@ -1,0 +1,30 @@
+// One linear of a certificate. Private to lib/convert.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "checkpoint/checkpoint.h"
+#include "convert/certificate.h"
+#include "convert/round_once.h"
+#include "execute/input_cache.h"
+#include "execute/parallel.h"
+#include "plan/plan.h"
+
+namespace thaw {
+
+struct CertifyTask {
+  const Plan& plan;
+  const Segment& segment;          // of the weight, whole
+  const Tensor& weight;            // in the output
+  std::uint32_t weight_input = 0;  // index of its shard among the files of the cache
+  const MappedFile& weight_file;
+  std::uint64_t resident_bytes = 0;  // of packed input that may be in memory at once
+};
+
+// Adds to the counts of `result`. Where the packed bytes exceed what may be resident, the weight is
+// read in several passes, each for some of its columns.
+[[nodiscard]] Status certify_linear(const CertifyTask& task, InputCache& cache, Parallel& parallel,
+                                    LinearCertificate& result);
+
+}  // namespace thaw
