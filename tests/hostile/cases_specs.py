@@ -92,7 +92,73 @@ rule("dots", {"scales": "..scales"}, "single dots")
 rule("escapes", {"divides": "\x1b]0;x\x07"}, r"\\x1b\]0;x\\x07")
 changed("rule-twice", {"activation_scales": GOOD["activation_scales"] * 2}, "another rule")
 changed("rule-incomplete", {"activation_scales": [{"scales": "a.scales"}]}, "divides: is missing")
-changed("rules-10000", {"activation_scales": [{"scales": f"a{i}"} for i in range(10_000)]}, "more")
+changed("rules-1000", {"activation_scales": [{"scales": f"a{i}"} for i in range(1000)]}, "more")
+
+
+# Keys for overlays.
+
+for key in ("layer_count", "extra_layer_count", "floats", "optional"):
+    for kind, value in (("null", None), ("string", "a"), ("number", 7), ("empty", []),
+                        ("numbers", [1]), ("blank", [""]), ("dots", ["a..b"]),
+                        ("up", ["../x"]), ("escapes", ["\x1b[2J."])):
+        changed(f"{key}-{kind}", {key: value}, f"{key}: ")
+    changed(f"{key}-twice", {key: ["mlp.c_fc", "mlp.c_fc"]}, f"{key}: ", "twice")
+changed("layer_count-with-a-number-sign", {"layer_count": ["a.#"]}, "layer_count: ", "no meaning")
+changed("layers-with-a-number-sign", {"layers": ["model.#"]}, "layers: ", "no meaning")
+changed("number-sign-inside-a-part", {"floats": ["a.b#"]}, "floats: ", "a part of its own")
+changed("linear-also-float", {"floats": ["mlp.c_proj"]}, "floats: ", "is also")
+changed("linear-also-by-a-number-sign", {"linears": ["mlp.c_fc", "mlp.c_proj", "a.#", "a.7"]},
+        "linears: ", "is also")
+changed("optional-unknown", {"optional": ["norm"]}, "optional: ", "not one of")
+
+
+def absorbs(name, rules, *patterns):
+    changed(f"absorbs-{name}", {"floats": ["norm", "other"], "absorbs": rules}, "absorbs",
+            *patterns)
+
+
+NORM = {"module": "norm", "linears": ["mlp.c_fc"]}
+absorbs("null", None, "not an array")
+absorbs("object", {}, "not an array")
+absorbs("number", [1], "not an object")
+absorbs("unknown-key", [{**NORM, "scale": 1}], "is not a key")
+absorbs("no-module", [{"linears": ["mlp.c_fc"]}], "is missing")
+absorbs("no-linears", [{"module": "norm"}], "is missing")
+absorbs("module-number", [{**NORM, "module": 1}], "not a string")
+absorbs("module-unknown", [{**NORM, "module": "norm2"}], "not one of")
+absorbs("module-escapes", [{**NORM, "module": "\x1b]0;x\x07"}], r"\\x1b\]0;x\\x07")
+absorbs("linears-string", [{**NORM, "linears": "mlp.c_fc"}], "array")
+absorbs("linears-empty", [{**NORM, "linears": []}], "array")
+absorbs("linears-unknown", [{**NORM, "linears": ["mlp"]}], "not one of the linears")
+absorbs("itself", [{"module": "mlp.c_fc", "linears": ["mlp.c_fc"]}], "the module itself")
+absorbs("twice", [NORM, NORM], "another rule")
+absorbs("linear-in-two", [NORM, {**NORM, "module": "other"}], "stands in the rule of")
+for kind, value in (("string", "1"), ("float", 0.5), ("null", None), ("list", [1])):
+    absorbs(f"offset-{kind}", [{**NORM, "offset": value}], "offset")
+changed("absorbs-offset-beyond-64-bits", {"absorbs": [{**NORM, "offset": 2**64}]}, "byte|JSON")
+
+
+def prefixes(name, value, *patterns):
+    changed(f"prefixes-{name}", {"prefixes": value}, "prefixes", *patterns)
+
+
+prefixes("null", None, "not an array")
+prefixes("strings", ["visual"], "array")
+prefixes("empty-list", [[]], "array")
+prefixes("numbers", [[1]], "not a string")
+prefixes("dots", [["visual."]], "single dots")
+prefixes("in-two-lists", [["a", "b"], ["b", "c"]], "another list")
+prefixes("of-the-layers", [["model.layers", "a"]], "where the layers are")
+prefixes("escapes", [["a\u009b31m.."]], r"\\xc2\\x9b31m")
+
+# What could take the square of its number.
+MANY = [f"a{i:x}" for i in range(100_000)]
+for key in ("linears", "model_types", "floats", "optional"):
+    changed(f"100000-{key}", {key: MANY}, "more values")
+changed("80000-prefixes", {"prefixes": [[name] for name in MANY[:80_000]]}, "more values")
+changed("20000-absorbs", {"absorbs": [{"module": name, "linears": ["q"]}
+                                      for name in MANY[:20_000]]}, "more values")
+changed("name-of-many-parts", {"linears": ["mlp.c_proj", ".".join("a" * 300_000)]}, code=0)
 
 
 def two(folder):
