@@ -34,7 +34,8 @@ std::string join_path(std::string_view directory, std::string_view name) {
 std::optional<std::string_view> name_flaw(std::string_view name) {
   if (name.empty()) return "is empty";
   if (name == "." || name == "..") return "is a directory's";
-  if (name.size() > 255) return "is longer than 255 bytes";
+  // With an ending of ours while it is written, at most the 255 that file systems take.
+  if (name.size() > 240) return "is longer than 240 bytes";
   if (name.find('/') != std::string_view::npos) return "leads out of the directory";
   if (name.find('\\') != std::string_view::npos) return "holds a backslash";
   // What printable() would have to escape, in two pieces because it shortens what is long.

@@ -34,7 +34,7 @@ inline void run_index(const std::uint8_t* data, std::size_t size) {
   if (!shards.ok()) return check_error(shards.error());
   require(!shards.value().empty());
   for (const std::string& name : shards.value()) {
-    require(name.find('/') == std::string::npos && is_safe_line(name) && name.size() <= 255);
+    require(name.find('/') == std::string::npos && is_safe_line(name) && name.size() <= 240);
   }
   const Status status = check_index("i", text, {}, {});
   require(!status.ok());  // it lists a tensor, and there is none
