@@ -121,6 +121,43 @@ struct Avx512 : F16c {
     put<kTarget, kStream>(table, _mm512_srlv_epi16(units, shifts), out);
   }
 
+  // --- casts and products, sixteen at a time instead of eight
+
+  static constexpr std::uint64_t kCastStep = 16;
+
+  static void widen_half(const unsigned char* from, float* to) {
+    _mm512_storeu_ps(to, _mm512_cvtph_ps(load_256(from)));
+  }
+
+  static void widen_bytes(const unsigned char* from, float* to) {
+    _mm512_storeu_ps(to, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load_128(from))));
+  }
+
+  // Leaves NaN payloads: the caller makes them canonical.
+  template <bool kStream = false>
+  static void narrow_half(const float* from, unsigned char* to) {
+    put_256<kStream>(to, _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+  }
+
+  template <bool kStream>
+  static void narrow_upper(const float* from, unsigned char* to) {
+    const __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(_mm512_loadu_ps(from)), 16);
+    put_256<kStream>(to, _mm512_cvtepi32_epi16(upper));
+  }
+
+  static __m256i load_256(const unsigned char* from) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  }
+
+  template <bool kStream>
+  static void put_256(unsigned char* to, __m256i value) {
+    if constexpr (kStream) {
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to), value);
+    } else {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), value);
+    }
+  }
+
   // --- transposing
 
   // Scratch of a line: [chunk][quarter][8] vectors, where vector i of chunk c has in lane l the
@@ -161,9 +198,16 @@ struct Avx512 : F16c {
     }
   }
 
+  static void turn_units(const unsigned char* from, unsigned char* to, std::uint64_t to_pitch) {
+    __m512i v[8];
+    for (std::uint64_t i = 0; i < 8; ++i) v[i] = _mm512_load_si512(from + i * 64);
+    transpose_units(v);
+    for (std::uint64_t i = 0; i < 8; ++i) _mm512_store_si512(to + i * to_pitch, v[i]);
+  }
+
   template <Target kTarget, bool kStream, std::uint64_t kCount, bool kOneTable>
-  static void emit(const unsigned char* scratch, std::uint64_t chunk,
-                   const unsigned char* const* tables, unsigned char* out, std::uint64_t pitch) {
+  static void emit(const unsigned char* scratch, std::uint64_t chunk, unsigned char* const* tables,
+                   unsigned char* out, std::uint64_t pitch) {
     constexpr std::size_t kStep = kTableBytes<kTarget>;
     constexpr std::uint64_t kRun = kQuarter * sizeof(ElementOf<kTarget>);
     const unsigned char* from = scratch + chunk * kChunkScratch;
