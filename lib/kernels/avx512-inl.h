@@ -198,11 +198,22 @@ struct Avx512 : F16c {
     }
   }
 
+  // gptq-turned-inl.h: a vector has two columns, 8 apart, of 16 units.
+  static constexpr std::uint64_t kUpperUnits = 16;
+  static constexpr std::uint64_t unit_place(std::uint64_t c) {
+    return c / 16 * 512 + c % 8 * 64 + c % 16 / 8 * 32;
+  }
+
   static void turn_units(const unsigned char* from, unsigned char* to, std::uint64_t to_pitch) {
-    __m512i v[8];
-    for (std::uint64_t i = 0; i < 8; ++i) v[i] = _mm512_load_si512(from + i * 64);
-    transpose_units(v);
-    for (std::uint64_t i = 0; i < 8; ++i) _mm512_store_si512(to + i * to_pitch, v[i]);
+    __m512i v[2][8];  // columns 0 to 15, and 16 to 31
+    for (int half = 0; half < 2; ++half) {
+      for (int i = 0; i < 8; ++i) v[half][i] = _mm512_load_si512(from + half * 512 + i * 64);
+      transpose_units(v[half]);
+    }
+    for (std::uint64_t i = 0; i < 8; ++i) {  // lanes: row i, row 8 + i, and both of 8 more columns
+      _mm512_store_si512(to + i * to_pitch, _mm512_shuffle_i32x4(v[0][i], v[1][i], 0x88));
+      _mm512_store_si512(to + (8 + i) * to_pitch, _mm512_shuffle_i32x4(v[0][i], v[1][i], 0xdd));
+    }
   }
 
   template <Target kTarget, bool kStream, std::uint64_t kCount, bool kOneTable>

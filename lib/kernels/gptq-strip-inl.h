@@ -59,7 +59,7 @@ struct GptqBytes {
   static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
                     Tables* tables) {
     tables->rare =
-        !load_factors<Isa>(linear, group, row, kGptqOutputs, tables->scales, tables->zeros);
+        !load_factors<Isa, 8>(linear, group, row, kGptqOutputs, tables->scales, tables->zeros);
   }
 
   static ByteFactors load_row(const Tables& tables, std::uint64_t i) {
@@ -101,12 +101,10 @@ class GptqStrip {
     const std::uint64_t first = chunk * kGptqOutputs;
     const std::uint64_t line_pitch = linear_.qweight.pitch;
     const unsigned char* from = line(linear_.qweight, k / Codes::kPerWord) + (row_ + first) * 4;
+    prefetch(k, chunk);
     alignas(64) unsigned char runs[kGptqOutputs][kCount * kRun];
     for (std::uint64_t l = 0; l < kCount * kLines; l += 4) {
       const unsigned char* lines = from + l * line_pitch;
-      for (std::uint64_t i = 0; i < 4; ++i) {
-        __builtin_prefetch(lines + (kBlock / Codes::kPerWord + i) * line_pitch);
-      }
       for (std::uint64_t n = 0; n < kGptqOutputs; n += 4) {
         Isa::turn_4x4(lines + n * 4, line_pitch, runs[n] + l * 4, sizeof runs[0]);
       }
@@ -125,6 +123,19 @@ class GptqStrip {
 
  private:
   static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+
+  // Asks for this chunk's share of the lines that follow the block at k: each as a whole, as lines
+  // lie on pages of their own. See GemmStrip.
+  [[gnu::always_inline]] void prefetch(std::uint64_t k, std::uint64_t chunk) const {
+    constexpr std::uint64_t kLines = kBlock / Codes::kPerWord;
+    const std::uint64_t chunks = rows_ / kGptqOutputs;
+    const unsigned char* from = line(linear_.qweight, k / Codes::kPerWord + kLines) + row_ * 4;
+    for (std::uint64_t i = chunk * kLines / chunks; i < (chunk + 1) * kLines / chunks; ++i) {
+      for (std::uint64_t at = 0; at < rows_ * 4; at += 64) {
+        __builtin_prefetch(from + i * linear_.qweight.pitch + at);
+      }
+    }
+  }
 
   const PackedLinear& linear_;
   const std::uint64_t row_;

@@ -54,10 +54,12 @@ struct ProductSteps {
                        static_cast<const unsigned char*>(from) + i / 4 * from_pitch + i % 4 * 4, 4);
     }
   }
+  static constexpr std::uint64_t kUpperUnits = 16;
+  static constexpr std::uint64_t unit_place(std::uint64_t c) { return c * 32; }
   static void turn_units(const unsigned char* from, unsigned char* to, std::uint64_t to_pitch) {
-    for (std::uint64_t i = 0; i < 8; ++i) {
-      for (std::uint64_t at = 0; at < 64; at += 2) {  // unit at % 16 / 2 of row i
-        __builtin_memcpy(to + at % 16 / 2 * to_pitch + at / 16 * 16 + i * 2, from + i * 64 + at, 2);
+    for (std::uint64_t c = 0; c < 32; ++c) {
+      for (std::uint64_t n = 0; n < 16; ++n) {
+        __builtin_memcpy(to + n * to_pitch + c * 2, from + c * 32 + n * 2, 2);
       }
     }
   }
