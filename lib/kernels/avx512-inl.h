@@ -121,41 +121,81 @@ struct Avx512 : F16c {
     put<kTarget, kStream>(table, _mm512_srlv_epi16(units, shifts), out);
   }
 
-  // --- casts and products, sixteen at a time instead of eight
+  // --- casts and products
 
   static constexpr std::uint64_t kCastStep = 16;
 
   static void widen_half(const unsigned char* from, float* to) {
-    _mm512_storeu_ps(to, _mm512_cvtph_ps(load_256(from)));
-  }
-
-  static void widen_bytes(const unsigned char* from, float* to) {
-    _mm512_storeu_ps(to, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load_128(from))));
+    _mm512_storeu_ps(to,
+                     _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
   }
 
   // Leaves NaN payloads: the caller makes them canonical.
-  template <bool kStream = false>
   static void narrow_half(const float* from, unsigned char* to) {
-    put_256<kStream>(to, _mm512_cvtps_ph(_mm512_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves(_mm512_loadu_ps(from)));
   }
 
-  template <bool kStream>
-  static void narrow_upper(const float* from, unsigned char* to) {
-    const __m512i upper = _mm512_srli_epi32(_mm512_castps_si512(_mm512_loadu_ps(from)), 16);
-    put_256<kStream>(to, _mm512_cvtepi32_epi16(upper));
+  static __m256i halves(__m512 values) {
+    return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
   }
 
-  static __m256i load_256(const unsigned char* from) {
-    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  template <Target>
+  static void order_sixteen(const void* from, void* to) {
+    __builtin_memcpy(to, from, 64);
   }
 
-  template <bool kStream>
-  static void put_256(unsigned char* to, __m256i value) {
-    if constexpr (kStream) {
-      _mm256_stream_si256(reinterpret_cast<__m256i*>(to), value);
-    } else {
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), value);
+  // One vector: two halves in memory would keep its readers waiting.
+  template <Target>
+  static bool load_sixteen_scales(const unsigned char* from, FloatType type, float* out) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    const __m512 values =
+        type == FloatType::float16
+            ? _mm512_cvtph_ps(bits)
+            : _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    _mm512_store_ps(out, values);
+    const __m512 magnitudes = _mm512_andnot_ps(_mm512_set1_ps(-0.0f), values);
+    return _mm512_cmp_ps_mask(magnitudes, _mm512_set1_ps(kRareMagnitude), _CMP_NLT_UQ) == 0;
+  }
+
+  template <Target>
+  static void widen_sixteen(const unsigned char* from, float* to) {
+    _mm512_store_ps(to, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load_128(from))));
+  }
+
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext>
+  static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
+    __m512 first = _mm512_load_ps(a);
+    __m512 second = _mm512_load_ps(b);
+    if constexpr (kTarget == Target::float32) {
+      _mm512_storeu_ps(to, first);
+      _mm512_storeu_ps(to + kNext, second);
+      return;
     }
+    static_assert(kTarget == Target::float32 || (kUpper == 16 && kNext == 32));
+    if constexpr (kTarget == Target::float16) {
+      const __m512i low = _mm512_castsi256_si512(halves(first));
+      store_512<kStream>(to, _mm512_inserti64x4(low, halves(second), 1));
+    } else {
+      if constexpr (kTarget == Target::bfloat16_via_float16) {
+        first = _mm512_cvtph_ps(halves(first));
+        second = _mm512_cvtph_ps(halves(second));
+      }
+      store_512<kStream>(to, two_bfloat16(_mm512_castps_si512(first), _mm512_castps_si512(second)));
+    }
+  }
+
+  // The upper halves of 32 floats, one more where the lower half wants it: the carry of lower +
+  // 0x7fff + the upper half's last bit, which is the top bit of the average (x + y + 1) / 2.
+  static __m512i two_bfloat16(__m512i a, __m512i b) {
+    const __m512i even =
+        _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26,
+                         24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i one = _mm512_set1_epi16(1);
+    const __m512i lower = _mm512_permutex2var_epi16(a, even, b);
+    const __m512i upper = _mm512_permutex2var_epi16(a, _mm512_or_si512(even, one), b);
+    const __m512i odd = _mm512_or_si512(_mm512_and_si512(upper, one), _mm512_set1_epi16(0x7ffe));
+    const __m512i carry = _mm512_srli_epi16(_mm512_avg_epu16(lower, odd), 15);
+    return _mm512_add_epi16(upper, carry);
   }
 
   // --- transposing

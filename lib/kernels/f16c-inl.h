@@ -45,21 +45,9 @@ struct F16c {
     _mm256_storeu_ps(to, _mm256_cvtph_ps(load_128(from)));
   }
 
-  static void widen_bytes(const unsigned char* from, float* to) {
-    _mm256_storeu_ps(to, _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(load_64(from))));
-  }
-
   // Leaves NaN payloads: the caller makes them canonical.
-  template <bool kStream = false>
   static void narrow_half(const float* from, unsigned char* to) {
-    put_128<kStream>(to, _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
-  }
-
-  template <bool kStream>
-  static void narrow_upper(const float* from, unsigned char* to) {
-    const __m256i upper = _mm256_srli_epi32(_mm256_castps_si256(_mm256_loadu_ps(from)), 16);
-    const __m128i low = _mm256_castsi256_si128(upper);
-    put_128<kStream>(to, _mm_packus_epi32(low, _mm256_extracti128_si256(upper, 1)));
+    store_128(to, _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
   }
 };
 

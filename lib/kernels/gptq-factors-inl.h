@@ -33,8 +33,8 @@ inline SixteenBytes zero_bytes(const std::uint32_t* words, std::uint32_t addend)
 }
 
 // Those of `count` outputs, at most 16, from `output` on, a multiple of 8; both arrays are aligned
-// and hold 16. False if a scale is huge, infinite or NaN.
-template <class Isa, std::uint32_t kBits>
+// and get 16, arranged for kTarget. False if a scale is huge, infinite or NaN.
+template <class Isa, Target kTarget, std::uint32_t kBits>
 [[gnu::always_inline]] inline bool load_factors(const PackedLinear& linear, std::uint64_t group,
                                                 std::uint64_t output, std::uint64_t count,
                                                 float* scales, float* zeros) {
@@ -47,8 +47,7 @@ template <class Isa, std::uint32_t kBits>
     __builtin_memcpy(padded, from, count * 2);
     from = reinterpret_cast<const unsigned char*>(padded);
   }
-  const bool first = Isa::load_scales(from, linear.scale_type, scales);
-  const bool second = Isa::load_scales(from + 16, linear.scale_type, scales + 8);
+  const bool usual = Isa::template load_sixteen_scales<kTarget>(from, linear.scale_type, scales);
   unsigned char zero[16];
   if (linear.qzeros.data == nullptr) {
     __builtin_memset(zero, 1 << (kBits - 1), sizeof zero);
@@ -63,50 +62,36 @@ template <class Isa, std::uint32_t kBits>
     const SixteenBytes bytes = zero_bytes<kBits>(words, linear.zero_addend);
     __builtin_memcpy(zero, &bytes, sizeof bytes);
   }
-  for (std::uint64_t i = 0; i < kGptqOutputs; i += Isa::kCastStep) {
-    Isa::widen_bytes(zero + i, zeros + i);
-  }
-  return first && second;
+  Isa::template widen_sixteen<kTarget>(zero, zeros);
+  return usual;
 }
 
-// Code number `index` of 16 words, less its zero, times its scale; rounded, 8 values to `low` and
-// 8 to `high`, which are aligned where kStream.
-template <class Isa, Target kTarget, bool kStream>
-[[gnu::always_inline]] inline void put_products(const unsigned char* words, std::uint32_t shift,
-                                                std::uint32_t mask, const float* scales,
-                                                const float* zeros, unsigned char* low,
-                                                unsigned char* high) {
+// The products of code number shift / kBits of 16 words; words, scales and zeros arranged alike.
+template <class Isa, std::uint32_t kBits>
+[[gnu::always_inline]] inline void multiply_codes(const std::uint32_t* words, std::uint32_t shift,
+                                                  const float* scales, const float* zeros,
+                                                  float* products) {
   using Floats = typename Lanes<Isa>::Floats;
   using Ints = typename Lanes<Isa>::Ints;
   using Words = typename Lanes<Isa>::Words;
-  constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+  alignas(64) float values[kGptqOutputs];
   for (std::uint64_t i = 0; i < kGptqOutputs; i += Isa::kCastStep) {
     Words packed;
-    Floats scale;
-    Floats zero;
-    __builtin_memcpy(&packed, words + i * 4, sizeof packed);
-    __builtin_memcpy(&scale, scales + i, sizeof scale);
-    __builtin_memcpy(&zero, zeros + i, sizeof zero);
-    const Words codes = (packed >> shift) & mask;
-    const Floats values = __builtin_convertvector(__builtin_bit_cast(Ints, codes), Floats);
-    narrow_lanes<Isa, kTarget, kStream>((values - zero) * scale,
-                                        i < 8 ? low + i * kElement : high + (i - 8) * kElement);
+    __builtin_memcpy(&packed, words + i, sizeof packed);
+    const Words codes = (packed >> shift) & ((1u << kBits) - 1);
+    const Floats value = __builtin_convertvector(__builtin_bit_cast(Ints, codes), Floats);
+    __builtin_memcpy(values + i, &value, sizeof value);
   }
+  multiply_sixteen<Isa>(values, scales, zeros, products);
 }
 
-// The same the careful way, for scales that load_factors finds rare.
+// One element the careful way, for scales that load_factors finds rare.
 template <Target kTarget>
-[[gnu::noinline, gnu::cold]] void put_rare_products(const unsigned char* words, std::uint32_t shift,
-                                                    std::uint32_t mask, const float* scales,
-                                                    const float* zeros, unsigned char* low,
-                                                    unsigned char* high) {
-  constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  for (std::uint64_t i = 0; i < kGptqOutputs; ++i) {
-    const auto code = static_cast<int>(load<std::uint32_t>(words + i * 4) >> shift & mask);
-    const Product product = {static_cast<double>(scales[i]), static_cast<int>(zeros[i])};
-    unsigned char* to = i < 8 ? low + i * kElement : high + (i - 8) * kElement;
-    store(to, narrow<kTarget>(product.at(code)));
-  }
+[[gnu::noinline, gnu::cold]] void put_rare_product(const PackedLinear& linear, std::uint64_t group,
+                                                   std::uint64_t input, std::uint64_t output,
+                                                   unsigned char* to) {
+  const Product product = gptq_factors(linear, group, output);
+  store(to, narrow<kTarget>(product.at(gptq_code(linear, input, output))));
 }
 
 }  // namespace

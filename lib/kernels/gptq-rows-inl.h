@@ -27,10 +27,9 @@ class GptqRowsStrip {
       for (std::uint64_t row = first; row < last; ++row) {
         groups_[row - first] = group_of_input(linear_, row);
       }
-      const unsigned char* words = line(linear_.qweight, first / kPerWord);
       for (std::uint64_t output = output_; output < stop_; output += kBlock) {
         const std::uint64_t count = stop_ - output < kBlock ? stop_ - output : kBlock;
-        put_piece<kBits>(words + output * 4, output, count, last - first,
+        put_piece<kBits>(first, output, count, last - first,
                          out_ + ((first - row_begin) * linear_.in_features + output) * kElement);
       }
     }
@@ -52,21 +51,26 @@ class GptqRowsStrip {
     to->rare = false;
     for (std::uint64_t i = 0; i < count; i += kGptqOutputs) {
       const std::uint64_t some = count - i < kGptqOutputs ? count - i : kGptqOutputs;
-      const bool usual =
-          load_factors<Isa, kBits>(linear_, group, output + i, some, to->scales + i, to->zeros + i);
+      const bool usual = load_factors<Isa, kTarget, kBits>(linear_, group, output + i, some,
+                                                           to->scales + i, to->zeros + i);
       to->rare = to->rare || !usual;
     }
   }
 
-  // `rows` rows of `count` outputs, at most 128, from one line.
+  // `rows` rows, from `input` on, of `count` outputs, at most 128, from one line.
   template <std::uint32_t kBits>
-  void put_piece(const unsigned char* words, std::uint64_t output, std::uint64_t count,
-                 std::uint64_t rows, unsigned char* out) {
+  void put_piece(std::uint64_t input, std::uint64_t output, std::uint64_t count, std::uint64_t rows,
+                 unsigned char* out) {
+    const unsigned char* from = line(linear_.qweight, input * kBits / 32) + output * 4;
     alignas(64) unsigned char padded[kBlock * 4];
     if (count < kBlock) {  // the line, or the file, may end here
       __builtin_memset(padded, 0, sizeof padded);
-      __builtin_memcpy(padded, words, count * 4);
-      words = padded;
+      __builtin_memcpy(padded, from, count * 4);
+      from = padded;
+    }
+    alignas(64) std::uint32_t words[kBlock];
+    for (std::uint64_t i = 0; i < kBlock; i += 16) {
+      Isa::template order_sixteen<kTarget>(from + i * 4, words + i);
     }
     Factors& factors = factors_[(output - output_) / kBlock];
     for (std::uint64_t i = 0; i < rows; ++i) {
@@ -74,11 +78,15 @@ class GptqRowsStrip {
       unsigned char* to = out + i * linear_.in_features * kElement;
       const auto shift = static_cast<std::uint32_t>(i * kBits);
       if (count == kBlock && !factors.rare && !kThrough) [[likely]] {
-        put_row<kStream>(words, shift, (1u << kBits) - 1, factors, to);
+        put_row<kBits, kStream>(words, shift, factors, to);
         continue;
       }
       alignas(64) unsigned char values[kBlock * kElement];
-      put_row<false>(words, shift, (1u << kBits) - 1, factors, values);
+      put_row<kBits, false>(words, shift, factors, values);
+      for (std::uint64_t n = 0; factors.rare && n < count; ++n) {
+        put_rare_product<kTarget>(linear_, groups_[i], input + i, output + n,
+                                  values + n * kElement);
+      }
       if constexpr (kStream) {
         store_lines<Isa, true>(to, values, count * kElement);
       } else {
@@ -87,24 +95,21 @@ class GptqRowsStrip {
     }
   }
 
-  template <bool kStreamHere>
-  static void put_row(const unsigned char* words, std::uint32_t shift, std::uint32_t mask,
-                      const Factors& factors, unsigned char* to) {
-    for (std::uint64_t i = 0; i < kBlock; i += kGptqOutputs) {
-      const float* scales = factors.scales + i;
-      const float* zeros = factors.zeros + i;
-      unsigned char* low = to + i * kElement;
-      unsigned char* high = low + 8 * kElement;
-      if (factors.rare) [[unlikely]] {
-        put_rare_products<kTarget>(words + i * 4, shift, mask, scales, zeros, low, high);
-      } else {
-        put_products<Isa, kTarget, kStreamHere>(words + i * 4, shift, mask, scales, zeros, low,
-                                                high);
-      }
+  template <std::uint32_t kBits, bool kStreamHere>
+  static void put_row(const std::uint32_t* words, std::uint32_t shift, const Factors& factors,
+                      unsigned char* to) {
+    for (std::uint64_t i = 0; i < kBlock; i += 32) {
+      alignas(64) float a[16];
+      alignas(64) float b[16];
+      multiply_codes<Isa, kBits>(words + i, shift, factors.scales + i, factors.zeros + i, a);
+      multiply_codes<Isa, kBits>(words + i + 16, shift, factors.scales + i + 16,
+                                 factors.zeros + i + 16, b);
+      Isa::template put_thirty_two<kTarget, kStreamHere, 8 * kElement, 16 * kElement>(
+          a, b, to + i * kElement);
     }
   }
 
-  // Where narrow_lanes has no non-temporal stores.
+  // Where put_thirty_two has no non-temporal stores.
   static constexpr bool kThrough = kStream && kTarget == Target::float32;
 
   const PackedLinear& linear_;

@@ -58,8 +58,8 @@ struct GptqBytes {
 
   static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
                     Tables* tables) {
-    tables->rare =
-        !load_factors<Isa, 8>(linear, group, row, kGptqOutputs, tables->scales, tables->zeros);
+    tables->rare = !load_factors<Isa, Target::float16, 8>(linear, group, row, kGptqOutputs,
+                                                          tables->scales, tables->zeros);
   }
 
   static ByteFactors load_row(const Tables& tables, std::uint64_t i) {

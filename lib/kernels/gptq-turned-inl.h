@@ -31,10 +31,9 @@ class TurnedBlock {
     if constexpr (kElement == 4) return columns_ + c * kColumn;
     return columns_ + c / kQuarter * (kQuarter * kColumn) + Isa::unit_place(c % kQuarter);
   }
-  // Where the others go.
-  static unsigned char* high(unsigned char* low) {
-    return low + (kElement == 4 ? kColumn / 2 : Isa::kUpperUnits);
-  }
+  // From there to the other eight, and to the first of the column eight further.
+  static constexpr std::uint64_t kUpper = kElement == 4 ? 32 : Isa::kUpperUnits;
+  static constexpr std::uint64_t kNext = kElement == 4 ? 8 * 64 : Isa::unit_place(8);
 
   // Columns [0, columns) of `count` rows, to rows `pitch` bytes apart.
   template <bool kStream>
@@ -104,57 +103,71 @@ class GptqTurned {
  private:
   static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
   static constexpr std::uint64_t kPerWord = 32 / kBits;
-  static constexpr std::uint32_t kMask = (1u << kBits) - 1;
 
   bool load(std::uint64_t group, std::uint64_t place) {
-    const bool usual = load_factors<Isa, kBits>(linear_, first_group_ + group, row_, count_,
-                                                scales_[place], zeros_[place]);
+    const bool usual = load_factors<Isa, kTarget, kBits>(linear_, first_group_ + group, row_,
+                                                         count_, scales_[place], zeros_[place]);
     rare_[place] = !usual;
     return usual;
   }
 
   // 128 columns whose groups are all kept, none of them rare, of 16 rows.
   void make_block(std::uint64_t k) {
-    const std::uint64_t* groups = groups_ + (k - begin_);
-    const unsigned char* words = line(linear_.qweight, k / kPerWord) + row_ * 4;
+    using Block = TurnedBlock<Isa, kTarget>;
+    constexpr std::uint64_t kLines = 16 / kPerWord;
+    const unsigned char* from = line(linear_.qweight, k / kPerWord) + row_ * 4;
     const std::uint64_t pitch = linear_.qweight.pitch;
-    for (std::uint64_t c = 0; c < kBlock; c += kPerWord, words += pitch) {
-      __builtin_prefetch(words + kBlock / kPerWord * pitch);
-      unsigned char* const first = block_.low(c);
+    for (std::uint64_t c = 0; c < kBlock; c += 16, from += kLines * pitch) {
+      alignas(64) std::uint32_t words[kLines][kGptqOutputs];
+      for (std::uint64_t i = 0; i < kLines; ++i) {
+        __builtin_prefetch(from + (kBlock / kPerWord + i) * pitch);
+        Isa::template order_sixteen<kTarget>(from + i * pitch, words[i]);
+      }
+      const std::uint64_t* groups = groups_ + (k - begin_ + c);
+      unsigned char* const to = block_.low(c);
 #pragma GCC unroll 8
-      for (std::uint64_t i = 0; i < kPerWord; ++i) {
-        const std::uint64_t at = groups[c + i];
-        unsigned char* low = first + (block_.low(i) - block_.low(0));
-        put_products<Isa, kTarget, false>(words, static_cast<std::uint32_t>(i * kBits), kMask,
-                                          scales_[at], zeros_[at], low, block_.high(low));
+      for (std::uint64_t i = 0; i < 8; ++i) {
+        const auto shift = static_cast<std::uint32_t>(i % kPerWord * kBits);
+        const std::uint64_t at = groups[i];
+        const std::uint64_t next = groups[8 + i];
+        alignas(64) float a[16];
+        alignas(64) float b[16];
+        multiply_codes<Isa, kBits>(words[i / kPerWord], shift, scales_[at], zeros_[at], a);
+        multiply_codes<Isa, kBits>(words[(8 + i) / kPerWord], shift, scales_[next], zeros_[next],
+                                   b);
+        Isa::template put_thirty_two<kTarget, false, Block::kUpper, Block::kNext>(
+            a, b, to + (block_.low(i) - block_.low(0)));
       }
     }
   }
 
   // Any columns.
   void make_columns(std::uint64_t k, std::uint64_t columns) {
+    constexpr std::uint64_t kHalf = 8 * kElement;
     for (std::uint64_t c = 0; c < columns; ++c) {
-      const unsigned char* words = line(linear_.qweight, (k + c) / kPerWord) + row_ * 4;
-      alignas(64) unsigned char padded[kGptqOutputs * 4] = {};
-      if (count_ != kGptqOutputs) {  // the line, or the file, may end here
-        __builtin_memcpy(padded, words, count_ * 4);
-        words = padded;
-      }
-      std::uint64_t at = groups_[k - begin_ + c];
+      alignas(64) std::uint32_t words[kGptqOutputs] = {};  // the line, or the file, may end here
+      __builtin_memcpy(words, line(linear_.qweight, (k + c) / kPerWord) + row_ * 4, count_ * 4);
+      alignas(64) std::uint32_t arranged[kGptqOutputs];
+      Isa::template order_sixteen<kTarget>(words, arranged);
+      const std::uint64_t group = groups_[k - begin_ + c];
+      std::uint64_t at = group;
       if (!keeps_all_) {
-        if (at != loaded_) load(at, 0);
-        loaded_ = at;
+        if (group != loaded_) load(group, 0);
+        loaded_ = group;
         at = 0;
       }
-      const auto shift = static_cast<std::uint32_t>((k + c) % kPerWord * kBits);
-      unsigned char* low = block_.low(c);
-      if (rare_[at]) {
-        put_rare_products<kTarget>(words, shift, kMask, scales_[at], zeros_[at], low,
-                                   block_.high(low));
-      } else {
-        put_products<Isa, kTarget, false>(words, shift, kMask, scales_[at], zeros_[at], low,
-                                          block_.high(low));
+      alignas(64) float values[kGptqOutputs];
+      alignas(64) unsigned char rounded[4 * kHalf];
+      multiply_codes<Isa, kBits>(arranged, static_cast<std::uint32_t>((k + c) % kPerWord * kBits),
+                                 scales_[at], zeros_[at], values);
+      Isa::template put_thirty_two<kTarget, false, kHalf, 2 * kHalf>(values, values, rounded);
+      for (std::uint64_t n = 0; rare_[at] && n < count_; ++n) {
+        put_rare_product<kTarget>(linear_, first_group_ + group, k + c, row_ + n,
+                                  rounded + n * kElement);
       }
+      unsigned char* to = block_.low(c);
+      __builtin_memcpy(to, rounded, kHalf);
+      __builtin_memcpy(to + TurnedBlock<Isa, kTarget>::kUpper, rounded + kHalf, kHalf);
     }
   }
 

@@ -147,13 +147,11 @@ struct NeonOps {
     vst1q_f32(to, vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes)))));
   }
 
-  template <bool>
   static void narrow_upper(const float* from, unsigned char* to) {
     const uint16x4_t bits = vshrn_n_u32(vreinterpretq_u32_f32(vld1q_f32(from)), 16);
     __builtin_memcpy(to, &bits, sizeof bits);
   }
 
-  template <bool kStream = false>
   static void narrow_half(const float* from, unsigned char* to) {
     const uint16x4_t bits = vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from)));
     __builtin_memcpy(to, &bits, sizeof bits);

@@ -3,12 +3,17 @@
 // value is beyond all types. Only a scale that is infinite or NaN makes a NaN; such scales are told
 // apart when they are loaded, and go through narrow().
 //
-// An `Isa` has the steps of cast-inl.h, on kCastStep floats, and
-//   widen_bytes(from, to)             kCastStep bytes as floats;
-//   narrow_half<kStream>, narrow_upper<kStream> (from, to)   floats rounded to float16; the upper
-//                                     halves of 32 bits. With kStream to an aligned address;
-//   store_line<kStream>(to, from)     64 bytes, from an aligned address;
-//   load_scales(from, type, out)      as in values-inl.h.
+// The unit is two times 16 values. An `Isa` may want each 16 in an order of its own, that from
+// which rounding leaves them in sequence; it has
+//   order_sixteen<kTarget>(from, to)              sixteen 32-bit words, put into that order;
+//   widen_sixteen<kTarget>(from, to)        sixteen bytes as floats, in that order;
+//   put_thirty_two<kTarget, kStream, kUpper, kNext>(a, b, to)   two sixteens, none NaN, rounded:
+//                                           eight of `a` to `to`, the others kUpper bytes after,
+//                                           those of `b` kNext bytes after (float32: sixteen);
+//   store_line<kStream>(to, from)           64 bytes, from an aligned address;
+//   load_sixteen_scales<kTarget>(from, type, out)   load_scales (values-inl.h) of sixteen, in
+//   order;
+// and kCastStep, the floats of its vectors. kStream: to aligned addresses, but not of float32.
 #pragma once
 
 #include "kernels/blocks-inl.h"
@@ -25,39 +30,80 @@ struct Lanes {
   typedef std::uint32_t Words __attribute__((vector_size(kCount * 4)));
 };
 
-// Rounds kCastStep floats, none of them NaN.
-template <class Isa, Target kTarget, bool kStream>
-[[gnu::always_inline]] inline void narrow_lanes(typename Lanes<Isa>::Floats values,
-                                                unsigned char* to) {
+// (values - zeros) * scales of sixteen, all arranged alike.
+template <class Isa>
+[[gnu::always_inline]] inline void multiply_sixteen(const float* values, const float* scales,
+                                                    const float* zeros, float* products) {
   using Floats = typename Lanes<Isa>::Floats;
-  using Words = typename Lanes<Isa>::Words;
-  alignas(64) float floats[Isa::kCastStep];
-  if constexpr (kTarget == Target::float32) {
-    __builtin_memcpy(to, &values, sizeof values);
-    return;
-  }
-  if constexpr (kTarget != Target::bfloat16) {
-    __builtin_memcpy(floats, &values, sizeof values);
-    if constexpr (kTarget == Target::float16) {
-      Isa::template narrow_half<kStream>(floats, to);
-      return;
-    }
-    alignas(64) unsigned char halves[Isa::kCastStep * 2];
-    Isa::narrow_half(floats, halves);
-    Isa::widen_half(halves, floats);
-    __builtin_memcpy(&values, floats, sizeof values);
-  }
-  if constexpr (kTarget != Target::float16) {
-    const Words bits = __builtin_bit_cast(Words, values);
-    const Words rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
-    const Floats result = __builtin_bit_cast(Floats, rounded);
-    __builtin_memcpy(floats, &result, sizeof result);
-    Isa::template narrow_upper<kStream>(floats, to);
+  for (std::uint64_t i = 0; i < 16; i += Isa::kCastStep) {
+    Floats value;
+    Floats scale;
+    Floats zero;
+    __builtin_memcpy(&value, values + i, sizeof value);
+    __builtin_memcpy(&scale, scales + i, sizeof scale);
+    __builtin_memcpy(&zero, zeros + i, sizeof zero);
+    const Floats product = (value - zero) * scale;
+    __builtin_memcpy(products + i, &product, sizeof product);
   }
 }
 
-// `count` floats that wait in memory, as whole cache lines: of float32 only, whose loads are as
-// wide as the stores just before them.
+// The steps above from those of cast-inl.h, with widen_bytes(from, to), kCastStep bytes as floats,
+// and narrow_upper(from, to), the upper halves of kCastStep words; kCastStep at most eight.
+template <class Base>
+struct StepProducts : Base {
+  template <Target>
+  static void order_sixteen(const void* from, void* to) {
+    __builtin_memcpy(to, from, 64);
+  }
+
+  template <Target>
+  static void widen_sixteen(const unsigned char* from, float* to) {
+    for (std::uint64_t i = 0; i < 16; i += Base::kCastStep) Base::widen_bytes(from + i, to + i);
+  }
+
+  template <Target>
+  static bool load_sixteen_scales(const unsigned char* from, FloatType type, float* out) {
+    const bool first = Base::load_scales(from, type, out);
+    return Base::load_scales(from + 16, type, out + 8) && first;
+  }
+
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext>
+  static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
+    put_sixteen<kTarget, kUpper>(a, to);
+    put_sixteen<kTarget, kUpper>(b, to + kNext);
+  }
+
+  template <Target kTarget, std::uint64_t kUpper>
+  static void put_sixteen(const float* values, unsigned char* to) {
+    if constexpr (kTarget == Target::float32) {
+      __builtin_memcpy(to, values, 64);
+    } else {
+      for (std::uint64_t i = 0; i < 16; i += Base::kCastStep) {
+        put_step<kTarget>(values + i, i < 8 ? to + i * 2 : to + kUpper + (i - 8) * 2);
+      }
+    }
+  }
+
+  template <Target kTarget>
+  static void put_step(const float* values, unsigned char* to) {
+    using Words = typename Lanes<Base>::Words;
+    if constexpr (kTarget == Target::float16) return Base::narrow_half(values, to);
+    alignas(64) float floats[Base::kCastStep];
+    if constexpr (kTarget == Target::bfloat16_via_float16) {
+      alignas(16) unsigned char halves[Base::kCastStep * 2];
+      Base::narrow_half(values, halves);
+      Base::widen_half(halves, floats);
+      values = floats;
+    }
+    Words bits;
+    __builtin_memcpy(&bits, values, sizeof bits);
+    const Words rounded = bits + 0x7fffu + ((bits >> 16) & 1u);
+    __builtin_memcpy(floats, &rounded, sizeof rounded);
+    Base::narrow_upper(floats, to);
+  }
+};
+
+// Values that wait in memory, as whole cache lines.
 template <class Isa, bool kStream>
 inline void store_lines(unsigned char* to, const void* from, std::uint64_t bytes) {
   for (std::uint64_t at = 0; at < bytes; at += 64) {
@@ -84,24 +130,29 @@ template <Target kTarget>
 // A quarter: 32 codes.
 template <class Isa, Target kTarget, bool kStream>
 inline void put_bytes(const ByteFactors& factors, const unsigned char* from, unsigned char* out) {
-  using Floats = typename Lanes<Isa>::Floats;
   constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  constexpr std::uint64_t kStep = Isa::kCastStep;
   alignas(64) unsigned char line[kQuarter * kElement];
   if (factors.rare) [[unlikely]] {
     put_rare_bytes<kTarget>(factors, from, line);
     return store_lines<Isa, kStream>(out, line, sizeof line);
   }
-  constexpr bool kThrough = kStream && kTarget == Target::float32;
-  unsigned char* to = kThrough ? line : out;
-  for (std::uint64_t i = 0; i < kQuarter; i += kStep) {
-    alignas(64) float codes[kStep];
-    Isa::widen_bytes(from + i, codes);
-    Floats values;
-    __builtin_memcpy(&values, codes, sizeof values);
-    narrow_lanes<Isa, kTarget, kStream>((values - factors.zero) * factors.scale, to + i * kElement);
+  alignas(64) float values[2][16];
+  for (int i = 0; i < 2; ++i) {
+    using Floats = typename Lanes<Isa>::Floats;
+    alignas(64) float codes[16];
+    Isa::template widen_sixteen<kTarget>(from + 16 * i, codes);
+    for (std::uint64_t at = 0; at < 16; at += Isa::kCastStep) {
+      Floats code;
+      __builtin_memcpy(&code, codes + at, sizeof code);
+      const Floats product = (code - factors.zero) * factors.scale;
+      __builtin_memcpy(values[i] + at, &product, sizeof product);
+    }
   }
-  if constexpr (kThrough) store_lines<Isa, true>(out, line, sizeof line);
+  if constexpr (kTarget != Target::float32) {
+    Isa::template put_thirty_two<kTarget, kStream, 16, 32>(values[0], values[1], out);
+  } else {
+    store_lines<Isa, kStream>(out, values, sizeof values);
+  }
 }
 
 }  // namespace

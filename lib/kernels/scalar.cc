@@ -19,7 +19,7 @@ struct Rows {
 
 // The steps of products-inl.h and gptq-turned-inl.h, four at a time: the compiler has vectors of
 // its own for the rest.
-struct ProductSteps {
+struct FourSteps {
   static constexpr std::uint64_t kCastStep = 4;
 
   static void widen_bytes(const unsigned char* from, float* to) {
@@ -28,11 +28,9 @@ struct ProductSteps {
   static void widen_half(const unsigned char* from, float* to) {
     for (std::uint64_t i = 0; i < kCastStep; ++i) PlainSteps::widen_half(from + i * 2, to + i);
   }
-  template <bool kStream = false>
   static void narrow_half(const float* from, unsigned char* to) {
     for (std::uint64_t i = 0; i < kCastStep; ++i) PlainSteps::narrow_half(from + i, to + i * 2);
   }
-  template <bool>
   static void narrow_upper(const float* from, unsigned char* to) {
     for (std::uint64_t i = 0; i < kCastStep; ++i) {
       const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, from[i]);
@@ -69,6 +67,7 @@ struct ProductSteps {
   }
   static void fence() {}
 };
+using ProductSteps = StepProducts<FourSteps>;
 
 template <Target kTarget>
 struct Rows<CtPack, kTarget> {

@@ -185,26 +185,18 @@ struct Ssse3Ops {
   }
 
   // The lower halves of four 32-bit values, as a signed saturation of their sign extensions.
-  template <bool kStream = false>
   static void narrow_half(const float* from, unsigned char* to) {
     const __m128i bits = narrow_to_half(_mm_loadu_ps(from));
-    put_signed<kStream>(_mm_srai_epi32(_mm_slli_epi32(bits, 16), 16), to);
+    store_signed(_mm_srai_epi32(_mm_slli_epi32(bits, 16), 16), to);
   }
 
-  template <bool kStream>
   static void narrow_upper(const float* from, unsigned char* to) {
-    put_signed<kStream>(_mm_srai_epi32(_mm_castps_si128(_mm_loadu_ps(from)), 16), to);
+    store_signed(_mm_srai_epi32(_mm_castps_si128(_mm_loadu_ps(from)), 16), to);
   }
 
  private:
-  template <bool kStream>
-  static void put_signed(__m128i extended, unsigned char* to) {
-    const __m128i units = _mm_packs_epi32(extended, extended);
-    if constexpr (kStream) {
-      _mm_stream_si64(reinterpret_cast<long long*>(to), _mm_cvtsi128_si64(units));
-    } else {
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(to), units);
-    }
+  static void store_signed(__m128i extended, unsigned char* to) {
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi32(extended, extended));
   }
 };
 

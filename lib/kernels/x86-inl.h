@@ -20,15 +20,6 @@ inline void store_128(void* to, __m128i value) {
   _mm_storeu_si128(static_cast<__m128i*>(to), value);
 }
 
-template <bool kStream>
-inline void put_128(void* to, __m128i value) {
-  if constexpr (kStream) {
-    _mm_stream_si128(static_cast<__m128i*>(to), value);
-  } else {
-    store_128(to, value);
-  }
-}
-
 // Words j, 4 + j, 8 + j, 12 + j of 64 bytes to lane j.
 //   in 0: w0  w1  w2  w3          out 0: w0 w4 w8  w12
 //   in 1: w4  w5  w6  w7    ->    out 1: w1 w5 w9  w13
