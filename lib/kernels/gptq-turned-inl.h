@@ -15,10 +15,10 @@ namespace thaw::kernels {
 namespace {
 
 inline constexpr std::uint64_t kKeptGroups = 256;
-// Lines lie far apart, each on a page of its own: what is read of them at a time must be long, and
-// not of more lines than the processor remembers pages.
+// Lines lie far apart, each on a page of its own and often in the same cache sets: what is read of
+// them at a time must be long, and not of more lines than a processor remembers.
 inline constexpr std::uint64_t kTurnedOutputs = 512;
-inline constexpr std::uint64_t kTurnedColumns = 8 * kBlock;
+inline constexpr std::uint64_t kTurnedColumns = 4 * kBlock;
 
 // One block of 16 outputs, between making and storing.
 template <class Isa, Target kTarget>
@@ -94,7 +94,11 @@ class GptqTurned {
     for (std::uint64_t i = 0; keeps_all_ && i < group_count_; ++i) usual = load(i, i) && usual;
     for (std::uint64_t k = begin_; k < end_; k += kBlock) {
       const std::uint64_t columns = end_ - k < kBlock ? end_ - k : kBlock;
-      usual&& columns == kBlock ? make_block(k) : make_columns(k, columns);
+      if (usual && columns == kBlock) {
+        make_block(k);
+      } else {
+        make_columns(k, columns);
+      }
       block_.template put_rows<kStream>(count, columns, out + k * kElement,
                                         linear_.in_features * kElement);
     }
@@ -120,7 +124,7 @@ class GptqTurned {
     for (std::uint64_t c = 0; c < kBlock; c += 16, from += kLines * pitch) {
       alignas(64) std::uint32_t words[kLines][kGptqOutputs];
       for (std::uint64_t i = 0; i < kLines; ++i) {
-        __builtin_prefetch(from + (kBlock / kPerWord + i) * pitch);
+        __builtin_prefetch(from + i * pitch + kGptqOutputs * 4);  // of the next 16 outputs
         Isa::template order_sixteen<kTarget>(from + i * pitch, words[i]);
       }
       const std::uint64_t* groups = groups_ + (k - begin_ + c);
