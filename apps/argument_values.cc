@@ -62,7 +62,10 @@ std::string available_isas() {
   return names;
 }
 
-Result<std::string> isa_of_environment() {
+Result<std::string> isa_value(const std::string& word) {
+  ConvertOptions options;
+  THAW_RETURN_IF_ERROR(apply_option(options, "isa", word));
+  if (!options.isa.empty()) return options.isa;
   const char* const name = std::getenv("THAW_ISA");
   if (name == nullptr || *name == '\0') return std::string();
   bool runs_here = false;

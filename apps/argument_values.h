@@ -13,9 +13,9 @@ namespace thaw::app {
 // Nothing given is 0.
 [[nodiscard]] Result<unsigned> threads_value(const std::string& word);
 [[nodiscard]] Result<ProgressMode> progress_value(const std::string& word);
-// THAW_ISA of the environment; the empty string when it is unset or empty. A name that this program
-// or this processor does not know is an error.
-[[nodiscard]] Result<std::string> isa_of_environment();
+// `word` is --isa's; when it is empty, THAW_ISA of the environment; when that is empty too, the
+// empty string. A name that this program or this processor does not know is an error.
+[[nodiscard]] Result<std::string> isa_value(const std::string& word);
 
 // The conversion's option of that name; an empty word sets nothing.
 [[nodiscard]] Status apply_option(ConvertOptions& options, const char* name,

@@ -78,7 +78,7 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   ConvertOptions& options = arguments.options;
   THAW_RETURN_IF_ERROR(apply_options(given, options));
   if (options.isa.empty()) {
-    THAW_ASSIGN_OR_RETURN(options.isa, isa_of_environment());
+    THAW_ASSIGN_OR_RETURN(options.isa, isa_value(""));
   }
   if (names.empty()) return usage_error("MODEL is missing", command);
   if (names.size() == 1 && !arguments.dry_run && !options.in_place) {

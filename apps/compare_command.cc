@@ -8,7 +8,7 @@
 #include "compare_summary.h"
 #include "io/file_system.h"
 #include "model_specs.h"
-#include "option_table.h"
+#include "words.h"
 #include "progress.h"
 #include "signals.h"
 #include "terminal.h"

@@ -73,7 +73,7 @@ Result<VerifyArguments> parse_verify(const std::vector<std::string>& words) {
   options.infer_shard_size = given.max_shard_size.empty();
   options.certificate = !given.no_certificate;
   if (conversion.isa.empty()) {
-    THAW_ASSIGN_OR_RETURN(conversion.isa, isa_of_environment());
+    THAW_ASSIGN_OR_RETURN(conversion.isa, isa_value(""));
   }
   THAW_ASSIGN_OR_RETURN(arguments.progress, progress_value(given.progress));
   return arguments;
