@@ -85,7 +85,8 @@ class Specs(Case):
 
     def test_no_draft_of_what_has_no_blocks(self):
         golden = DATA / "golden" / "awq_gemm_k128_n64_g32.safetensors"
-        self.assert_refused(run("specs", "--derive", golden), 3, "no tensor lies in a numbered block")
+        self.assert_refused(run("specs", "--derive", golden), 3,
+                            "no tensor lies in a numbered block")
         self.assert_refused(run("specs", "--derive", self.work / "none"), 3, "none")
 
     def test_the_files_are_written_alike(self):
