@@ -15,8 +15,12 @@ constexpr std::uint64_t kReadAheadChunks = 3;
 
 }  // namespace
 
-InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes)
-    : files_(files), most_idle_(idle_bytes / kChunk), chunks_(files.size()) {}
+InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes,
+                       ReadAhead read_ahead)
+    : files_(files),
+      most_idle_(idle_bytes / kChunk),
+      read_ahead_(read_ahead),
+      chunks_(files.size()) {}
 
 Status InputCache::acquire(const InputRange& range) {
   if (range.size == 0) return {};
@@ -32,7 +36,11 @@ Status InputCache::acquire(const InputRange& range) {
       chunk.resident = true;
     }
   }
-  return files_[range.input]->populate(range.offset, range.size);
+  const MappedFile& file = *files_[range.input];
+  if (read_ahead_ == ReadAhead::none) {
+    THAW_RETURN_IF_ERROR(file.read_exactly(range.offset, range.size));
+  }
+  return file.populate(range.offset, range.size);
 }
 
 void InputCache::release(const InputRange& range) {
