@@ -35,7 +35,7 @@ SampleRows::SampleRows(const Checkpoint& twin, const Checkpoint& base, const ker
     : table_(table),
       files_(files_of(twin, base)),
       first_of_base_(static_cast<std::uint32_t>(twin.shards().size())),
-      input_(files_, kIdle) {}
+      input_(files_, kIdle, InputCache::ReadAhead::none) {}
 
 Result<std::byte*> SampleRows::buffer(Side side, std::uint64_t bytes) {
   AlignedMemory& memory = side == Side::twin ? twin_rows_ : base_rows_;

@@ -19,6 +19,10 @@ namespace thaw {
 class SampleRows {
  public:
   SampleRows(const Checkpoint& twin, const Checkpoint& base, const kernels::Table& table);
+  // Gives the input's pages back.
+  ~SampleRows() { input_.drop_idle(); }
+  SampleRows(const SampleRows&) = delete;
+  SampleRows& operator=(const SampleRows&) = delete;
 
   enum class Side : std::uint8_t { twin, base };
 

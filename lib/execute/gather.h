@@ -8,7 +8,6 @@
 #include "execute/input_cache.h"
 #include "execute/linear_view.h"
 #include "io/mapped_file.h"
-#include "quant/linears.h"
 
 namespace thaw {
 

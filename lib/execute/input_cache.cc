@@ -18,8 +18,12 @@ constexpr std::uint64_t kSmall = 1u << 20;
 
 }  // namespace
 
-InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes)
-    : files_(files), most_idle_(idle_bytes / kChunk), chunks_(files.size()) {}
+InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes,
+                       ReadAhead read_ahead)
+    : files_(files),
+      most_idle_(idle_bytes / kChunk),
+      read_ahead_(read_ahead),
+      chunks_(files.size()) {}
 
 Status InputCache::acquire(const InputRange& range) {
   if (range.size == 0) return {};
@@ -36,7 +40,9 @@ Status InputCache::acquire(const InputRange& range) {
     }
   }
   const MappedFile& file = *files_[range.input];
-  if (range.size < kSmall) THAW_RETURN_IF_ERROR(file.read_exactly(range.offset, range.size));
+  if (read_ahead_ == ReadAhead::none || range.size < kSmall) {
+    THAW_RETURN_IF_ERROR(file.read_exactly(range.offset, range.size));
+  }
   return file.populate(range.offset, range.size);
 }
 

@@ -17,8 +17,13 @@ namespace thaw {
 // Thread-safe. The files must outlive it.
 class InputCache {
  public:
+  // Whether the kernel may read on beyond a range: a help where the next range follows, but where
+  // none does, what it still reads then is dropped by nobody.
+  enum class ReadAhead : bool { none, kernel };
+
   // Keeps at most `idle_bytes` of chunks that nobody uses.
-  InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes);
+  InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes,
+             ReadAhead read_ahead = ReadAhead::kernel);
 
   // Reads the range into memory and holds it there until release() of the same range.
   [[nodiscard]] Status acquire(const InputRange& range);
@@ -44,6 +49,7 @@ class InputCache {
 
   std::span<const MappedFile* const> files_;
   const std::uint64_t most_idle_;
+  const ReadAhead read_ahead_;
   mutable std::mutex mutex_;
   std::vector<std::vector<Chunk>> chunks_;  // a list for each file, made at its first use
   std::deque<Idle> idle_;                   // the oldest first; stale entries are skipped

@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ MODELS = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-
           "qwen3-ct-awq-asym", "qwen3moe-ct-w4a16-sym", "llama-ct-w8a16-channel",
           "llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
           "llama-autoround-mixed", "starcoder2-awq-act_scales")
+OVERLAY = "qwen2_5_vl-overlay"  # a base, its twin, and what the one with the other's blocks gives
 QUANTIZATION_PACKAGES = ("awq", "autoawq", "gptqmodel", "auto_gptq", "compressed_tensors")
 DTYPES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
 # The stored logits come from the same weights and the same operations in float32; another
@@ -45,9 +47,14 @@ def shard_files(out):
                                               .values()))]
 
 
-def check_tensors(name, out):
+def overlay(thaw, out, *options):
+    """The twin's blocks in a base at `out`, or in that base itself."""
+    subprocess.run([thaw, "convert", DATA / OVERLAY / "awq", *out, "--quiet", *options], check=True)
+
+
+def check_tensors(name, out, expected_file="expected.json"):
     """Every tensor, as safetensors reads it, has the expected type, shape and bits."""
-    expected = json.loads((DATA / name / "expected.json").read_text())
+    expected = json.loads((DATA / name / expected_file).read_text())
     found = {}
     for file in shard_files(out):
         with safetensors.safe_open(file, framework="pt") as shard:
@@ -61,22 +68,22 @@ def check_tensors(name, out):
     assert found == expected, f"{len(found)} tensors, not the expected ones"
 
 
-def load(out, dtype):
-    model, info = transformers.AutoModelForCausalLM.from_pretrained(
+def load(out, dtype, kind=transformers.AutoModelForCausalLM):
+    model, info = kind.from_pretrained(
         out, torch_dtype=dtype, attn_implementation="eager", local_files_only=True,
         output_loading_info=True)
-    for kind, names in info.items():
-        assert not names, f"{kind}: {names}"
+    for what, names in info.items():
+        assert not names, f"{what}: {names}"
     assert getattr(model.config, "quantization_config", None) is None
     return model.eval()
 
 
-def check_logits(name, out):
+def check_logits(name, out, kind=transformers.AutoModelForCausalLM, which="logits"):
     """transformers gives the stored logits from the float checkpoint."""
     reference = load_file(DATA / name / "reference.safetensors")
     with torch.no_grad():
-        logits = load(out, torch.float32)(input_ids=reference["input_ids"]).logits
-    stored = reference["logits"]
+        logits = load(out, torch.float32, kind)(input_ids=reference["input_ids"]).logits
+    stored = reference[which]
     assert logits.shape == stored.shape
     difference = (logits - stored).abs().max().item()
     print(f"  {name}: largest difference of a logit {difference:.3g}")
@@ -97,6 +104,22 @@ def check_bfloat16(thaw, name, work):
     convert(thaw, name, work / "bfloat16", "--dtype", "bfloat16")
     model = load(work / "bfloat16", "auto")
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+
+
+def check_overlay(thaw, work):
+    """The overlay loads as the base does and gives the stored logits; so does one in place."""
+    kind = transformers.AutoModelForVision2Seq
+    base = work / "float"
+    shutil.copytree(DATA / OVERLAY / "base", base)
+    check_logits(OVERLAY, base, kind, "logits_base")
+    overlay(thaw, [work / "overlay"], "--base", base)
+    check_tensors(OVERLAY, work / "overlay")
+    check_logits(OVERLAY, work / "overlay", kind)
+    overlay(thaw, [work / "twice"], "--base", base, "--rounding", "via-float16")
+    check_tensors(OVERLAY, work / "twice", "expected_via_float16.json")
+    overlay(thaw, [], "--base", base, "--in-place")
+    check_tensors(OVERLAY, base)
+    check_logits(OVERLAY, base, kind)
 
 
 def load_tokenizer(folder):
@@ -146,6 +169,8 @@ def main():
             check(f"{name}: tokenizer", check_tokenizer, name, work / "out")
             check(f"{name}: sharded", check_sharded, thaw, name, work)
             check(f"{name}: bfloat16", check_bfloat16, thaw, name, work)
+    with tempfile.TemporaryDirectory() as folder:
+        check(f"{OVERLAY}: overlay", check_overlay, thaw, pathlib.Path(folder))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
