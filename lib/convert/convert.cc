@@ -1,5 +1,6 @@
 #include "convert/convert.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -25,11 +26,14 @@ Status check_inputs_unchanged(const Plan& plan) {
   return errors.take();
 }
 
-// What a later run can use stays; after a failure that comes back with the same plan, nothing does.
-Sink::Keep worth_keeping(const Error& error) {
+// What a later run can use stays; after a failure that comes back with the same plan, and where
+// the input is no longer that of the plan, nothing does.
+Sink::Keep worth_keeping(const Plan& plan, const Error& error) {
   const bool repeats = error.code == ErrorCode::numbers || error.code == ErrorCode::bug ||
                        error.code == ErrorCode::differs;
-  return repeats ? Sink::Keep::nothing : Sink::Keep::partial;
+  const bool changed = std::any_of(plan.inputs.begin(), plan.inputs.end(),
+                                   [](const MappedFile* input) { return input->changed(); });
+  return repeats || changed ? Sink::Keep::nothing : Sink::Keep::partial;
 }
 
 // Reads back what was written. Before it is published, so that a bad result never appears, and an
@@ -48,12 +52,13 @@ Status verify_unpublished(const Prepared& prepared, Observer& observer, StopFlag
 }
 
 // Ends the run without a destination, and says what stands on the disk all the same.
-Status abandon(DirectorySink& sink, const std::string& out, Error error) {
+Status abandon(DirectorySink& sink, const Prepared& prepared, Error error) {
+  const std::string out = prepared.out;
   if (sink.published()) {
     error.hint = printable(out) + " stands, new and whole; what failed came after that.";
     return Status(std::move(error));
   }
-  const Sink::Keep keep = worth_keeping(error);
+  const Sink::Keep keep = worth_keeping(prepared.plan, error);
   sink.abandon(keep);
   if (keep == Sink::Keep::partial) {
     if (!error.hint.empty()) error.hint += ' ';
@@ -107,19 +112,19 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
                                     .window = prepared->memory.write_window}}));
   // Before finish the destination does not exist; after it, it is whole.
   if (Status checked = check_found(*prepared, *sink, observer, stop); !checked.ok()) {
-    return abandon(*sink, prepared->out, std::move(checked).take_error());
+    return abandon(*sink, *prepared, std::move(checked).take_error());
   }
   Result<ExecuteReport> run = execute(plan, prepared->memory, *prepared->table, *sink,
                                       {.allow_overflow = options.allow_overflow}, observer, stop);
   if (!run.ok()) {
-    return abandon(*sink, prepared->out, std::move(run).take_status().take_error());
+    return abandon(*sink, *prepared, std::move(run).take_status().take_error());
   }
   ConvertReport report;
   if (options.verify) {
     if (Status verified =
             verify_unpublished(*prepared, observer, stop, file_system, report.verified);
         !verified.ok()) {
-      return abandon(*sink, prepared->out, std::move(verified).take_error());
+      return abandon(*sink, *prepared, std::move(verified).take_error());
     }
   }
   observer.on_progress({.stage = "finishing",
@@ -128,8 +133,7 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
                         .tensors_done = plan.tensors,
                         .tensors_total = plan.tensors});
   if (Status unchanged = check_inputs_unchanged(plan); !unchanged.ok()) {
-    sink->abandon(Sink::Keep::nothing);
-    return unchanged;
+    return abandon(*sink, *prepared, std::move(unchanged).take_error());
   }
   Status finished;
   if (options.checksums) {
@@ -137,7 +141,7 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   }
   if (finished.ok()) finished = sink->finish();
   if (!finished.ok()) {
-    return abandon(*sink, prepared->out, std::move(finished).take_error());
+    return abandon(*sink, *prepared, std::move(finished).take_error());
   }
 
   report.plan = summarize(*prepared, options);

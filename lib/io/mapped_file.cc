@@ -202,6 +202,13 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
 
 bool MappedFile::damaged() const { return state_->guard != nullptr && state_->guard->damaged(); }
 
+bool MappedFile::changed() const {
+  struct stat info {};
+  if (state_->file_system.fstat(state_->fd, &info) != 0) return false;
+  const FileIdentity now = identity_of(info);
+  return now.size != state_->identity.size || now.modified_ns != state_->identity.modified_ns;
+}
+
 Status MappedFile::check_unchanged() const {
   const Place place{.file = state_->path, .tensor = {}};
   struct stat info {};

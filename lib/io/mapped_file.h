@@ -55,6 +55,8 @@ class MappedFile {
 
   // True once a read met a page that no longer exists or could not be read.
   [[nodiscard]] bool damaged() const;
+  // True when the file has another size or modification time than at open().
+  [[nodiscard]] bool changed() const;
   // An error when the file was damaged, or has changed size or modification time since open().
   [[nodiscard]] Status check_unchanged() const;
 
