@@ -3,6 +3,7 @@
 #include <boost/program_options.hpp>
 #include <sstream>
 
+#include "archive_values.h"
 #include "argument_values.h"
 #include "base/text.h"
 
@@ -14,6 +15,7 @@ namespace po = boost::program_options;
 
 struct ConvertWords {
   std::string dtype, rounding, max_shard_size, threads, memory, isa, output_io, report, progress;
+  std::string to, level;
 };
 
 po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {
@@ -44,6 +46,11 @@ po::options_description convert_table(ConvertWords& words, ConvertArguments& to)
       "scalar, ssse3, avx2, avx512 or neon (the best; also THAW_ISA)");
   add("output-io", text(words.output_io, "HOW", "auto"),
       "auto: past the page cache where the disk can; or buffered");
+  add("to", text(words.to, "FORMAT"),
+      "tar, tar.zst or safetensors (one shard); by OUT's ending; OUT of - is standard output");
+  add("level", text(words.level, "N"), "of tar.zst: 1, the fastest, to 22 (1)");
+  add("archive-root", text(to.options.archive_root, "NAME"),
+      "the archive's top folder (OUT's name, for - MODEL's)");
   add("dry-run", po::bool_switch(&to.dry_run),
       "print the plan, write nothing; OUT may be left out");
   add("json", po::bool_switch(&to.json), "with --dry-run: the plan as JSON");
@@ -115,8 +122,8 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   if (names.size() == 2) options.out = names[1];
   if (options.model.empty()) return usage_error("MODEL is empty", command);
   if (names.size() == 2 && options.out.empty()) return usage_error("OUT is empty", command);
-  if (options.out == "-") {
-    return usage_error("OUT is -, but a checkpoint is a directory: write ./- to mean one", command);
+  if (options.out == "-" && given.report == "-") {
+    return usage_error("standard output cannot take the output and the report", command);
   }
   if (arguments.json && !arguments.dry_run) return usage_error("--json needs --dry-run", command);
   if (arguments.dry_run && !given.report.empty()) {
@@ -125,6 +132,9 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   arguments.report = given.report;
 
   THAW_ASSIGN_OR_RETURN(options.dtype, dtype_value(given.dtype));
+  THAW_ASSIGN_OR_RETURN(options.to, to_value(given.to));
+  THAW_ASSIGN_OR_RETURN(options.level, level_value(given.level));
+  THAW_ASSIGN_OR_RETURN(options.archive_mtime, archive_mtime());
   THAW_ASSIGN_OR_RETURN(options.rounding, rounding_value(given.rounding));
   THAW_ASSIGN_OR_RETURN(options.max_shard_size,
                         size_value("--max-shard-size", given.max_shard_size));
@@ -167,7 +177,8 @@ std::string convert_help() {
   return help_text(
       "thaw convert MODEL OUT [options]\n\n"
       "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
-      "appears when it is whole. MODEL is a directory, a .safetensors file, or\n"
+      "appears when it is whole, or to an archive: OUT.tar, OUT.tar.zst, or - with --to. MODEL is "
+      "a directory, a .safetensors file, or\n"
       "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n",
       convert_table(words, arguments));
 }

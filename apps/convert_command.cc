@@ -1,3 +1,4 @@
+#include "archive_values.h"
 #include "arguments.h"
 #include "commands.h"
 #include "convert/convert.h"
@@ -20,6 +21,10 @@ class Watcher final : public Observer {
   void on_progress(const Progress& progress) override {
     signals_.poll();
     meter_.update(progress);
+    if (signals_.take_progress_request()) {
+      printer_.finish();  // a bar makes room, and is drawn again below it
+      write_stderr(progress_line(progress, meter_) + '\n');
+    }
     printer_.show(progress, meter_);
   }
 
@@ -51,6 +56,9 @@ void print_summary(const ConvertArguments& arguments, const ConvertReport& repor
 }
 
 int convert_model(const ConvertArguments& arguments) {
+  if (const Status shown = check_output_is_no_terminal(arguments.options); !shown.ok()) {
+    return print_error(shown.error());
+  }
   ReportFile report_file;
   if (!arguments.report.empty()) {
     Result<ReportFile> opened = ReportFile::open(arguments.report, arguments.options.out);

@@ -5,10 +5,11 @@
 #include <utility>
 
 #include "base/text.h"
+#include "convert/open_sink.h"
+#include "convert/output_format.h"
 #include "convert/prepare.h"
 #include "execute/execute.h"
 #include "io/process.h"
-#include "sink/directory_sink.h"
 
 namespace thaw {
 
@@ -32,7 +33,13 @@ Sink::Keep worth_keeping(const Error& error) {
 Status abandon(Sink& sink, const std::string& out, Error error) {
   const Sink::Keep keep = worth_keeping(error);
   sink.abandon(keep);
-  if (keep == Sink::Keep::partial) {
+  if (sink.ordered()) {
+    if (out != kStandardOutput) {
+      if (!error.hint.empty()) error.hint += ' ';
+      error.hint += "What was written of " + printable(out) +
+                    " is removed: an archive starts from its beginning.";
+    }
+  } else if (keep == Sink::Keep::partial) {
     if (!error.hint.empty()) error.hint += ' ';
     error.hint += printable(out) +
                   ".partial holds what was written; the same command takes it over, and removing "
@@ -59,13 +66,8 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   // From here on the output is fixed. Only I/O, lack of space, an overflow and the user can make
   // us fail.
 
-  THAW_ASSIGN_OR_RETURN(
-      const std::unique_ptr<DirectorySink> sink,
-      DirectorySink::open(file_system, plan,
-                          {.out = prepared->out,
-                           .replace = options.force,
-                           .file = {.direct = options.output_mode == OutputMode::automatic,
-                                    .window = prepared->memory.write_window}}));
+  THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Sink> sink,
+                        open_sink(*prepared, options, stop, file_system));
   // Before finish the destination does not exist; after it, it is whole.
   Result<ExecuteReport> run = execute(plan, prepared->memory, *prepared->table, *sink,
                                       {.allow_overflow = options.allow_overflow}, observer, stop);
@@ -95,6 +97,7 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
                                    " finite values became infinite");
   }
   report.direct_io = sink->used_direct();
+  report.stream_bytes = sink->stream_bytes();
   report.peak_memory = peak_resident_bytes();
   report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return report;

@@ -67,6 +67,20 @@ Status check_existing(const std::string& out, bool force) {
   return check_replaceable(out, entries);
 }
 
+// Neither the output nor where it is written may be, contain or lie inside the input.
+Status check_outside(const std::string& resolved, const Checkpoint& input) {
+  const std::string first_shard = input.shards().front().file.path();
+  const std::string model = resolved_path(
+      input.is_directory() ? first_shard.substr(0, first_shard.rfind('/')) : first_shard);
+  for (const std::string& mine : {resolved, resolved + ".partial"}) {
+    if (is_within(mine, model) || is_within(model, mine)) {
+      return refuse(mine, "is, contains or lies inside the input " + model,
+                    "Choose an OUT outside of it.");
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::string> check_destination(const std::string& out, bool force, const Checkpoint& input) {
@@ -77,20 +91,27 @@ Result<std::string> check_destination(const std::string& out, bool force, const 
     if (!ends_with(out, ending)) continue;
     return refuse(
         out, "has an ending that is not supported: OUT is a directory, got " + std::string(ending),
-        "Name a directory.");
+        ending == ".safetensors" ? "Say --to safetensors to write one shard without its config."
+                                 : "Name a directory, or a file that ends in .tar or .tar.zst.");
   }
   const std::string resolved = resolved_path(out);
-  const std::string first_shard = input.shards().front().file.path();
-  const std::string model = resolved_path(
-      input.is_directory() ? first_shard.substr(0, first_shard.rfind('/')) : first_shard);
-  for (const std::string& mine : {resolved, resolved + ".partial"}) {
-    if (is_within(mine, model) || is_within(model, mine)) {
-      return refuse(mine, "is, contains or lies inside the input " + model,
-                    "Choose an OUT outside of it.");
-    }
-  }
+  THAW_RETURN_IF_ERROR(check_outside(resolved, input));
   THAW_RETURN_IF_ERROR(check_existing(resolved, force));
   return resolved;
+}
+
+Result<std::string> check_file_destination(const std::string& out, bool force,
+                                           const Checkpoint& input) {
+  if (out.ends_with('/')) return refuse(out, "names a directory, not a file", "Name a file.");
+  const std::string resolved = resolved_path(out);
+  THAW_RETURN_IF_ERROR(check_outside(resolved, input));
+  if (!exists(resolved)) return resolved;
+  if (file_kind(resolved) != FileKind::regular) {
+    return refuse(out, "exists and is not a regular file",
+                  "Choose another OUT; - with --to is standard output.");
+  }
+  if (force) return resolved;
+  return refuse(out, "exists already", "Choose another OUT, or replace it with --force.");
 }
 
 }  // namespace thaw

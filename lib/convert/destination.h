@@ -14,4 +14,9 @@ namespace thaw {
 [[nodiscard]] Result<std::string> check_destination(const std::string& out, bool force,
                                                     const Checkpoint& input);
 
+// The same for a file. Errors, ErrorCode::usage: it exists (without `force`), or is no regular file
+// (with it); it lies inside the input, or contains it.
+[[nodiscard]] Result<std::string> check_file_destination(const std::string& out, bool force,
+                                                         const Checkpoint& input);
+
 }  // namespace thaw

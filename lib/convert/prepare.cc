@@ -5,7 +5,9 @@
 #include "base/text.h"
 #include "convert/destination.h"
 #include "convert/folds.h"
+#include "convert/output_format.h"
 #include "io/process.h"
+#include "sink/zstd_stream.h"
 
 namespace thaw {
 
@@ -58,17 +60,35 @@ Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOption
                     name ? find_model_spec(specs, *name) : nullptr);
 }
 
+// The destination of an archive or a single file.
+Status prepare_stream(Prepared& prepared, const ConvertOptions& options) {
+  if (*prepared.format != StreamFormat::safetensors) {
+    THAW_ASSIGN_OR_RETURN(prepared.archive_root, choose_archive_root(options, prepared.checkpoint));
+  }
+  if (options.out.empty() || options.out == kStandardOutput) {
+    prepared.out = options.out;
+    return {};
+  }
+  THAW_ASSIGN_OR_RETURN(prepared.out,
+                        check_file_destination(options.out, options.force, prepared.checkpoint));
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSystem& file_system) {
+  THAW_ASSIGN_OR_RETURN(const std::optional<StreamFormat> format, choose_format(options));
   THAW_ASSIGN_OR_RETURN(const kernels::Table* table, choose_table(options.isa));
 
   THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.model));
   auto prepared = std::make_unique<Prepared>(std::move(checkpoint));
   prepared->table = table;
+  prepared->format = format;
   // From here on every tensor lies inside its shard and no two overlap.
 
-  if (!options.out.empty()) {
+  if (format) {
+    THAW_RETURN_IF_ERROR(prepare_stream(*prepared, options));
+  } else if (!options.out.empty()) {
     THAW_ASSIGN_OR_RETURN(prepared->out,
                           check_destination(options.out, options.force, prepared->checkpoint));
   }
@@ -90,10 +110,14 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                             .allow_overflow = options.allow_overflow,
                             .max_shard_size = options.max_shard_size};
   THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));
+  if (format == StreamFormat::safetensors) {
+    THAW_RETURN_IF_ERROR(keep_only_shard(prepared->plan));
+  }
   const unsigned threads = options.threads != 0 ? options.threads : processor_count();
-  THAW_ASSIGN_OR_RETURN(prepared->memory, plan_memory(prepared->plan, {.budget = options.memory,
-                                                                       .threads = threads,
-                                                                       .ordered = false}));
+  THAW_ASSIGN_OR_RETURN(
+      prepared->memory,
+      plan_memory_for(prepared->plan, {.budget = options.memory, .threads = threads}, format,
+                      options.level.value_or(kLeastLevel)));
   return prepared;
 }
 
@@ -103,6 +127,8 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   PlanSummary summary;
   summary.model = prepared.checkpoint.path();
   summary.out = prepared.out;
+  summary.to = format_name(prepared.format);
+  summary.archive_root = prepared.archive_root;
   summary.dtype = prepared.type.dtype;
   summary.dtype_reason = prepared.type.reason;
   summary.linears = plan.linears.size();
@@ -115,8 +141,9 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   for (const PlannedFile& file : plan.files) {
     if (file.tensors != 0) summary.shards.push_back({file.name, file.size, file.tensors});
   }
+  const bool shard_only = prepared.format == StreamFormat::safetensors;
   for (const SideFile& side : prepared.checkpoint.side_files()) {
-    summary.side_files.push_back(printable(side.name));
+    (shard_only ? summary.not_carried : summary.side_files).push_back(printable(side.name));
   }
   for (const std::string& name : prepared.checkpoint.files_not_carried()) {
     summary.not_carried.push_back(printable(name));
@@ -125,6 +152,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   summary.fingerprint = plan.fingerprint;
   summary.isa = prepared.table->name;
   summary.workers = memory.workers;
+  summary.compressors = memory.compressors;
   summary.tile_bytes = memory.tile_bytes;
   summary.buffers = memory.buffers;
   summary.peak_bytes = memory.peak;
@@ -132,7 +160,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
     if (needs_slabs(*linear, memory)) ++summary.slabbed_linears;
   }
   const unsigned asked = options.threads != 0 ? options.threads : processor_count();
-  if (memory.workers < asked) {
+  if (memory.workers < asked && !prepared.format) {
     summary.warnings.push_back("the memory budget holds buffers for " +
                                std::to_string(memory.workers) + " of " + std::to_string(asked) +
                                " threads");

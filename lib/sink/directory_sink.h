@@ -17,7 +17,7 @@ struct DirectorySettings {
   bool replace = false;  // an existing `out` is exchanged and removed at the end
   // Not empty: what stood at `out` is renamed to this right after the exchange, and then removed
   // unless keep_backup.
-  std::string backup;
+  std::string backup = {};
   bool keep_backup = false;
   bool restart = false;  // what another plan left in `out`.partial is removed, not refused
   OutputSettings file = {};
@@ -31,8 +31,6 @@ class DirectorySink : public Sink {
  public:
   static Result<std::unique_ptr<DirectorySink>> open(FileSystem& file_system, const Plan& plan,
                                                      const DirectorySettings& settings);
-  // True when some of the output went around the page cache.
-  [[nodiscard]] virtual bool used_direct() const = 0;
 };
 
 }  // namespace thaw

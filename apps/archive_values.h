@@ -1,0 +1,19 @@
+// Options of archives and of standard output as a destination. Errors: ErrorCode::usage.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "convert/options.h"
+
+namespace thaw::app {
+
+[[nodiscard]] Result<std::optional<StreamFormat>> to_value(const std::string& word);
+[[nodiscard]] Result<std::optional<int>> level_value(const std::string& word);
+// SOURCE_DATE_EPOCH of the environment, if it is not empty, else 0.
+[[nodiscard]] Result<std::uint64_t> archive_mtime();
+// An archive on a terminal helps nobody.
+[[nodiscard]] Status check_output_is_no_terminal(const ConvertOptions& options);
+
+}  // namespace thaw::app

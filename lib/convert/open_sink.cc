@@ -1,0 +1,34 @@
+#include "convert/open_sink.h"
+
+#include "convert/output_format.h"
+#include "sink/archive_sink.h"
+#include "sink/directory_sink.h"
+#include "sink/zstd_stream.h"
+
+namespace thaw {
+
+Result<std::unique_ptr<Sink>> open_sink(const Prepared& prepared, const ConvertOptions& options,
+                                        const StopFlag& stop, FileSystem& file_system) {
+  const OutputSettings file{.direct = options.output_mode == OutputMode::automatic,
+                            .window = prepared.memory.write_window};
+  if (prepared.format) {
+    ArchiveSettings settings;
+    settings.format = *prepared.format;
+    settings.root = prepared.archive_root;
+    settings.mtime = options.archive_mtime;
+    settings.level = options.level.value_or(kLeastLevel);
+    settings.compressors = prepared.memory.compressors;
+    if (prepared.out != kStandardOutput) settings.out = prepared.out;
+    settings.replace = options.force;
+    settings.file = file;
+    settings.stop = &stop;
+    return open_archive_sink(file_system, prepared.plan, settings);
+  }
+  THAW_ASSIGN_OR_RETURN(
+      std::unique_ptr<DirectorySink> sink,
+      DirectorySink::open(file_system, prepared.plan,
+                          {.out = prepared.out, .replace = options.force, .file = file}));
+  return std::unique_ptr<Sink>(std::move(sink));
+}
+
+}  // namespace thaw
