@@ -177,9 +177,9 @@ std::string convert_help() {
   return help_text(
       "thaw convert MODEL OUT [options]\n\n"
       "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
-      "appears when it is whole, or to an archive: OUT.tar, OUT.tar.zst, or - with --to. MODEL is "
-      "a directory, a .safetensors file, or\n"
-      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n",
+      "appears when it is whole, or as an archive: OUT.tar, OUT.tar.zst, or - and --to. MODEL is\n"
+      "a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face cache.\n"
+      "Sizes: 512MB, 5GB, 2GiB.\n",
       convert_table(words, arguments));
 }
 

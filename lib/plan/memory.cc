@@ -176,6 +176,8 @@ Result<MemoryPlan> plan_memory(const Plan& plan, const MemoryRequest& request) {
       for (const std::uint64_t tile : {16 * kMiB, 8 * kMiB, 4 * kMiB, 2 * kMiB}) {
         MemoryPlan memory = candidate(needs, request, workers, compressors, tile, whole);
         if (memory.peak <= request.budget) return memory;
+        // A whole strip is the smallest tile of an ordered sink: rather fewer workers.
+        if (request.ordered && workers > least_workers) break;
       }
       if (workers <= least_workers) return {};
     }
