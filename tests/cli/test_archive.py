@@ -178,6 +178,32 @@ class SameBytes(Archive):
             self.assertEqual(opened.getnames()[0], "model")
 
 
+class Plan(Archive):
+    def test_a_dry_run_tells_the_form_and_writes_nothing(self):
+        for out in ((), (self.work / "out.tar.zst",), ("-",)):
+            shown = run("convert", self.model(), *out, "--to", "tar.zst", "--dry-run", "--json")
+            self.assert_exit(shown, 0)
+            plan = json.loads(shown.stdout)
+            self.assertEqual(plan["to"], "tar.zst")
+            self.assertEqual(plan["archive_root"], "out" if out and out[0] != "-" else "model")
+            self.assertGreaterEqual(plan["memory"]["compressors"], 1)
+        self.assertIn("top folder model",
+                      run("convert", self.model(), "--to", "tar", "--dry-run").stdout)
+        alone = run("convert", self.model(), "--to", "safetensors", "--dry-run", "--json")
+        plan = json.loads(alone.stdout)
+        self.assertEqual(plan["side_files"], [])
+        self.assertIn("tokenizer.json", plan["not_carried"])
+        self.assertEqual(plan["bytes_out"], plan["shards"][0]["bytes"])
+        self.assertEqual(list(self.work.iterdir()), [])
+
+    def test_the_report_counts_the_archive(self):
+        out, report = self.work / "out.tar.zst", self.work / "report.json"
+        self.convert(self.model(), out, "--report", report)
+        told = json.loads(report.read_text())
+        self.assertEqual(told["stream_bytes"], out.stat().st_size)
+        self.assertEqual(told["bytes_written"], told["plan"]["bytes_out"])
+
+
 class Refusals(Archive):
     def test_words_that_do_not_fit_exit_2_and_write_nothing(self):
         model, out = str(self.model()), str(self.work / "out")
