@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "archive_values.h"
 #include "argument_values.h"
 #include "base/text.h"
 #include "convert/option_table.h"
@@ -77,6 +78,7 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   if (arguments.help) return arguments;
   ConvertOptions& options = arguments.options;
   THAW_RETURN_IF_ERROR(apply_options(given, options));
+  THAW_ASSIGN_OR_RETURN(options.archive_mtime, archive_mtime());
   if (options.isa.empty()) {
     THAW_ASSIGN_OR_RETURN(options.isa, isa_value(""));
   }
@@ -91,8 +93,8 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   if (names.size() == 2) options.out = names[1];
   if (options.model.empty()) return usage_error("MODEL is empty", command);
   if (names.size() == 2 && options.out.empty()) return usage_error("OUT is empty", command);
-  if (options.out == "-") {
-    return usage_error("OUT is -, but a checkpoint is a directory: write ./- to mean one", command);
+  if (options.out == "-" && given.report == "-") {
+    return usage_error("standard output cannot take the output and the report", command);
   }
   if (arguments.json && !arguments.dry_run) return usage_error("--json needs --dry-run", command);
   if (arguments.dry_run && !given.report.empty()) {
@@ -139,8 +141,9 @@ std::string convert_help() {
   return help_text(
       "thaw convert MODEL OUT [options]\n\n"
       "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
-      "appears when it is whole. MODEL is a directory, a .safetensors file, or\n"
-      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n\n"
+      "appears when it is whole, or as an archive: OUT.tar, OUT.tar.zst, or - and --to. MODEL is\n"
+      "a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face cache.\n"
+      "Sizes: 512MB, 5GB, 2GiB.\n\n"
       "thaw convert MODEL OUT --base FLOAT [options]\n"
       "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
       "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: its\n"

@@ -1,3 +1,4 @@
+#include "archive_values.h"
 #include "arguments.h"
 #include "commands.h"
 #include "convert/convert.h"
@@ -36,6 +37,9 @@ void print_summary(const ConvertArguments& arguments, const ConvertReport& repor
 }
 
 int convert_model(const ConvertArguments& arguments) {
+  if (const Status shown = check_output_is_no_terminal(arguments.options); !shown.ok()) {
+    return print_error(shown.error());
+  }
   ReportFile report_file;
   if (!arguments.report.empty()) {
     Result<ReportFile> opened =

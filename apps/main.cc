@@ -66,6 +66,7 @@ int run_guarded(const std::vector<std::string>& words) {
 }  // namespace thaw::app
 
 int main(int count, char** words) {
+  thaw::app::keep_standard_streams_apart();
   thaw::app::raise_descriptor_limit();
   thaw::app::ignore_sigpipe();
   return thaw::app::run_guarded({words + 1, words + count});

@@ -71,15 +71,7 @@ class PlainLines final : public ProgressPrinter {
     constexpr double kInterval = 5;
     if (progress.seconds < shown_ + kInterval) return;
     shown_ = progress.seconds;
-    std::string line(progress.stage);
-    if (progress.bytes_total > 0) {
-      const char* separator = ": ";
-      for (const std::string& fact : facts(progress, meter)) {
-        line += separator + fact;
-        separator = ", ";
-      }
-    }
-    write_stderr(line + '\n');
+    write_stderr(progress_line(progress, meter) + '\n');
   }
 
  private:
@@ -146,6 +138,17 @@ double Meter::seconds_left(const Progress& progress) const {
   const std::uint64_t left =
       progress.bytes_total - std::min(progress.bytes_done, progress.bytes_total);
   return static_cast<double>(left) / rate_;
+}
+
+std::string progress_line(const Progress& progress, const Meter& meter) {
+  std::string line(progress.stage);
+  if (progress.bytes_total == 0) return line;
+  const char* separator = ": ";
+  for (const std::string& fact : facts(progress, meter)) {
+    line += separator + fact;
+    separator = ", ";
+  }
+  return line;
 }
 
 std::string bar_line(const Progress& progress, const Meter& meter, int width) {

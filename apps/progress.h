@@ -35,6 +35,9 @@ class ProgressPrinter {
 // plain lines too, because escape sequences belong on a terminal only.
 [[nodiscard]] std::unique_ptr<ProgressPrinter> make_progress_printer(ProgressMode mode);
 
+// "converting: 47 %, 66.3 GB of 141.1 GB, 2.4 GB/s, 0:31 left".
+[[nodiscard]] std::string progress_line(const Progress& progress, const Meter& meter);
+
 // "converting  [######......]  47 %  66.3 of 141.1 GB  2.4 GB/s  0:31 left", at most `width`
 // columns: the bar shrinks first, then what stands at the end is left out.
 [[nodiscard]] std::string bar_line(const Progress& progress, const Meter& meter, int width);

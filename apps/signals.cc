@@ -1,10 +1,11 @@
 #include "signals.h"
 
 #include <csignal>
+#include <utility>
 
 namespace thaw::app {
 
-Signals::Signals(StopFlag& stop) : stop_(stop), signals_(context_) {
+Signals::Signals(StopFlag& stop) : stop_(stop), signals_(context_), progress_signals_(context_) {
   add(SIGINT);
   add(SIGTERM);
   signals_.async_wait([this](const boost::system::error_code& error, int signal) {
@@ -12,7 +13,23 @@ Signals::Signals(StopFlag& stop) : stop_(stop), signals_(context_) {
     stop_.request(signal == SIGINT ? ErrorCode::interrupted : ErrorCode::terminated);
     signals_.clear();  // both have their default action again
   });
+  struct sigaction action {};
+  if (::sigaction(SIGUSR1, nullptr, &action) == 0 && action.sa_handler != SIG_IGN) {
+    boost::system::error_code ignored;
+    progress_signals_.add(SIGUSR1, ignored);
+    await_progress_signal();
+  }
 }
+
+void Signals::await_progress_signal() {
+  progress_signals_.async_wait([this](const boost::system::error_code& error, int /*signal*/) {
+    if (error) return;
+    progress_requested_ = true;
+    await_progress_signal();
+  });
+}
+
+bool Signals::take_progress_request() { return std::exchange(progress_requested_, false); }
 
 void Signals::add(int signal) {
   struct sigaction action {};

@@ -1,4 +1,4 @@
-// Ctrl-C and SIGTERM become a request to stop; the second one kills.
+// Ctrl-C and SIGTERM become a request to stop; the second one kills. SIGUSR1 asks for progress.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -19,13 +19,18 @@ class Signals {
 
   // Hands the signals that have come on to the StopFlag; call it a few times a second.
   void poll();
+  // True once for any number of SIGUSR1 that poll() has seen since the last call.
+  [[nodiscard]] bool take_progress_request();
 
  private:
   void add(int signal);
+  void await_progress_signal();
 
   StopFlag& stop_;
   boost::asio::io_context context_;
   boost::asio::signal_set signals_;
+  boost::asio::signal_set progress_signals_;
+  bool progress_requested_ = false;
 };
 
 // A closed pipe is an error of the write, not a reason to die without a word.

@@ -44,6 +44,8 @@ void add_overlay(JsonOut& out, const OverlaySummary& overlay) {
 void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("model", plan.model);
   out.member("out", plan.out);
+  out.member("to", plan.to);
+  if (!plan.archive_root.empty()) out.member("archive_root", plan.archive_root);
   out.member("dtype", torch_dtype_name(plan.dtype));
   out.member("dtype_reason", plan.dtype_reason);
   out.member("linears", plan.linears);
@@ -62,6 +64,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.begin_object("memory");
   out.member("isa", plan.isa);
   out.member("workers", std::uint64_t{plan.workers});
+  out.member("compressors", std::uint64_t{plan.compressors});
   out.member("tile_bytes", plan.tile_bytes);
   out.member("buffers", plan.buffers);
   out.member("peak_bytes", plan.peak_bytes);
@@ -75,6 +78,7 @@ void add_figures(JsonOut& out, const ConvertReport& report) {
   out.member("bytes_written", report.bytes_written);
   out.member("files_kept", report.files_kept);
   out.member("bytes_kept", report.bytes_kept);
+  out.member("stream_bytes", report.stream_bytes);
   out.member("overflows", report.overflows);
   out.member("peak_memory", report.peak_memory);
   out.member("direct_io", report.direct_io);

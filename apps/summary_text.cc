@@ -50,6 +50,14 @@ std::string memory_text(const PlanSummary& plan) {
   return text;
 }
 
+// "tar.zst, top folder qwen2, 2 compressor threads".
+std::string archive_text(const PlanSummary& plan) {
+  std::string text = plan.to;
+  if (!plan.archive_root.empty()) text += ", top folder " + printable(plan.archive_root);
+  if (plan.compressors > 0) text += ", " + counted(plan.compressors, "compressor thread");
+  return text;
+}
+
 std::string list_of(const std::string& name, const std::vector<std::string>& lines) {
   std::string text;
   for (const std::string& line : lines) text += fact_line(text.empty() ? name : "", line);
@@ -154,6 +162,7 @@ std::string plan_text(const PlanSummary& plan) {
   const std::uint64_t dequantized = plan.tensors - plan.tensors_cast - plan.tensors_copied;
   std::string text = fact_line("model", printable(plan.model));
   if (!plan.out.empty()) text += fact_line("out", printable(plan.out));
+  if (plan.to != "directory") text += fact_line("to", archive_text(plan));
   text +=
       fact_line("type", std::string(torch_dtype_name(plan.dtype)) + " (" + plan.dtype_reason + ")");
   text += fact_line("tensors", std::to_string(plan.tensors) + ": " + std::to_string(dequantized) +
@@ -180,6 +189,8 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
     const double speed = static_cast<double>(report.bytes_written) / report.seconds;
     rate = ", " + bytes_text(static_cast<std::uint64_t>(speed)) + "/s";
   }
+  // A pipe has no such ways.
+  const char* const way = out == "-" ? "" : report.direct_io ? " (direct)" : " (buffered)";
   std::string text = fact_line("converted", counted(plan.linears, "linear") + ", " +
                                                 counted(plan.tensors, "tensor") + " to " +
                                                 std::string(torch_dtype_name(plan.dtype)) + " in " +
@@ -187,8 +198,11 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
   text += overlay_text(plan);
   text += folded_text(plan);
   text += fact_line("read", bytes_text(report.bytes_read));
-  text += fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate +
-                                 (report.direct_io ? " (direct)" : " (buffered)"));
+  text +=
+      fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate + way);
+  if (report.stream_bytes > 0) {
+    text += fact_line("stream", plan.to + ", " + bytes_text(report.stream_bytes));
+  }
   if (report.verified.done) {
     text += fact_line("verified", bytes_text(report.verified.bytes) + " are as they should be, " +
                                       std::to_string(report.verified.recovered) +

@@ -8,6 +8,10 @@
 
 namespace thaw::app {
 
+// A standard stream that was closed becomes one that fails: else the next file that is opened would
+// get its number, and what is printed would go into that file.
+void keep_standard_streams_apart();
+
 // True when standard error is a terminal that understands escape sequences.
 [[nodiscard]] bool stderr_is_terminal();
 // True when, besides, nobody set NO_COLOR.

@@ -3,6 +3,7 @@
 
 #include "progress.h"
 #include "signals.h"
+#include "terminal.h"
 
 namespace thaw::app {
 
@@ -13,6 +14,10 @@ class Watcher final : public Observer {
   void on_progress(const Progress& progress) override {
     signals_.poll();
     meter_.update(progress);
+    if (signals_.take_progress_request()) {
+      printer_.finish();  // a bar makes room, and is drawn again below it
+      write_stderr(progress_line(progress, meter_) + '\n');
+    }
     printer_.show(progress, meter_);
   }
 

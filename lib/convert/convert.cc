@@ -7,12 +7,13 @@
 
 #include "base/text.h"
 #include "convert/add_checksums.h"
+#include "convert/open_sink.h"
+#include "convert/output_format.h"
 #include "convert/prepare.h"
 #include "convert/verify.h"
 #include "execute/each_file.h"
 #include "execute/execute.h"
 #include "io/process.h"
-#include "sink/directory_sink.h"
 
 namespace thaw {
 
@@ -52,15 +53,21 @@ Status verify_unpublished(const Prepared& prepared, Observer& observer, StopFlag
 }
 
 // Ends the run without a destination, and says what stands on the disk all the same.
-Status abandon(DirectorySink& sink, const Prepared& prepared, Error error) {
-  const std::string out = prepared.out;
+Status abandon(Sink& sink, const Prepared& prepared, Error error) {
+  const std::string& out = prepared.out;
   if (sink.published()) {
     error.hint = printable(out) + " stands, new and whole; what failed came after that.";
     return Status(std::move(error));
   }
   const Sink::Keep keep = worth_keeping(prepared.plan, error);
   sink.abandon(keep);
-  if (keep == Sink::Keep::partial) {
+  if (sink.ordered()) {
+    if (out != kStandardOutput) {
+      if (!error.hint.empty()) error.hint += ' ';
+      error.hint += "What was written of " + printable(out) +
+                    " is removed: an archive starts from its beginning.";
+    }
+  } else if (keep == Sink::Keep::partial) {
     if (!error.hint.empty()) error.hint += ' ';
     error.hint += printable(out) +
                   ".partial holds what was written; the same command continues it, and removing "
@@ -100,31 +107,25 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   // From here on the output is fixed. Only I/O, lack of space, an overflow and the user can make
   // us fail.
 
-  THAW_ASSIGN_OR_RETURN(
-      const std::unique_ptr<DirectorySink> sink,
-      DirectorySink::open(file_system, plan,
-                          {.out = prepared->out,
-                           .replace = options.force || options.in_place,
-                           .backup = prepared->backup,
-                           .keep_backup = options.keep_backup,
-                           .restart = options.restart,
-                           .file = {.direct = options.output_mode == OutputMode::automatic,
-                                    .window = prepared->memory.write_window}}));
+  THAW_ASSIGN_OR_RETURN(const OpenSink opened, open_sink(*prepared, options, stop, file_system));
+  Sink& sink = *opened.sink;
   // Before finish the destination does not exist; after it, it is whole.
-  if (Status checked = check_found(*prepared, *sink, observer, stop); !checked.ok()) {
-    return abandon(*sink, *prepared, std::move(checked).take_error());
+  if (opened.directory != nullptr) {
+    if (Status checked = check_found(*prepared, *opened.directory, observer, stop); !checked.ok()) {
+      return abandon(sink, *prepared, std::move(checked).take_error());
+    }
   }
-  Result<ExecuteReport> run = execute(plan, prepared->memory, *prepared->table, *sink,
+  Result<ExecuteReport> run = execute(plan, prepared->memory, *prepared->table, sink,
                                       {.allow_overflow = options.allow_overflow}, observer, stop);
   if (!run.ok()) {
-    return abandon(*sink, *prepared, std::move(run).take_status().take_error());
+    return abandon(sink, *prepared, std::move(run).take_status().take_error());
   }
   ConvertReport report;
   if (options.verify) {
     if (Status verified =
             verify_unpublished(*prepared, observer, stop, file_system, report.verified);
         !verified.ok()) {
-      return abandon(*sink, *prepared, std::move(verified).take_error());
+      return abandon(sink, *prepared, std::move(verified).take_error());
     }
   }
   observer.on_progress({.stage = "finishing",
@@ -133,15 +134,16 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
                         .tensors_done = plan.tensors,
                         .tensors_total = plan.tensors});
   if (Status unchanged = check_inputs_unchanged(plan); !unchanged.ok()) {
-    return abandon(*sink, *prepared, std::move(unchanged).take_error());
+    return abandon(sink, *prepared, std::move(unchanged).take_error());
   }
   Status finished;
   if (options.checksums) {
-    finished = add_checksums(file_system, plan, prepared->memory, *sink, observer, stop);
+    finished =
+        add_checksums(file_system, plan, prepared->memory, *opened.directory, observer, stop);
   }
-  if (finished.ok()) finished = sink->finish();
+  if (finished.ok()) finished = sink.finish();
   if (!finished.ok()) {
-    return abandon(*sink, *prepared, std::move(finished).take_error());
+    return abandon(sink, *prepared, std::move(finished).take_error());
   }
 
   report.plan = summarize(*prepared, options);
@@ -154,7 +156,8 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
     report.plan.warnings.push_back(printable(name) + ": " + std::to_string(count) +
                                    " finite values became infinite");
   }
-  report.direct_io = sink->used_direct();
+  report.direct_io = sink.used_direct();
+  report.stream_bytes = sink.stream_bytes();
   report.peak_memory = peak_resident_bytes();
   report.seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   return report;

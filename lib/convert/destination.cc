@@ -74,18 +74,10 @@ std::string input_place(const Checkpoint& input) {
                                             : first_shard);
 }
 
-Result<std::string> check_destination(const std::string& out, bool force, const Checkpoint& input,
-                                      const Checkpoint* base) {
-  if (out.empty()) return refuse(out, "OUT is empty", "Name the directory to make.");
-  constexpr std::array<std::string_view, 6> kFileEndings = {".safetensors", ".tar",  ".zst",
-                                                            ".gz",          ".gguf", ".zip"};
-  for (const std::string_view ending : kFileEndings) {
-    if (!ends_with(out, ending)) continue;
-    return refuse(
-        out, "has an ending that is not supported: OUT is a directory, got " + std::string(ending),
-        "Name a directory.");
-  }
-  const std::string resolved = resolved_path(out);
+namespace {
+
+// Neither the output nor where it is written may be, contain or lie inside an input.
+Status check_outside(const std::string& resolved, const Checkpoint& input, const Checkpoint* base) {
   for (const Checkpoint* one : {&input, base}) {
     if (one == nullptr) continue;
     const std::string model = input_place(*one);
@@ -96,8 +88,41 @@ Result<std::string> check_destination(const std::string& out, bool force, const 
       }
     }
   }
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> check_destination(const std::string& out, bool force, const Checkpoint& input,
+                                      const Checkpoint* base) {
+  if (out.empty()) return refuse(out, "OUT is empty", "Name the directory to make.");
+  constexpr std::array<std::string_view, 6> kFileEndings = {".safetensors", ".tar",  ".zst",
+                                                            ".gz",          ".gguf", ".zip"};
+  for (const std::string_view ending : kFileEndings) {
+    if (!ends_with(out, ending)) continue;
+    return refuse(
+        out, "has an ending that is not supported: OUT is a directory, got " + std::string(ending),
+        ending == ".safetensors" ? "Say --to safetensors to write one shard without its config."
+                                 : "Name a directory, or a file that ends in .tar or .tar.zst.");
+  }
+  const std::string resolved = resolved_path(out);
+  THAW_RETURN_IF_ERROR(check_outside(resolved, input, base));
   THAW_RETURN_IF_ERROR(check_existing(resolved, force));
   return resolved;
+}
+
+Result<std::string> check_file_destination(const std::string& out, bool force,
+                                           const Checkpoint& input, const Checkpoint* base) {
+  if (out.ends_with('/')) return refuse(out, "names a directory, not a file", "Name a file.");
+  const std::string resolved = resolved_path(out);
+  THAW_RETURN_IF_ERROR(check_outside(resolved, input, base));
+  if (!exists(resolved)) return resolved;
+  if (file_kind(resolved) != FileKind::regular) {
+    return refuse(out, "exists and is not a regular file",
+                  "Choose another OUT; - with --to is standard output.");
+  }
+  if (force) return resolved;
+  return refuse(out, "exists already", "Choose another OUT, or replace it with --force.");
 }
 
 }  // namespace thaw

@@ -22,4 +22,10 @@ namespace thaw {
 // True when `inner` is `outer` or lies below it. Both are resolved.
 [[nodiscard]] bool is_within(std::string_view inner, std::string_view outer);
 
+// The same for a file. Errors, ErrorCode::usage: it exists (without `force`), or is no regular file
+// (with it); it lies inside the input, or contains it.
+[[nodiscard]] Result<std::string> check_file_destination(const std::string& out, bool force,
+                                                         const Checkpoint& input,
+                                                         const Checkpoint* base = nullptr);
+
 }  // namespace thaw

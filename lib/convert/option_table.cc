@@ -43,14 +43,17 @@ Status set_rounding(ConvertOptions& options, const std::string& word) {
   return {};
 }
 
+// A number of 1 to `most`.
+bool read_count(const std::string& word, unsigned most, unsigned& to) {
+  const char* const end = word.data() + word.size();
+  const auto [stop, problem] = std::from_chars(word.data(), end, to);
+  return problem == std::errc() && stop == end && to != 0 && to <= most;
+}
+
 Status set_threads(ConvertOptions& options, const std::string& word) {
   constexpr unsigned kMost = 4096;
   unsigned threads = 0;
-  const char* const end = word.data() + word.size();
-  const auto [stop, problem] = std::from_chars(word.data(), end, threads);
-  if (problem != std::errc() || stop != end || threads == 0 || threads > kMost) {
-    return bad("threads", word, "a number from 1 to 4096");
-  }
+  if (!read_count(word, kMost, threads)) return bad("threads", word, "a number from 1 to 4096");
   options.threads = threads;
   return {};
 }
@@ -69,6 +72,27 @@ Status set_isa(ConvertOptions& options, const std::string& word) {
     return fail(ErrorCode::usage, {}, "--isa", printable(word) + which, "one of " + names);
   }
   options.isa = word;
+  return {};
+}
+
+Status set_format(ConvertOptions& options, const std::string& word) {
+  if (word == "tar") {
+    options.to = StreamFormat::tar;
+  } else if (word == "tar.zst") {
+    options.to = StreamFormat::tar_zst;
+  } else if (word == "safetensors") {
+    options.to = StreamFormat::safetensors;
+  } else {
+    return bad("to", word, "tar, tar.zst or safetensors");
+  }
+  return {};
+}
+
+Status set_level(ConvertOptions& options, const std::string& word) {
+  constexpr unsigned kMost = 22;  // of zstd
+  unsigned level = 0;
+  if (!read_count(word, kMost, level)) return bad("level", word, "a number from 1 to 22");
+  options.level = static_cast<int>(level);
   return {};
 }
 
@@ -136,6 +160,15 @@ constexpr std::array kTable = {
                 set_isa},
     OptionEntry{"output-io", "HOW", "auto",
                 "auto: past the page cache where the disk can; or buffered", set_output_mode},
+    OptionEntry{
+        "to", "FORMAT", "",
+        "tar, tar.zst or safetensors (one shard); by OUT's ending; OUT of - is standard output",
+        set_format},
+    OptionEntry{"level", "N", "", "of tar.zst: 1, the fastest, to 22 (1)", set_level},
+    OptionEntry{"archive-root", "NAME", "", "the archive's top folder (OUT's name, for - MODEL's)",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_name("archive-root", word, options.archive_root);
+                }},
     OptionEntry{"force", "", "", "replace a checkpoint that stands at OUT",
                 set_switch<&ConvertOptions::force>},
     OptionEntry{"restart", "", "", "start over, whatever an interrupted run has left for OUT",

@@ -7,6 +7,7 @@
 
 #include "base/dtype.h"
 #include "base/status.h"
+#include "sink/archive_sink.h"
 
 namespace thaw {
 
@@ -18,7 +19,14 @@ enum class OutputMode : std::uint8_t { automatic, buffered };
 
 struct ConvertOptions {
   std::string model;  // a directory, a .safetensors file, or org/name[@revision] in the cache
-  std::string out;    // the directory to make; may be empty for a plan without execution
+  // The directory or file to make, - for standard output; may be empty for a plan without
+  // execution.
+  std::string out;
+
+  std::optional<StreamFormat> to;   // nothing: by the ending of `out`, else a directory
+  std::optional<int> level;         // of zstd
+  std::string archive_root;         // the top folder of an archive; empty: by `out` or `model`
+  std::uint64_t archive_mtime = 0;  // of its members, seconds since 1970
 
   std::optional<Dtype> dtype;  // nothing: auto
   Rounding rounding = Rounding::exact;

@@ -6,7 +6,9 @@
 #include "convert/destination.h"
 #include "convert/folds.h"
 #include "convert/in_place.h"
+#include "convert/output_format.h"
 #include "io/process.h"
+#include "sink/zstd_stream.h"
 
 namespace thaw {
 
@@ -64,10 +66,26 @@ Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOption
                     name ? find_model_spec(specs, *name) : nullptr);
 }
 
+// The destination of an archive or a single file.
+Status prepare_stream(Prepared& prepared, const ConvertOptions& options, const Checkpoint* base) {
+  if (*prepared.format != StreamFormat::safetensors) {
+    THAW_ASSIGN_OR_RETURN(prepared.archive_root, choose_archive_root(options, prepared.checkpoint));
+  }
+  if (options.out.empty() || options.out == kStandardOutput) {
+    prepared.out = options.out;
+    return {};
+  }
+  THAW_ASSIGN_OR_RETURN(
+      prepared.out, check_file_destination(options.out, options.force, prepared.checkpoint, base));
+  return {};
+}
+
 // Where the output goes, and that nothing of the user's stands there.
 Status find_destination(const ConvertOptions& options, Prepared& prepared) {
   const Checkpoint* base = prepared.base != nullptr ? &prepared.base->checkpoint : nullptr;
-  if (options.in_place) {
+  if (prepared.format) {
+    THAW_RETURN_IF_ERROR(prepare_stream(prepared, options, base));
+  } else if (options.in_place) {
     THAW_ASSIGN_OR_RETURN(const InPlace place,
                           check_in_place(*base, prepared.checkpoint, options.keep_backup));
     prepared.out = place.out;
@@ -96,6 +114,7 @@ Result<OutputType> find_type(const ConvertOptions& options, const Prepared& prep
 
 Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSystem& file_system) {
   THAW_RETURN_IF_ERROR(check_overlay_options(options));
+  THAW_ASSIGN_OR_RETURN(const std::optional<StreamFormat> format, choose_format(options));
   THAW_ASSIGN_OR_RETURN(const kernels::Table* table, choose_table(options.isa));
 
   THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.model));
@@ -104,6 +123,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   if (!options.base.empty()) {
     THAW_ASSIGN_OR_RETURN(prepared->base, open_base(options, file_system));
   }
+  prepared->format = format;
   // From here on every tensor lies inside its shard and no two overlap.
 
   THAW_RETURN_IF_ERROR(find_destination(options, *prepared));
@@ -135,10 +155,14 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                             .keep_shards = base != nullptr && !options.max_shard_size,
                             .max_shard_size = options.max_shard_size.value_or(kMaxShardSize)};
   THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));
+  if (format == StreamFormat::safetensors) {
+    THAW_RETURN_IF_ERROR(keep_only_shard(prepared->plan));
+  }
   const unsigned threads = options.threads != 0 ? options.threads : processor_count();
-  THAW_ASSIGN_OR_RETURN(prepared->memory, plan_memory(prepared->plan, {.budget = options.memory,
-                                                                       .threads = threads,
-                                                                       .ordered = false}));
+  THAW_ASSIGN_OR_RETURN(
+      prepared->memory,
+      plan_memory_for(prepared->plan, {.budget = options.memory, .threads = threads}, format,
+                      options.level.value_or(kLeastLevel)));
   return prepared;
 }
 
@@ -168,6 +192,8 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   PlanSummary summary;
   summary.model = prepared.checkpoint.path();
   summary.out = prepared.out;
+  summary.to = format_name(prepared.format);
+  summary.archive_root = prepared.archive_root;
   summary.dtype = prepared.type.dtype;
   summary.dtype_reason = prepared.type.reason;
   summary.linears = plan.linears.size();
@@ -186,8 +212,9 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
     for (const Shard& shard : frame->shards()) summary.bytes_in += shard.file.size();
     summary.overlay = overlay_summary(prepared, options);
   }
+  const bool shard_only = prepared.format == StreamFormat::safetensors;
   for (const SideFile& side : frame->side_files()) {
-    summary.side_files.push_back(printable(side.name));
+    (shard_only ? summary.not_carried : summary.side_files).push_back(printable(side.name));
   }
   for (const std::string& name : frame->files_not_carried()) {
     summary.not_carried.push_back(printable(name));
@@ -200,6 +227,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   summary.fingerprint = plan.fingerprint;
   summary.isa = prepared.table->name;
   summary.workers = memory.workers;
+  summary.compressors = memory.compressors;
   summary.tile_bytes = memory.tile_bytes;
   summary.buffers = memory.buffers;
   summary.peak_bytes = memory.peak;
@@ -207,7 +235,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
     if (needs_slabs(*linear, memory)) ++summary.slabbed_linears;
   }
   const unsigned asked = options.threads != 0 ? options.threads : processor_count();
-  if (memory.workers < asked) {
+  if (memory.workers < asked && !prepared.format) {
     summary.warnings.push_back("the memory budget holds buffers for " +
                                std::to_string(memory.workers) + " of " + std::to_string(asked) +
                                " threads");

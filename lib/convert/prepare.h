@@ -32,8 +32,10 @@ struct Prepared {
   Plan plan;
   MemoryPlan memory;
   const kernels::Table* table = nullptr;
-  std::string out;     // resolved; empty when the options name none
+  std::string out;     // resolved; empty when the options name none, - for standard output
   std::string backup;  // in place: what the old directory is called for a while
+  std::optional<StreamFormat> format;  // nothing: a directory
+  std::string archive_root;
 };
 
 [[nodiscard]] Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options,

@@ -40,6 +40,8 @@ struct OverlaySummary {
 struct PlanSummary {
   std::string model;
   std::string out;
+  std::string to;            // "directory", "tar", "tar.zst", "safetensors"
+  std::string archive_root;  // the archive's top folder
   Dtype dtype = Dtype::f16;
   std::string dtype_reason;  // "torch_dtype in config.json", "--dtype", "the scales' type"
   std::uint64_t linears = 0;
@@ -58,6 +60,7 @@ struct PlanSummary {
   // The memory plan.
   std::string isa;
   unsigned workers = 0;
+  unsigned compressors = 0;  // threads of the compressor
   std::uint64_t tile_bytes = 0;
   std::uint64_t buffers = 0;
   std::uint64_t peak_bytes = 0;       // what the plan promises to stay below
@@ -75,13 +78,14 @@ struct VerifySummary {
 struct ConvertReport {
   PlanSummary plan;
   double seconds = 0;
-  std::uint64_t bytes_read = 0;  // of all input files; more where slabs read twice
-  std::uint64_t bytes_written = 0;
-  std::uint64_t files_kept = 0;   // of an earlier run that was interrupted
-  std::uint64_t bytes_kept = 0;   // of these; bytes_written does not count them
-  std::uint64_t overflows = 0;    // elements of this run, only with allow_overflow
-  std::uint64_t peak_memory = 0;  // the process's peak resident set, 0 where unknown
-  bool direct_io = false;         // some output was written with O_DIRECT
+  std::uint64_t bytes_read = 0;     // of all input files; more where slabs read twice
+  std::uint64_t bytes_written = 0;  // of the files in it, where it is an archive
+  std::uint64_t stream_bytes = 0;   // of the archive or stream itself; 0: a directory
+  std::uint64_t files_kept = 0;     // of an earlier run that was interrupted
+  std::uint64_t bytes_kept = 0;     // of these; bytes_written does not count them
+  std::uint64_t overflows = 0;      // elements of this run, only with allow_overflow
+  std::uint64_t peak_memory = 0;    // the process's peak resident set, 0 where unknown
+  bool direct_io = false;           // some output was written with O_DIRECT
   VerifySummary verified;
 };
 

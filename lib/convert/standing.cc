@@ -2,8 +2,12 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "base/text.h"
+#include "convert/checksums.h"
+#include "convert/output_format.h"
 #include "convert/prepare.h"
 #include "io/directory.h"
 
@@ -37,18 +41,43 @@ class Sizes {
   std::map<std::string, std::vector<DirectoryEntry>> folders_;
 };
 
+// Of a regular file.
+std::optional<std::uint64_t> file_size(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return std::nullopt;
+  const Result<std::vector<DirectoryEntry>> entries = list_directory(path.substr(0, slash + 1));
+  if (!entries.ok()) return std::nullopt;
+  for (const DirectoryEntry& entry : entries.value()) {
+    if (entry.name == path.substr(slash + 1) && entry.kind == FileKind::regular) return entry.size;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Result<Standing> look_at_output(const ConvertOptions& options, FileSystem& file_system) {
   ConvertOptions forced = options;
   forced.force = true;
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(forced, file_system));
-  Standing check{.fingerprint = prepared->plan.fingerprint, .whole = true};
+  Standing standing{.fingerprint = prepared->plan.fingerprint, .whole = true};
+  if (prepared->format) {
+    standing.fingerprint += "-" + std::string(format_name(prepared->format));
+    standing.fingerprint += "-" + std::to_string(options.level.value_or(0));
+    standing.fingerprint += "-" + std::to_string(options.archive_mtime);
+    standing.fingerprint += "-" + printable(prepared->archive_root);
+    const std::optional<std::uint64_t> size = file_size(prepared->out);
+    standing.whole = size.has_value();
+    standing.archive_bytes = size.value_or(0);
+    return standing;
+  }
   Sizes sizes(prepared->out);
   for (const PlannedFile& file : prepared->plan.files) {
-    check.whole = check.whole && sizes.has(file.name, file.size);
+    standing.whole = standing.whole && sizes.has(file.name, file.size);
   }
-  return check;
+  if (options.checksums) {
+    standing.whole = standing.whole && file_size(prepared->out + "/" + kChecksumsName).has_value();
+  }
+  return standing;
 }
 
 }  // namespace thaw

@@ -1,6 +1,7 @@
 // Whether an output stands as a conversion would write it, judged without reading its data.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/status.h"
@@ -10,8 +11,10 @@
 namespace thaw {
 
 struct Standing {
-  std::string fingerprint;  // of the plan that the options make now
-  bool whole = false;       // every file of that plan stands at `out` with its size
+  std::string fingerprint;  // of the plan that the options make now, and of the kind of output
+  // Every file of that plan stands at `out` with its size; an archive is there.
+  bool whole = false;
+  std::uint64_t archive_bytes = 0;  // its size, for who knows how large it was
 };
 
 // Plans the conversion as if options.force were set. Errors: as convert(), before it writes.

@@ -161,6 +161,17 @@ Status rename_path(FileSystem& file_system, const std::string& from, const std::
   return system_error(to, "rename to this name", errno);
 }
 
+Status rename_to_new(FileSystem& file_system, const std::string& from, const std::string& to) {
+  if (file_system.rename_new(from.c_str(), to.c_str()) == 0) return {};
+  const bool unknown = errno == EINVAL || errno == ENOSYS;  // to the file system, or the kernel
+  if (errno == EEXIST || (unknown && exists(to))) {
+    return fail(ErrorCode::usage, {.file = to, .tensor = {}}, "exists already",
+                "Choose another OUT, or replace it with --force.");
+  }
+  if (unknown) return rename_path(file_system, from, to);
+  return system_error(to, "rename to this name", errno);
+}
+
 Status exchange_paths(FileSystem& file_system, const std::string& a, const std::string& b) {
   if (file_system.exchange(a.c_str(), b.c_str()) == 0) return {};
   return system_error(b, "exchange", errno);

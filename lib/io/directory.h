@@ -49,6 +49,9 @@ struct DirectoryIdentity {
 [[nodiscard]] Status sync_directory(FileSystem& file_system, const std::string& path);
 [[nodiscard]] Status rename_path(FileSystem& file_system, const std::string& from,
                                  const std::string& to);
+// ErrorCode::usage when something stands at `to`.
+[[nodiscard]] Status rename_to_new(FileSystem& file_system, const std::string& from,
+                                   const std::string& to);
 [[nodiscard]] Status exchange_paths(FileSystem& file_system, const std::string& a,
                                     const std::string& b);
 // Removes a directory and all below it; links are removed, never followed.

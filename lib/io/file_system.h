@@ -46,6 +46,11 @@ class FileSystem {
   virtual int rmdir(const char* path) = 0;
   virtual int lock(int fd) = 0;  // flock(LOCK_EX | LOCK_NB)
   virtual int free_space(const char* path, FreeSpace* out) = 0;
+
+  // The calls of streams; where they are not overridden, the system's own.
+  virtual ssize_t write(int fd, const void* from, std::size_t size);
+  virtual int wait_writable(int fd, int milliseconds);       // poll(POLLOUT)
+  virtual int rename_new(const char* from, const char* to);  // renameat2(RENAME_NOREPLACE)
 };
 
 // The operating system itself.

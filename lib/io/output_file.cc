@@ -71,7 +71,7 @@ Result<OutputFile> OutputFile::create(FileSystem& file_system, const std::string
       return system_error(path, "set the size", errno);
     }
   }
-  if (settings.direct && size >= kDirectAlignment) {
+  if (settings.direct && (size >= kDirectAlignment || settings.grows)) {
     // Refused here or at the first write by file systems that have no such mode.
     state->direct = file_system.open(path.c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW, 0);
     state->direct_works = state->direct >= 0;

@@ -17,6 +17,8 @@ struct OutputSettings {
   bool direct = true;
   // At most so many bytes of this file wait in the page cache for the disk.
   std::uint64_t window = 64u << 20;
+  // The size is not known in advance: the file grows, and nothing is reserved.
+  bool grows = false;
 };
 
 // Pieces whose offset, size and address are multiples of this can go around the page cache.

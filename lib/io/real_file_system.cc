@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -78,6 +79,20 @@ class RealFileSystem final : public FileSystem {
 };
 
 }  // namespace
+
+ssize_t FileSystem::write(int fd, const void* from, std::size_t size) {
+  return ::write(fd, from, size);
+}
+
+int FileSystem::wait_writable(int fd, int milliseconds) {
+  pollfd one{.fd = fd, .events = POLLOUT, .revents = 0};
+  return ::poll(&one, 1, milliseconds);
+}
+
+int FileSystem::rename_new(const char* from, const char* to) {
+  return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to,
+                                    static_cast<unsigned>(RENAME_NOREPLACE)));
+}
 
 FileSystem& real_file_system() {
   static RealFileSystem real;

@@ -153,6 +153,7 @@ Result<JobOutcome> plan_job(const QueuedJob& queued, FileSystem& file_system) {
   const Result<JobState> state = load_job_state(file_system, queued.state_file);
   const bool known =
       state.ok() && check.whole && state.value().fingerprint == check.fingerprint &&
+      state.value().archive_bytes == check.archive_bytes &&
       state.value().output == resolved_path(options.in_place ? options.base : options.out);
   if (!known) return JobOutcome::converted;
   return state.value().hook_pending ? JobOutcome::hook_only : JobOutcome::up_to_date;

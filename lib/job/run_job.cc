@@ -92,6 +92,7 @@ Status JobRun::work() {
   const bool ours = state_.output == place();
   const Result<Standing> check = look_at_output(options_, file_system_);
   if (check.ok() && check.value().whole && ours &&
+      state_.archive_bytes == check.value().archive_bytes &&
       state_.fingerprint == check.value().fingerprint) {
     result_.outcome = state_.hook_pending ? JobOutcome::hook_only : JobOutcome::up_to_date;
     return state_.hook_pending ? run_success_hook() : Status();
@@ -128,13 +129,11 @@ Status JobRun::convert_once() {
   if (!report.ok()) return std::move(report).take_status();
   result_.report = std::move(report).value();
   result_.outcome = JobOutcome::converted;
-  state_.fingerprint = result_.report->plan.fingerprint;
   state_.hook_pending = !job_.on_success.empty();
-  if (options_.in_place) {
-    // The next plan reads the base that this one made.
-    THAW_ASSIGN_OR_RETURN(const Standing next, look_at_output(options_, file_system_));
-    state_.fingerprint = next.fingerprint;
-  }
+  // What the next run will find: in place, its plan reads the base that this one made.
+  THAW_ASSIGN_OR_RETURN(const Standing next, look_at_output(options_, file_system_));
+  state_.fingerprint = next.fingerprint;
+  state_.archive_bytes = next.archive_bytes;
   return {};
 }
 

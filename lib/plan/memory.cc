@@ -44,7 +44,8 @@ struct Needs {
   std::uint64_t scratch = 0;
 };
 
-Needs needs_of(const Plan& plan) {
+// Where the next reader of the bytes is the processor, a tile that stays in the caches is best.
+Needs needs_of(const Plan& plan, bool ordered) {
   Needs needs;
   std::uint64_t input_tensors = 0;
   std::uint64_t literal_bytes = 0;
@@ -59,7 +60,8 @@ Needs needs_of(const Plan& plan) {
   for (const PlannedFile& file : plan.files) {
     for (const Segment& segment : file.segments) {
       if (segment.kind != SegmentKind::tile) {
-        needs.best_tile = std::max(needs.best_tile, std::min(segment.size, kMostTile / 2));
+        const std::uint64_t most = ordered ? kBufferGrain : kMostTile / 2;
+        needs.best_tile = std::max(needs.best_tile, std::min(segment.size, most));
         continue;
       }
       const QuantizedLinear& linear = *plan.linears[segment.source];
@@ -69,7 +71,8 @@ Needs needs_of(const Plan& plan) {
       }
       const std::uint64_t step = layout.row_step * segment.row_bytes;
       const std::uint64_t wish = std::max(step, round_down(kMostTile, step));
-      needs.best_tile = std::max(needs.best_tile, std::min({segment.size, wish, 4 * step}));
+      needs.best_tile =
+          std::max(needs.best_tile, std::min({segment.size, wish, (ordered ? 1 : 4) * step}));
       const std::uint64_t block = std::min(segment.size, layout.row_block * segment.row_bytes);
       needs.least_tile = std::max(needs.least_tile, block);
       if (layout.columns_strided) {
@@ -92,20 +95,23 @@ Needs needs_of(const Plan& plan) {
 std::uint64_t sum(const Needs& needs, const MemoryPlan& memory) {
   return needs.fixed + memory.buffers * memory.tile_bytes +
          memory.workers * (kPerWorker + memory.scratch_bytes) + memory.input_bytes +
-         memory.slab_bytes + memory.idle_bytes + memory.read_ahead + memory.write_window;
+         memory.slab_bytes + memory.idle_bytes + memory.read_ahead + memory.write_window +
+         memory.stream_bytes;
 }
 
 // How much of the input may be in memory: all of the largest linear, or as much as rows need to be
 // read once, or the least.
 enum class Room : std::uint8_t { whole, rows, least };
 
-MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, Room room,
-                     bool ordered) {
+MemoryPlan candidate(const Needs& needs, const MemoryRequest& request, unsigned workers,
+                     unsigned compressors, std::uint64_t tile, Room room) {
   const bool whole = room == Room::whole;
   const bool slabs = !whole && needs.strided > needs.least_input;
   MemoryPlan memory;
   memory.workers = workers;
-  memory.writers = ordered ? 1 : 2;
+  memory.compressors = compressors;
+  memory.stream_bytes = request.stream + (compressors != 0 ? request.compressor(compressors) : 0);
+  memory.writers = request.ordered ? 1 : 2;
   memory.buffers = std::uint64_t{2} * workers;
   memory.tile_bytes = std::clamp(tile, needs.least_tile, needs.best_tile);
   memory.scratch_bytes = needs.scratch;
@@ -144,6 +150,13 @@ void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
   memory.peak = sum(needs, memory);
 }
 
+// Workers worth having. One ordered writer keeps a processor busy, and so does whoever reads from
+// it; a compressor takes ten times the processor time of the kernels that feed it.
+unsigned most_workers(const MemoryRequest& request, unsigned threads) {
+  if (request.compressor) return std::max(1u, threads / 2);
+  return request.ordered ? std::max(1u, threads - 1) : threads;
+}
+
 }  // namespace
 
 std::uint64_t packed_bytes(const QuantizedLinear& linear) {
@@ -167,29 +180,40 @@ bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory) {
 }
 
 Result<MemoryPlan> plan_memory(const Plan& plan, const MemoryRequest& request) {
-  const Needs needs = needs_of(plan);
+  const Needs needs = needs_of(plan, request.ordered);
   const unsigned threads = std::max(1u, request.threads);
-  const auto try_all = [&](Room room, unsigned least_workers) -> MemoryPlan {
-    for (unsigned workers = threads;; workers = std::max(workers / 2, least_workers)) {
+  const unsigned most = most_workers(request, threads);
+  const unsigned least_compressors = request.compressor ? 1 : 0;
+  const auto with_compressors = [&](Room room, unsigned least_workers,
+                                    unsigned compressors) -> MemoryPlan {
+    for (unsigned workers = most;; workers = std::max(workers / 2, least_workers)) {
       for (const std::uint64_t tile : {16 * kMiB, 8 * kMiB, 4 * kMiB, 2 * kMiB}) {
-        MemoryPlan memory = candidate(needs, workers, tile, room, request.ordered);
+        MemoryPlan memory = candidate(needs, request, workers, compressors, tile, room);
         if (memory.peak <= request.budget) return memory;
+        // A whole strip is the smallest tile of an ordered sink: rather fewer workers.
+        if (request.ordered && workers > least_workers) break;
       }
       if (workers <= least_workers) return {};
     }
   };
+  const auto try_all = [&](Room room, unsigned least_workers) -> MemoryPlan {
+    for (unsigned compressors = request.compressor ? threads : 0;; compressors /= 2) {
+      MemoryPlan memory = with_compressors(room, least_workers, compressors);
+      if (memory.peak != 0 || compressors <= least_compressors) return memory;
+    }
+  };
   // Reading a linear once with two workers beats reading it in slabs with more.
-  for (const auto& [room, least_workers] :
-       std::array<std::pair<Room, unsigned>, 4>{{{Room::whole, std::min(2u, threads)},
-                                                 {Room::whole, 1},
-                                                 {Room::rows, 1},
-                                                 {Room::least, 1}}}) {
+  for (const auto& [room, least_workers] : std::array<std::pair<Room, unsigned>, 4>{
+           {{Room::whole, std::min(request.compressor ? 1u : 2u, most)},
+            {Room::whole, 1},
+            {Room::rows, 1},
+            {Room::least, 1}}}) {
     MemoryPlan memory = try_all(room, least_workers);
     if (memory.peak == 0) continue;
     spend_rest(memory, needs, request.budget);
     return memory;
   }
-  const MemoryPlan least = candidate(needs, 1, 0, Room::least, request.ordered);
+  const MemoryPlan least = candidate(needs, request, 1, least_compressors, 0, Room::least);
   const std::uint64_t megabytes = divide_up(least.peak, 1'000'000);
   return fail(ErrorCode::no_space, {.file = {}, .tensor = {}},
               "the memory budget is too small for this checkpoint: got " +

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "base/status.h"
 #include "plan/plan.h"
@@ -12,6 +13,9 @@ struct MemoryRequest {
   std::uint64_t budget = 256'000'000;  // bytes, the whole process
   unsigned threads = 1;                // at most so many workers
   bool ordered = false;                // the sink takes pieces in order only
+  std::uint64_t stream = 0;            // what the sink holds whatever happens, in bytes
+  // Bytes that a compressor of so many workers takes; empty: nothing is compressed.
+  std::function<std::uint64_t(unsigned)> compressor = {};
 };
 
 // All of it is allocated at most once and recycled. Changes the speed, never a byte of output.
@@ -26,6 +30,8 @@ struct MemoryPlan {
   std::uint64_t idle_bytes = 0;     // input kept for a moment after use
   std::uint64_t read_ahead = 0;     // input that the kernel brings in unasked
   std::uint64_t write_window = 0;   // output in the page cache, where O_DIRECT is refused
+  unsigned compressors = 0;         // threads of the compressor; 0: none
+  std::uint64_t stream_bytes = 0;   // the compressor and the buffers behind it
   std::uint64_t peak = 0;           // the sum, with base and plan
 };
 

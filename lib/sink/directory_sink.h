@@ -48,10 +48,6 @@ class DirectorySink : public Sink {
   [[nodiscard]] virtual std::string path_of(std::uint32_t file) const = 0;
   // Adds a small file that is not in the plan, at the top; whole and durable on return.
   [[nodiscard]] virtual Status add(const std::string& name, std::string_view content) = 0;
-  // True when some of the output went around the page cache.
-  [[nodiscard]] virtual bool used_direct() const = 0;
-  // True once the new directory stands at `out`, even if finish() failed after that.
-  [[nodiscard]] virtual bool published() const = 0;
 };
 
 }  // namespace thaw

@@ -30,8 +30,16 @@ class Sink {
                                      std::span<const std::byte> bytes) = 0;
   // Makes all durable and lets the destination appear. After every byte was written.
   [[nodiscard]] virtual Status finish() = 0;
-  // Ends without a destination. `partial` keeps what a later run can use.
+  // Ends without a destination. `partial` keeps what a later run can use; an ordered sink keeps
+  // nothing, because a stream cannot be continued.
   virtual void abandon(Keep keep) = 0;
+
+  // True once the output stands at its destination, even if finish() failed after that.
+  [[nodiscard]] virtual bool published() const { return false; }
+  // True when some of the output went around the page cache.
+  [[nodiscard]] virtual bool used_direct() const { return false; }
+  // Bytes of the archive or stream so far; 0 where the plan's files are the output.
+  [[nodiscard]] virtual std::uint64_t stream_bytes() const { return 0; }
 };
 
 }  // namespace thaw

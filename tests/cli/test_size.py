@@ -19,10 +19,11 @@ class Size(Case):
         if shutil.disk_usage(self.work).free < NEEDED:
             self.skipTest("less than 12 GB of disk free")
 
-    def convert_in_group(self, model, out):
+    def convert_in_group(self, model, out, *options, stdout=subprocess.PIPE):
         result = subprocess.run(
             [ROOT / "tools" / "memory_limit.sh", str(LIMIT_MIB), support.THAW, "convert", model,
-             out], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+             out, *options], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE,
+            text=True, timeout=600)
         self.assert_exit(result, 0)
         found = re.search(r"most used (\d+), failcnt (\d+), killed 0", result.stderr)
         if found is None:
@@ -43,6 +44,18 @@ class Size(Case):
                 self.convert_in_group(model, self.work / "out")
                 shutil.rmtree(self.work / "out")
                 shutil.rmtree(model)
+
+    def test_archives_of_70b_shapes_in_256_mib(self):
+        model = make_checkpoint(self.work / "model", "--shape", "llama-3-70b", "--layers", "1",
+                                "--vocabulary", "32000")
+        for form in ("tar", "tar.zst"):
+            with self.subTest(form), subprocess.Popen(
+                    ["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader:
+                self.convert_in_group(model, "-", "--to", form, stdout=reader.stdin)
+                reader.stdin.close()
+            out = self.work / f"out.{form}"
+            self.convert_in_group(model, out)
+            out.unlink()
 
     def test_60000_linears_in_256_mib(self):
         model = make_checkpoint(self.work / "model", "--shape", "moe-60k-small",

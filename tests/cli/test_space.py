@@ -55,3 +55,18 @@ class Mounts(Case):
     def test_a_mount_point_is_no_destination(self):
         folder = self.mount("disk", "-t", "tmpfs", "-o", "size=8m", "tmpfs")
         self.assert_refused(run("convert", self.model(), folder), 2, "mount")
+
+    def test_a_full_disk_under_an_archive_leaves_nothing(self):
+        folder = self.mount("disk", "-t", "tmpfs", "-o", "size=6m", "tmpfs")
+        toy = make_checkpoint(self.work / "toy", "--layers", "8")
+        plain = run("convert", toy, folder / "out.tar")
+        self.assert_refused(plain, 6, "needs 10", "free are 6")
+        for options in ((), ("--output-io", "buffered")):
+            compressed = run("convert", toy, folder / "out.tar.zst", *options)
+            self.assert_refused(compressed, 6, "No space left", "is removed")
+        with open(folder / "redirected", "wb") as file:
+            result = run("convert", toy, "-", "--to", "tar", stdout=file)
+        self.assertEqual(result.returncode, 6, result.stderr)
+        (folder / "redirected").unlink()
+        self.assertEqual(list(folder.iterdir()), [])
+        self.convert(self.model(), folder / "small.tar")

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <deque>
 #include <string>
 
@@ -106,6 +107,50 @@ TEST_CASE("the default budget reads a 70B linear once, with two workers") {
   CHECK(memory.value().slab_bytes == 0);
   CHECK(memory.value().workers == 2);
   CHECK_FALSE(needs_slabs(*shaped.plan.linears[0], memory.value()));
+}
+
+// As libzstd's at level 1: workers + 3 jobs of 8 MiB.
+std::uint64_t compressor_of(unsigned workers) { return (workers + std::uint64_t{3}) * (8u << 20); }
+
+TEST_CASE("an ordered sink gets tiles of one strip, one writer and room for its compressor") {
+  const ShapedPlan shaped(560, 28672, 8192, 2);
+  for (const unsigned threads : {1u, 2u, 16u, 96u}) {
+    CAPTURE(threads);
+    MemoryRequest request{.budget = 256'000'000, .threads = threads};
+    request.ordered = true;
+    request.stream = 6u << 20;
+    const auto plain = plan_memory(shaped.plan, request);
+    REQUIRE(plain.ok());
+    CHECK(plain.value().peak <= request.budget);
+    CHECK(plain.value().writers == 1);
+    CHECK(plain.value().compressors == 0);
+    CHECK(plain.value().tile_bytes == 8u << 20);  // 128 rows of 28672 float16
+    CHECK(plain.value().workers <= std::max(1u, threads - 1));
+    request.compressor = compressor_of;
+    const auto compressed = plan_memory(shaped.plan, request);
+    REQUIRE(compressed.ok());
+    const MemoryPlan& memory = compressed.value();
+    CHECK(memory.peak <= request.budget);
+    CHECK(memory.compressors >= 1);
+    CHECK(memory.compressors <= threads);
+    CHECK(memory.stream_bytes == request.stream + compressor_of(memory.compressors));
+    // A linear is read once, with fewer compressors if need be.
+    CHECK(memory.slab_bytes == 0);
+  }
+}
+
+TEST_CASE("a compressor that does not fit is refused with the budget that does") {
+  const ShapedPlan shaped(560, 8192, 28672, 2);
+  MemoryRequest request{.budget = 64'000'000, .threads = 4};
+  request.ordered = true;
+  request.compressor = compressor_of;
+  const auto refused = plan_memory(shaped.plan, request);
+  REQUIRE_FALSE(refused.ok());
+  const std::string& hint = refused.error().hint;
+  request.budget = std::stoull(hint.substr(hint.find("--memory ") + 9)) * 1'000'000;
+  CHECK(plan_memory(shaped.plan, request).ok());
+  request.budget -= 1'000'000;
+  CHECK_FALSE(plan_memory(shaped.plan, request).ok());
 }
 
 TEST_CASE("the default budget holds the plan of 60 000 linears") {

@@ -1,0 +1,43 @@
+#include "convert/open_sink.h"
+
+#include <utility>
+
+#include "convert/output_format.h"
+#include "sink/archive_sink.h"
+#include "sink/directory_sink.h"
+#include "sink/zstd_stream.h"
+
+namespace thaw {
+
+Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& options,
+                           const StopFlag& stop, FileSystem& file_system) {
+  const OutputSettings file{.direct = options.output_mode == OutputMode::automatic,
+                            .window = prepared.memory.write_window};
+  if (prepared.format) {
+    ArchiveSettings settings;
+    settings.format = *prepared.format;
+    settings.root = prepared.archive_root;
+    settings.mtime = options.archive_mtime;
+    settings.level = options.level.value_or(kLeastLevel);
+    settings.compressors = prepared.memory.compressors;
+    if (prepared.out != kStandardOutput) settings.out = prepared.out;
+    settings.replace = options.force;
+    settings.file = file;
+    settings.stop = &stop;
+    THAW_ASSIGN_OR_RETURN(std::unique_ptr<Sink> sink,
+                          open_archive_sink(file_system, prepared.plan, settings));
+    return OpenSink{std::move(sink), nullptr};
+  }
+  THAW_ASSIGN_OR_RETURN(std::unique_ptr<DirectorySink> sink,
+                        DirectorySink::open(file_system, prepared.plan,
+                                            {.out = prepared.out,
+                                             .replace = options.force || options.in_place,
+                                             .backup = prepared.backup,
+                                             .keep_backup = options.keep_backup,
+                                             .restart = options.restart,
+                                             .file = file}));
+  DirectorySink* const directory = sink.get();
+  return OpenSink{std::move(sink), directory};
+}
+
+}  // namespace thaw
