@@ -3,8 +3,8 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "base/dtype.h"
 #include "base/text.h"
+#include "convert/option_table.h"
 #include "kernels/kernels.h"
 
 namespace thaw::app {
@@ -17,43 +17,30 @@ Status bad(const std::string& option, const std::string& word, const std::string
 
 }  // namespace
 
-Result<std::optional<Dtype>> dtype_value(const std::string& word) {
-  if (word == "auto") return std::optional<Dtype>();
-  const std::optional<Dtype> dtype = parse_torch_dtype(word);
-  if (!dtype || !is_output_dtype(*dtype)) {
-    return bad("--dtype", word, "auto, float16, bfloat16 or float32");
-  }
-  return dtype;
-}
-
-Result<Rounding> rounding_value(const std::string& word) {
-  if (word == "exact") return Rounding::exact;
-  if (word == "via-float16") return Rounding::via_float16;
-  return bad("--rounding", word, "exact or via-float16");
-}
-
 Result<std::uint64_t> size_value(const char* option, const std::string& word) {
   const std::optional<std::uint64_t> bytes = parse_bytes(word);
   if (!bytes || *bytes == 0) return bad(option, word, "a size such as 512MB, 5GB or 2GiB");
   return *bytes;
 }
 
-Result<unsigned> threads_value(const std::string& word) {
-  if (word.empty()) return 0u;
+Result<unsigned> count_value(const char* option, const std::string& word) {
   constexpr unsigned kMost = 4096;
-  unsigned threads = 0;
+  unsigned count = 0;
   const char* const end = word.data() + word.size();
-  const auto [stop, problem] = std::from_chars(word.data(), end, threads);
-  if (problem != std::errc() || stop != end || threads == 0 || threads > kMost) {
-    return bad("--threads", word, "a number from 1 to 4096");
+  const auto [stop, problem] = std::from_chars(word.data(), end, count);
+  if (problem != std::errc() || stop != end || count == 0 || count > kMost) {
+    return bad(option, word, "a number from 1 to 4096");
   }
-  return threads;
+  return count;
 }
 
-Result<OutputMode> output_mode_value(const std::string& word) {
-  if (word == "auto") return OutputMode::automatic;
-  if (word == "buffered") return OutputMode::buffered;
-  return bad("--output-io", word, "auto or buffered");
+Result<unsigned> threads_value(const std::string& word) {
+  if (word.empty()) return 0u;
+  return count_value("--threads", word);
+}
+
+Status apply_option(ConvertOptions& options, const char* name, const std::string& word) {
+  return word.empty() ? Status() : find_option(name)->apply(options, word);
 }
 
 Result<ProgressMode> progress_value(const std::string& word) {
@@ -75,20 +62,15 @@ std::string available_isas() {
   return names;
 }
 
-Result<std::string> isa_value(const std::string& word) {
-  std::string name = word;
-  const char* source = "--isa";
-  if (name.empty()) {
-    const char* const variable = std::getenv("THAW_ISA");
-    if (variable == nullptr || *variable == '\0') return std::string();
-    name = variable;
-    source = "THAW_ISA";
-  }
+Result<std::string> isa_of_environment() {
+  const char* const name = std::getenv("THAW_ISA");
+  if (name == nullptr || *name == '\0') return std::string();
   bool runs_here = false;
-  const bool known = kernels::find_table(name.c_str(), &runs_here) != nullptr;
-  if (known && runs_here) return name;
+  const bool known = kernels::find_table(name, &runs_here) != nullptr;
+  if (known && runs_here) return std::string(name);
   const std::string which = known ? " (which this processor cannot run)" : "";
-  return fail(ErrorCode::usage, {}, source, printable(name) + which, "one of " + available_isas());
+  return fail(ErrorCode::usage, {}, "THAW_ISA", printable(name) + which,
+              "one of " + available_isas());
 }
 
 }  // namespace thaw::app

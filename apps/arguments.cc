@@ -1,8 +1,11 @@
 #include "arguments.h"
 
+#include <optional>
+
 #include "argument_values.h"
 #include "base/text.h"
-#include "option_table.h"
+#include "convert/option_table.h"
+#include "words.h"
 
 namespace thaw::app {
 
@@ -10,41 +13,49 @@ namespace {
 
 namespace po = boost::program_options;
 
+// The one table of `thaw convert`: what is parsed and what --help shows. The options of the
+// conversion come from the library; `given` has the word of each.
 struct ConvertWords {
-  std::string dtype, rounding, max_shard_size, threads, memory, isa, output_io, report, progress;
+  std::vector<std::optional<std::string>> given =
+      std::vector<std::optional<std::string>>(option_table().size());
+  std::string report, progress;
 };
 
-// The one table of `thaw convert`: what is parsed and what --help shows.
+// Keeps the word in `to`, which must outlive the parsing.
+po::value_semantic* option_value(const OptionEntry& entry, std::optional<std::string>& to) {
+  if (entry.value.empty()) {
+    return po::bool_switch()->notifier([&to](bool given) {
+      if (given) to = "true";
+    });
+  }
+  po::typed_value<std::string>* value = po::value<std::string>()->value_name(entry.value.data());
+  if (!entry.otherwise.empty()) value->default_value(entry.otherwise.data());
+  return value->notifier([&to](const std::string& word) { to = word; });
+}
+
 po::options_description convert_table(ConvertWords& words, ConvertArguments& to) {
   po::options_description table("Options", 100, 60);
   auto add = table.add_options();
-  add("dtype", text(words.dtype, "TYPE", "auto"),
-      "auto, float16, bfloat16 or float32; auto follows config.json");
-  add("rounding", text(words.rounding, "HOW", "exact"),
-      "exact, or via-float16: round to float16 first, then to bfloat16");
-  add("allow-overflow", po::bool_switch(&to.options.allow_overflow),
-      "let values beyond float16 become infinite");
-  add("copy-unknown", po::bool_switch(&to.options.copy_unknown),
-      "copy packed tensors that thaw does not read, such as fp8, as they are");
-  add("max-shard-size", text(words.max_shard_size, "SIZE", "5GB"),
-      "largest output shard; one larger tensor gets a shard of its own");
-  add("threads", text(words.threads, "N"), "at most N worker threads (one a processor)");
-  add("memory", text(words.memory, "SIZE", "256MB"), "memory of the whole process");
-  add("isa", text(words.isa, "NAME"),
-      "scalar, ssse3, avx2, avx512 or neon (the best; also THAW_ISA)");
-  add("output-io", text(words.output_io, "HOW", "auto"),
-      "auto: past the page cache where the disk can; or buffered");
+  for (std::size_t i = 0; i < option_table().size(); ++i) {
+    add(option_table()[i].name.data(), option_value(option_table()[i], words.given[i]),
+        option_table()[i].help.data());
+  }
   add("dry-run", po::bool_switch(&to.dry_run),
       "print the plan, write nothing; OUT may be left out");
   add("json", po::bool_switch(&to.json), "with --dry-run: the plan as JSON");
-  add("force", po::bool_switch(&to.options.force), "replace a checkpoint that stands at OUT");
-  add("verify", po::bool_switch(&to.options.verify),
-      "read the output back and compare it before it appears at OUT");
   add("report", text(words.report, "FILE"), "write what was done as JSON (-: standard output)");
   add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
   add("quiet,q", po::bool_switch(&to.quiet), "print errors only");
   add("help,h", po::bool_switch(&to.help), "print this");
   return table;
+}
+
+// Sets what was given, in the order of the table.
+Status apply_options(const ConvertWords& words, ConvertOptions& options) {
+  for (std::size_t i = 0; i < option_table().size(); ++i) {
+    if (words.given[i]) THAW_RETURN_IF_ERROR(option_table()[i].apply(options, *words.given[i]));
+  }
+  return {};
 }
 
 po::options_description inspect_table(InspectArguments& to) {
@@ -57,10 +68,6 @@ po::options_description inspect_table(InspectArguments& to) {
 
 }  // namespace
 
-Status usage_error(const std::string& what, const std::string& command) {
-  return fail(ErrorCode::usage, {}, what, "see " + command + " --help");
-}
-
 Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   const std::string command = "thaw convert";
   ConvertArguments arguments;
@@ -68,12 +75,18 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   THAW_ASSIGN_OR_RETURN(const std::vector<std::string> names,
                         parse_words(words, convert_table(given, arguments), command));
   if (arguments.help) return arguments;
+  ConvertOptions& options = arguments.options;
+  THAW_RETURN_IF_ERROR(apply_options(given, options));
+  if (options.isa.empty()) {
+    THAW_ASSIGN_OR_RETURN(options.isa, isa_of_environment());
+  }
   if (names.empty()) return usage_error("MODEL is missing", command);
-  if (names.size() == 1 && !arguments.dry_run) return usage_error("OUT is missing", command);
+  if (names.size() == 1 && !arguments.dry_run && !options.in_place) {
+    return usage_error("OUT is missing", command);
+  }
   if (names.size() > 2) {
     return usage_error("one word too many: " + printable(names[2]), command);
   }
-  ConvertOptions& options = arguments.options;
   options.model = names[0];
   if (names.size() == 2) options.out = names[1];
   if (options.model.empty()) return usage_error("MODEL is empty", command);
@@ -87,14 +100,6 @@ Result<ConvertArguments> parse_convert(const std::vector<std::string>& words) {
   }
   arguments.report = given.report;
 
-  THAW_ASSIGN_OR_RETURN(options.dtype, dtype_value(given.dtype));
-  THAW_ASSIGN_OR_RETURN(options.rounding, rounding_value(given.rounding));
-  THAW_ASSIGN_OR_RETURN(options.max_shard_size,
-                        size_value("--max-shard-size", given.max_shard_size));
-  THAW_ASSIGN_OR_RETURN(options.memory, size_value("--memory", given.memory));
-  THAW_ASSIGN_OR_RETURN(options.threads, threads_value(given.threads));
-  THAW_ASSIGN_OR_RETURN(options.isa, isa_value(given.isa));
-  THAW_ASSIGN_OR_RETURN(options.output_mode, output_mode_value(given.output_io));
   THAW_ASSIGN_OR_RETURN(arguments.progress, progress_value(given.progress));
   return arguments;
 }
@@ -119,6 +124,8 @@ std::string program_help() {
          "  thaw convert MODEL OUT [options]   write the float checkpoint to the directory OUT\n"
          "  thaw inspect MODEL [--json]        what MODEL is, and what convert would write\n"
          "  thaw verify OUT --against MODEL    whether OUT is what convert would write\n"
+         "  thaw specs [NAME]                  the model specs that are known, or one of them\n"
+         "  thaw run JOB.json... | DIR         conversions that are written down, as a queue\n"
          "  thaw compare A B                   how far two checkpoints are apart, and why\n"
          "  thaw COMMAND --help                all options of a command\n"
          "  thaw --version                     the version and the instruction sets found\n\n"
@@ -133,7 +140,11 @@ std::string convert_help() {
       "thaw convert MODEL OUT [options]\n\n"
       "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
       "appears when it is whole. MODEL is a directory, a .safetensors file, or\n"
-      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n",
+      "org/name[@revision] in the local Hugging Face cache. Sizes: 512MB, 5GB, 2GiB.\n\n"
+      "thaw convert MODEL OUT --base FLOAT [options]\n"
+      "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
+      "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: its\n"
+      "names, types, shards, config and all other files stay. The second form replaces FLOAT.\n",
       convert_table(words, arguments));
 }
 

@@ -37,7 +37,4 @@ struct InspectArguments {
 [[nodiscard]] std::string convert_help();
 [[nodiscard]] std::string inspect_help();
 
-// An error of the command line: one line, and where to read more.
-[[nodiscard]] Status usage_error(const std::string& what, const std::string& command);
-
 }  // namespace thaw::app

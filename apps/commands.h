@@ -8,6 +8,8 @@ namespace thaw::app {
 
 [[nodiscard]] int run_convert(const std::vector<std::string>& words);
 [[nodiscard]] int run_inspect(const std::vector<std::string>& words);
+[[nodiscard]] int run_run(const std::vector<std::string>& words);
+[[nodiscard]] int run_specs(const std::vector<std::string>& words);
 [[nodiscard]] int run_verify(const std::vector<std::string>& words);
 [[nodiscard]] int run_compare(const std::vector<std::string>& words);
 

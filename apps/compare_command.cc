@@ -8,11 +8,11 @@
 #include "compare_summary.h"
 #include "io/file_system.h"
 #include "model_specs.h"
-#include "option_table.h"
 #include "progress.h"
 #include "signals.h"
 #include "terminal.h"
 #include "watcher.h"
+#include "words.h"
 
 namespace thaw::app {
 

@@ -31,13 +31,16 @@ void print_summary(const ConvertArguments& arguments, const ConvertReport& repor
   if (report.overflows > 0) {
     print_warning(std::to_string(report.overflows) + " values became infinite");
   }
-  write_stderr(report_text(report, arguments.options.out));
+  write_stderr(
+      report_text(report, arguments.options.in_place ? report.plan.out : arguments.options.out));
 }
 
 int convert_model(const ConvertArguments& arguments) {
   ReportFile report_file;
   if (!arguments.report.empty()) {
-    Result<ReportFile> opened = ReportFile::open(arguments.report, arguments.options.out);
+    Result<ReportFile> opened =
+        ReportFile::open(arguments.report, arguments.options.in_place ? arguments.options.base
+                                                                      : arguments.options.out);
     if (!opened.ok()) return print_error(opened.error());
     report_file = std::move(opened).value();
   }

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "signals.h"
 #include "terminal.h"
+#include "words.h"
 
 namespace thaw::app {
 namespace {
@@ -29,12 +30,14 @@ int print(const std::string& text) {
 
 int run(const std::vector<std::string>& words) {
   if (words.empty()) {
-    return print_error(usage_error("which command? convert or inspect", "thaw").error());
+    return print_error(usage_error("which command? convert, inspect or run", "thaw").error());
   }
   const std::string& command = words[0];
   const std::vector<std::string> rest(words.begin() + 1, words.end());
   if (command == "convert") return run_convert(rest);
   if (command == "inspect") return run_inspect(rest);
+  if (command == "run") return run_run(rest);
+  if (command == "specs") return run_specs(rest);
   if (command == "verify") return run_verify(rest);
   if (command == "compare") return run_compare(rest);
   if (command == "--help" || command == "-h" || command == "help") return print(program_help());

@@ -35,7 +35,7 @@ Result<ReportFile> ReportFile::open(const std::string& path, const std::string& 
     const bool there = ::stat(path.c_str(), &status) == 0;
     if (there && !S_ISREG(status.st_mode)) {
       report.fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    } else if (is_inside(path, out)) {
+    } else if (!out.empty() && is_inside(path, out)) {
       return fail(ErrorCode::usage, {path, {}}, "the report lies inside OUT");
     } else {
       report.partial_ = path + ".partial";

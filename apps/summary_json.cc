@@ -20,6 +20,27 @@ void add_shards(JsonOut& out, const std::vector<ShardSummary>& shards) {
   out.end_array();
 }
 
+void add_overlay(JsonOut& out, const OverlaySummary& overlay) {
+  out.begin_object("overlay");
+  out.member("base", overlay.base);
+  out.member("spec", overlay.spec);
+  out.member("base_layers", overlay.base_layers);
+  out.member("model_layers", overlay.twin_layers);
+  out.member("layers", overlay.layers);
+  out.member("replaced", overlay.replaced);
+  out.member("kept", overlay.kept);
+  out.member("ignored", overlay.ignored);
+  if (!overlay.backup.empty()) out.member("backup", overlay.backup);
+  if (overlay.match) {
+    out.begin_object("match");
+    out.member("samples", overlay.match->samples);
+    out.member("lowest_cosine", overlay.match->lowest_cosine);
+    out.member("lowest", overlay.match->lowest);
+    out.end_object();
+  }
+  out.end_object();
+}
+
 void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("model", plan.model);
   out.member("out", plan.out);
@@ -36,6 +57,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("side_files", plan.side_files);
   out.member("not_carried", plan.not_carried);
   out.member("warnings", plan.warnings);
+  if (plan.overlay) add_overlay(out, *plan.overlay);
   out.member("fingerprint", plan.fingerprint);
   out.begin_object("memory");
   out.member("isa", plan.isa);
@@ -51,6 +73,8 @@ void add_figures(JsonOut& out, const ConvertReport& report) {
   out.member("seconds", report.seconds);
   out.member("bytes_read", report.bytes_read);
   out.member("bytes_written", report.bytes_written);
+  out.member("files_kept", report.files_kept);
+  out.member("bytes_kept", report.bytes_kept);
   out.member("overflows", report.overflows);
   out.member("peak_memory", report.peak_memory);
   out.member("direct_io", report.direct_io);
@@ -70,9 +94,11 @@ void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
     out.member("layout", group.layout);
     out.member("modules", group.modules);
     out.member("count", group.count);
+    out.member("bits", std::uint64_t{group.bits});
     out.member("in_features", group.in_features);
     out.member("out_features", group.out_features);
     out.member("group_size", group.group_size);
+    out.member("untransposed", group.untransposed);
     out.member("symmetric", group.symmetric);
     out.member("scale_dtype", group.scale_dtype);
     out.member("packed_bytes", group.packed_bytes);
@@ -84,6 +110,10 @@ void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
     out.member("nan", group.flaws.nan);
     out.member("zero", group.flaws.zero);
     if (group.flaws.any()) out.member("first", group.flaws.first);
+    out.end_object();
+    out.begin_object("suspicious_zeros");
+    out.member("modules", group.wrapped_zeros);
+    if (group.wrapped_zeros != 0) out.member("first", group.first_wrapped);
     out.end_object();
     out.end_object();
   }

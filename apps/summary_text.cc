@@ -56,15 +56,20 @@ std::string list_of(const std::string& name, const std::vector<std::string>& lin
   return text;
 }
 
+// A file of one linear has a module without a name.
+std::string modules_text(const LinearGroup& group) {
+  return group.modules.empty() ? "(no name)" : group.modules;
+}
+
 std::string groups_text(const std::vector<LinearGroup>& groups) {
-  std::vector<std::vector<std::string>> rows = {{"layout", "modules", "count", "in", "out", "group",
-                                                 "zeros", "scales", "packed", "as float"}};
+  std::vector<std::vector<std::string>> rows = {{"layout", "modules", "count", "bits", "in", "out",
+                                                 "group", "zeros", "scales", "packed", "as float"}};
   for (const LinearGroup& group : groups) {
-    rows.push_back({group.title, group.modules, std::to_string(group.count),
-                    std::to_string(group.in_features), std::to_string(group.out_features),
-                    std::to_string(group.group_size), group.symmetric ? "none" : "stored",
-                    group.scale_dtype, bytes_text(group.packed_bytes),
-                    bytes_text(group.float_bytes)});
+    rows.push_back({group.title, modules_text(group), std::to_string(group.count),
+                    std::to_string(group.bits), std::to_string(group.in_features),
+                    std::to_string(group.out_features), std::to_string(group.group_size),
+                    group.symmetric ? "none" : "stored", group.scale_dtype,
+                    bytes_text(group.packed_bytes), bytes_text(group.float_bytes)});
   }
   return column_lines(rows);
 }
@@ -73,14 +78,15 @@ std::string groups_text(const std::vector<LinearGroup>& groups) {
 
 namespace {
 
-// One line for each layout and reason: groups of one layout differ in shape only.
 std::vector<std::string> reason_lines(const std::vector<LinearGroup>& groups) {
   std::vector<std::string> lines;
-  std::vector<std::string> told;
   for (const LinearGroup& group : groups) {
-    if (std::find(told.begin(), told.end(), group.title) != told.end()) continue;
-    told.push_back(group.title);
-    lines.push_back(group.title + ": " + group.reason + " (" + group.modules + ")");
+    if (lines.size() == kMostListed) {
+      lines.push_back("and " + std::to_string(groups.size() - kMostListed) + " more groups");
+      break;
+    }
+    lines.push_back(modules_text(group) + ": " + group.title + ", " +
+                    (group.untransposed ? "untransposed, " : "") + "by " + group.reason);
   }
   return lines;
 }
@@ -89,10 +95,15 @@ std::vector<std::string> suspicion_lines(const std::vector<LinearGroup>& groups)
   std::vector<std::string> lines;
   for (const LinearGroup& group : groups) {
     for (const std::string& contradiction : group.contradictions) {
-      lines.push_back(group.modules + ": the config says " + contradiction);
+      lines.push_back(modules_text(group) + ": the config says " + contradiction);
+    }
+    if (group.wrapped_zeros != 0) {
+      lines.push_back(modules_text(group) + ": GPTQ v1 zero points of " +
+                      std::to_string((1u << group.bits) - 1) + " in " +
+                      counted(group.wrapped_zeros, "module") + ", first in " + group.first_wrapped);
     }
     if (!group.flaws.any()) continue;
-    std::string text = group.modules + ": scales that are ";
+    std::string text = modules_text(group) + ": scales that are ";
     const char* separator = "";
     const auto add = [&](std::uint64_t count, const char* what) {
       if (count == 0) return;
@@ -113,6 +124,30 @@ std::string folded_text(const PlanSummary& plan) {
   return fact_line("folded", "activation scales into " + counted(plan.folded, "linear"));
 }
 
+// What the overlay puts where; nothing without a base.
+std::string overlay_text(const PlanSummary& plan) {
+  if (!plan.overlay) return {};
+  const OverlaySummary& overlay = *plan.overlay;
+  std::string text = fact_line("base", printable(overlay.base) + " (spec " + overlay.spec + ")");
+  std::string where = overlay.twin_layers;
+  if (overlay.twin_layers != overlay.base_layers) where += " into " + overlay.base_layers;
+  text += fact_line("overlay", counted(overlay.layers, "layer") + " of " + where + ": " +
+                                   counted(overlay.replaced, "tensor") + " replaced, " +
+                                   std::to_string(overlay.kept) + " kept");
+  std::string match = "not checked";
+  if (overlay.match) {
+    std::array<char, 32> cosine{};
+    std::snprintf(cosine.data(), cosine.size(), "%.4f", overlay.match->lowest_cosine);
+    match = counted(overlay.match->samples, "linear") + " compared";
+    if (overlay.match->samples > 0) {
+      match += ", lowest cosine " + std::string(cosine.data()) + " (" + overlay.match->lowest + ")";
+    }
+  }
+  text += fact_line("match", match);
+  if (!overlay.backup.empty()) text += fact_line("backup", printable(overlay.backup));
+  return text;
+}
+
 }  // namespace
 
 std::string plan_text(const PlanSummary& plan) {
@@ -124,6 +159,7 @@ std::string plan_text(const PlanSummary& plan) {
   text += fact_line("tensors", std::to_string(plan.tensors) + ": " + std::to_string(dequantized) +
                                    " dequantized, " + std::to_string(plan.tensors_cast) +
                                    " cast, " + std::to_string(plan.tensors_copied) + " copied");
+  text += overlay_text(plan);
   text += folded_text(plan);
   text +=
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
@@ -148,6 +184,7 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
                                                 counted(plan.tensors, "tensor") + " to " +
                                                 std::string(torch_dtype_name(plan.dtype)) + " in " +
                                                 counted(plan.shards.size(), "shard"));
+  text += overlay_text(plan);
   text += folded_text(plan);
   text += fact_line("read", bytes_text(report.bytes_read));
   text += fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate +
@@ -156,6 +193,11 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
     text += fact_line("verified", bytes_text(report.verified.bytes) + " are as they should be, " +
                                       std::to_string(report.verified.recovered) +
                                       " codes were recovered");
+  }
+  if (report.files_kept > 0) {
+    text += fact_line("kept", bytes_text(report.bytes_kept) + " in " +
+                                  counted(report.files_kept, "file") +
+                                  " that an earlier run had finished");
   }
   if (report.peak_memory > 0) {
     text += fact_line("peak memory", bytes_text(report.peak_memory) + ", " +

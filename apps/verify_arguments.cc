@@ -2,7 +2,7 @@
 
 #include "argument_values.h"
 #include "base/text.h"
-#include "option_table.h"
+#include "words.h"
 
 namespace thaw::app {
 
@@ -63,22 +63,18 @@ Result<VerifyArguments> parse_verify(const std::vector<std::string>& words) {
   if (given.against.empty() && !given.base.empty()) {
     return usage_error("--base needs --against", command);
   }
-  if (!given.dtype.empty()) {
-    THAW_ASSIGN_OR_RETURN(conversion.dtype, dtype_value(given.dtype));
+  for (const auto& [name, word] :
+       {std::pair("dtype", &given.dtype), std::pair("rounding", &given.rounding),
+        std::pair("max-shard-size", &given.max_shard_size), std::pair("memory", &given.memory),
+        std::pair("threads", &given.threads), std::pair("isa", &given.isa)}) {
+    THAW_RETURN_IF_ERROR(apply_option(conversion, name, *word));
   }
-  if (!given.rounding.empty()) {
-    THAW_ASSIGN_OR_RETURN(conversion.rounding, rounding_value(given.rounding));
-    options.infer_rounding = false;
-  }
-  if (!given.max_shard_size.empty()) {
-    THAW_ASSIGN_OR_RETURN(conversion.max_shard_size,
-                          size_value("--max-shard-size", given.max_shard_size));
-    options.infer_shard_size = false;
-  }
+  options.infer_rounding = given.rounding.empty();
+  options.infer_shard_size = given.max_shard_size.empty();
   options.certificate = !given.no_certificate;
-  THAW_ASSIGN_OR_RETURN(conversion.memory, size_value("--memory", given.memory));
-  THAW_ASSIGN_OR_RETURN(conversion.threads, threads_value(given.threads));
-  THAW_ASSIGN_OR_RETURN(conversion.isa, isa_value(given.isa));
+  if (conversion.isa.empty()) {
+    THAW_ASSIGN_OR_RETURN(conversion.isa, isa_of_environment());
+  }
   THAW_ASSIGN_OR_RETURN(arguments.progress, progress_value(given.progress));
   return arguments;
 }

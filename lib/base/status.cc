@@ -26,7 +26,7 @@ Error make_error(ErrorCode code, const Place& place, std::string_view what, std:
   if (!place.file.empty()) message += printable(place.file) + ": ";
   if (!place.tensor.empty()) message += printable(place.tensor) + ": ";
   message += what;
-  return Error{code, {std::move(message)}, std::string(hint)};
+  return Error{.code = code, .messages = {std::move(message)}, .hint = std::string(hint)};
 }
 
 Status fail(ErrorCode code, const Place& place, std::string_view what, std::string_view hint) {
@@ -46,16 +46,20 @@ Status fail(ErrorCode code, const Place& place, std::string_view what, std::stri
 void ErrorList::add(Error error) {
   if (count_ == 0) all_.code = error.code;
   if (all_.hint.empty()) all_.hint = error.hint;
+  // Of a list within this one only the number goes on.
+  if (error.left_out != 0) error.messages.pop_back();
   for (std::string& message : error.messages) {
     if (count_ < kMostMessages) all_.messages.push_back(std::move(message));
     ++count_;
   }
+  count_ += error.left_out;
 }
 
 Status ErrorList::take() {
   if (count_ == 0) return {};
-  if (count_ > kMostMessages) {
-    all_.messages.push_back("and " + std::to_string(count_ - kMostMessages) + " more");
+  if (count_ > all_.messages.size()) {
+    all_.left_out = count_ - all_.messages.size();
+    all_.messages.push_back("and " + std::to_string(all_.left_out) + " more");
   }
   count_ = 0;
   return Status(std::move(all_));

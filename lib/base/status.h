@@ -33,6 +33,8 @@ struct Error {
   ErrorCode code = ErrorCode::bug;
   std::vector<std::string> messages;
   std::string hint;
+  // Errors that the last message only counts ("and 5 more"); 0: it is a message like the others.
+  std::size_t left_out = 0;
 
   [[nodiscard]] std::string text() const;  // messages joined by newlines, then the hint
 };

@@ -14,6 +14,7 @@ Checkpoint::~Checkpoint() = default;
 
 const std::string& Checkpoint::path() const { return state_->path; }
 const std::string& Checkpoint::directory() const { return state_->directory; }
+const std::string& Checkpoint::index_path() const { return state_->index_path; }
 bool Checkpoint::is_directory() const { return state_->is_directory; }
 std::span<const Shard> Checkpoint::shards() const { return state_->shards; }
 std::span<const Tensor> Checkpoint::tensors() const { return state_->tensors; }

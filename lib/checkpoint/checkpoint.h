@@ -74,6 +74,8 @@ class Checkpoint {
   [[nodiscard]] std::span<const SideFile> side_files() const;
   // Names of files in the directory that are not carried, sorted, for the report.
   [[nodiscard]] std::span<const std::string> files_not_carried() const;
+  // model.safetensors.index.json; empty when there is none.
+  [[nodiscard]] const std::string& index_path() const;
   // False for a bare .safetensors file.
   [[nodiscard]] bool is_directory() const;
 

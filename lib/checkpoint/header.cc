@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "checkpoint/coverage.h"
 #include "checkpoint/entry.h"
+#include "checkpoint/other_format.h"
 #include "json/walk.h"
 
 namespace thaw {
@@ -18,6 +19,14 @@ constexpr std::uint64_t kPassedStep = 4u << 20;
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// What the file is, if it is seen to be something else, else that `what` is wrong with it.
+Status fail_format(const Place& place, std::string_view file, const std::string& what,
+                   std::string_view hint = {}) {
+  const OtherFormat other = recognise_other_format(file.substr(0, 512));
+  if (other.what.empty()) return fail(ErrorCode::input, place, what, hint);
+  return fail(ErrorCode::input, place, "is " + other.what + ", not a safetensors file", other.hint);
 }
 
 // Clause 7.
@@ -63,14 +72,15 @@ Result<std::uint64_t> header_length(std::string_view path, std::span<const std::
   }
   const auto length = load_little_endian<std::uint64_t>(file.data());
   if (length > kLongestHeader) {
-    return fail(ErrorCode::input, place, "not a safetensors file: header length",
-                std::to_string(length), "at most " + std::to_string(kLongestHeader));
+    return fail_format(place, text_of(file),
+                       "not a safetensors file: header length: got " + std::to_string(length) +
+                           ", expected at most " + std::to_string(kLongestHeader));
   }
   if (length > file.size() - kHeaderBegin) {
-    return fail(ErrorCode::input, place,
-                "header length: got " + std::to_string(length) + ", expected at most " +
-                    std::to_string(file.size() - kHeaderBegin) + ", the rest of the file",
-                "The file may be an incomplete download.");
+    return fail_format(place, text_of(file),
+                       "header length: got " + std::to_string(length) + ", expected at most " +
+                           std::to_string(file.size() - kHeaderBegin) + ", the rest of the file",
+                       "The file may be an incomplete download.");
   }
   return length;
 }
@@ -81,7 +91,8 @@ Status read_header(std::string_view path, std::span<const std::byte> file, std::
   const std::string_view text = text_of(file).substr(kHeaderBegin, length);
   if (text.empty() || text.front() != '{') {
     const std::string got = text.empty() ? "nothing" : '"' + printable(text.substr(0, 1)) + '"';
-    return fail(ErrorCode::input, {.file = path, .tensor = {}}, "the header begins with", got, "{");
+    return fail_format({.file = path, .tensor = {}}, text_of(file),
+                       "the header begins with: got " + got + ", expected {");
   }
   const std::uint64_t data_begin = kHeaderBegin + length;
   const std::size_t first = table.tensors.size();

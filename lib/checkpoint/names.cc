@@ -14,8 +14,9 @@ constexpr std::array<std::string_view, 11> kWeightEndings = {
     ".msgpack",     ".onnx", ".ckpt", ".onnx_data", ".ot"};
 constexpr std::array<std::string_view, 3> kQuantizationNames = {
     "quant_config.json", "quantize_config.json", "quantization_config.json"};
-constexpr std::array<std::string_view, 3> kOtherLeftBehind = {"quant_log.csv", "recipe.yaml",
-                                                              "thaw-state.json"};
+// Checksums of the input's files say nothing of the output's.
+constexpr std::array<std::string_view, 4> kOtherLeftBehind = {"quant_log.csv", "recipe.yaml",
+                                                              "thaw-state.json", "SHA256SUMS"};
 
 bool ends_with(std::string_view text, std::string_view ending) {
   return text.size() >= ending.size() && text.substr(text.size() - ending.size()) == ending;
@@ -33,7 +34,8 @@ std::string join_path(std::string_view directory, std::string_view name) {
 std::optional<std::string_view> name_flaw(std::string_view name) {
   if (name.empty()) return "is empty";
   if (name == "." || name == "..") return "is a directory's";
-  if (name.size() > 255) return "is longer than 255 bytes";
+  // With an ending of ours while it is written, at most the 255 that file systems take.
+  if (name.size() > 240) return "is longer than 240 bytes";
   if (name.find('/') != std::string_view::npos) return "leads out of the directory";
   if (name.find('\\') != std::string_view::npos) return "holds a backslash";
   // What printable() would have to escape, in two pieces because it shortens what is long.

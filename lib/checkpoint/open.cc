@@ -108,6 +108,7 @@ Status CheckpointBuilder::open_index() {
                 std::to_string(file.size()) + " bytes", "at most " + std::to_string(kLargestIndex));
   }
   index_ = std::move(file);
+  state_->index_path = path;
   THAW_ASSIGN_OR_RETURN(shard_names_, shards_of_index(path, text_of(index_->bytes())));
   return index_->check_unchanged();
 }

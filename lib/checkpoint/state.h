@@ -14,6 +14,7 @@ struct Checkpoint::State {
   std::string path;
   std::string directory;
   bool is_directory = false;
+  std::string index_path;
   std::vector<Shard> shards;
   Arena arena;  // holds the names and shapes of the tensors
   std::vector<Tensor> tensors;

@@ -1,11 +1,7 @@
 #include "convert/checksums.h"
 
-#include <openssl/evp.h>
-
 #include <algorithm>
-#include <array>
 #include <map>
-#include <memory>
 #include <optional>
 #include <set>
 
@@ -14,6 +10,7 @@
 #include "checkpoint/names.h"
 #include "io/directory.h"
 #include "io/mapped_file.h"
+#include "io/sha256.h"
 
 namespace thaw {
 
@@ -88,32 +85,6 @@ std::optional<ChecksumLine> parse_line(std::string_view line) {
   return ChecksumLine{std::move(*plain), lower(line.substr(0, kDigits))};
 }
 
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    good_ = context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
-  }
-  void add(std::span<const std::byte> bytes) {
-    good_ = good_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1;
-  }
-  // Empty when the library failed.
-  [[nodiscard]] std::string hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-    unsigned size = 0;
-    if (!good_ || EVP_DigestFinal_ex(context_.get(), digest.data(), &size) != 1) return {};
-    std::string text;
-    for (unsigned i = 0; i < size; ++i) {
-      text += "0123456789abcdef"[digest[i] >> 4];
-      text += "0123456789abcdef"[digest[i] & 15u];
-    }
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-  bool good_ = false;
-};
-
 Result<std::string> digest_of(const MappedFile& file) {
   Sha256 hash;
   for (std::uint64_t at = 0; at < file.size(); at += kStep) {
@@ -123,7 +94,7 @@ Result<std::string> digest_of(const MappedFile& file) {
     file.drop(at, kStep);
   }
   THAW_RETURN_IF_ERROR(file.check_unchanged());
-  std::string hex = hash.hex();
+  std::string hex = hash.finish();
   if (hex.empty()) {
     return fail(ErrorCode::bug, {.file = file.path(), .tensor = {}}, "libcrypto gave no SHA-256");
   }

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "base/text.h"
+#include "convert/add_checksums.h"
 #include "convert/prepare.h"
 #include "convert/verify.h"
+#include "execute/each_file.h"
 #include "execute/execute.h"
 #include "io/process.h"
 #include "sink/directory_sink.h"
@@ -46,16 +48,33 @@ Status verify_unpublished(const Prepared& prepared, Observer& observer, StopFlag
 }
 
 // Ends the run without a destination, and says what stands on the disk all the same.
-Status abandon(Sink& sink, const std::string& out, Error error) {
+Status abandon(DirectorySink& sink, const std::string& out, Error error) {
+  if (sink.published()) {
+    error.hint = printable(out) + " stands, new and whole; what failed came after that.";
+    return Status(std::move(error));
+  }
   const Sink::Keep keep = worth_keeping(error);
   sink.abandon(keep);
   if (keep == Sink::Keep::partial) {
     if (!error.hint.empty()) error.hint += ' ';
     error.hint += printable(out) +
-                  ".partial holds what was written; the same command takes it over, and removing "
+                  ".partial holds what was written; the same command continues it, and removing "
                   "it frees the space.";
   }
   return Status(std::move(error));
+}
+
+// Reads back what an earlier run has finished; what is not whole is made anew.
+Status check_found(const Prepared& prepared, DirectorySink& sink, Observer& observer,
+                   StopFlag& stop) {
+  const std::vector<std::uint32_t> files = sink.found();
+  return for_each_file(
+      prepared.plan, prepared.memory, files, "checking finished files",
+      [&](std::uint32_t file, std::span<std::byte> buffer,
+          const std::function<Status(std::uint64_t)>& advance) {
+        return sink.check(file, buffer, advance);
+      },
+      observer, stop);
 }
 
 }  // namespace
@@ -80,10 +99,16 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
       const std::unique_ptr<DirectorySink> sink,
       DirectorySink::open(file_system, plan,
                           {.out = prepared->out,
-                           .replace = options.force,
+                           .replace = options.force || options.in_place,
+                           .backup = prepared->backup,
+                           .keep_backup = options.keep_backup,
+                           .restart = options.restart,
                            .file = {.direct = options.output_mode == OutputMode::automatic,
                                     .window = prepared->memory.write_window}}));
   // Before finish the destination does not exist; after it, it is whole.
+  if (Status checked = check_found(*prepared, *sink, observer, stop); !checked.ok()) {
+    return abandon(*sink, prepared->out, std::move(checked).take_error());
+  }
   Result<ExecuteReport> run = execute(plan, prepared->memory, *prepared->table, *sink,
                                       {.allow_overflow = options.allow_overflow}, observer, stop);
   if (!run.ok()) {
@@ -106,13 +131,20 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
     sink->abandon(Sink::Keep::nothing);
     return unchanged;
   }
-  if (Status finished = sink->finish(); !finished.ok()) {
+  Status finished;
+  if (options.checksums) {
+    finished = add_checksums(file_system, plan, prepared->memory, *sink, observer, stop);
+  }
+  if (finished.ok()) finished = sink->finish();
+  if (!finished.ok()) {
     return abandon(*sink, prepared->out, std::move(finished).take_error());
   }
 
   report.plan = summarize(*prepared, options);
   report.bytes_read = run.value().bytes_read;
   report.bytes_written = run.value().bytes_written;
+  report.files_kept = run.value().files_kept;
+  report.bytes_kept = run.value().bytes_kept;
   for (const auto& [name, count] : run.value().overflows) {
     report.overflows += count;
     report.plan.warnings.push_back(printable(name) + ": " + std::to_string(count) +

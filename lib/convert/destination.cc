@@ -18,13 +18,6 @@ bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
 }
 
-// True when `inner` is `outer` or lies below it. Both are resolved.
-bool is_within(std::string_view inner, std::string_view outer) {
-  if (outer == "/") return true;
-  return inner.substr(0, outer.size()) == outer &&
-         (inner.size() == outer.size() || inner[outer.size()] == '/');
-}
-
 bool holds_checkpoint(const std::vector<DirectoryEntry>& entries) {
   for (const DirectoryEntry& entry : entries) {
     if (entry.name == "config.json" || ends_with(entry.name, ".safetensors")) return true;
@@ -69,7 +62,20 @@ Status check_existing(const std::string& out, bool force) {
 
 }  // namespace
 
-Result<std::string> check_destination(const std::string& out, bool force, const Checkpoint& input) {
+bool is_within(std::string_view inner, std::string_view outer) {
+  if (outer == "/") return true;
+  return inner.substr(0, outer.size()) == outer &&
+         (inner.size() == outer.size() || inner[outer.size()] == '/');
+}
+
+std::string input_place(const Checkpoint& input) {
+  const std::string first_shard = input.shards().front().file.path();
+  return resolved_path(input.is_directory() ? first_shard.substr(0, first_shard.rfind('/'))
+                                            : first_shard);
+}
+
+Result<std::string> check_destination(const std::string& out, bool force, const Checkpoint& input,
+                                      const Checkpoint* base) {
   if (out.empty()) return refuse(out, "OUT is empty", "Name the directory to make.");
   constexpr std::array<std::string_view, 6> kFileEndings = {".safetensors", ".tar",  ".zst",
                                                             ".gz",          ".gguf", ".zip"};
@@ -80,13 +86,14 @@ Result<std::string> check_destination(const std::string& out, bool force, const 
         "Name a directory.");
   }
   const std::string resolved = resolved_path(out);
-  const std::string first_shard = input.shards().front().file.path();
-  const std::string model = resolved_path(
-      input.is_directory() ? first_shard.substr(0, first_shard.rfind('/')) : first_shard);
-  for (const std::string& mine : {resolved, resolved + ".partial"}) {
-    if (is_within(mine, model) || is_within(model, mine)) {
-      return refuse(mine, "is, contains or lies inside the input " + model,
-                    "Choose an OUT outside of it.");
+  for (const Checkpoint* one : {&input, base}) {
+    if (one == nullptr) continue;
+    const std::string model = input_place(*one);
+    for (const std::string& mine : {resolved, resolved + ".partial"}) {
+      if (is_within(mine, model) || is_within(model, mine)) {
+        return refuse(mine, "is, contains or lies inside the input " + model,
+                      "Choose an OUT outside of it.");
+      }
     }
   }
   THAW_RETURN_IF_ERROR(check_existing(resolved, force));

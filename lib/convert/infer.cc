@@ -182,7 +182,7 @@ class Inference {
     if (!options_.infer_shard_size || places_agree(prepared_->plan, *out_)) return {};
     const std::optional<std::uint64_t> size = shard_size_of(*out_);
     if (!size) return {};
-    const std::uint64_t before = conversion_.max_shard_size;
+    const std::optional<std::uint64_t> before = conversion_.max_shard_size;
     conversion_.max_shard_size = *size;
     THAW_RETURN_IF_ERROR(prepare_again());
     if (shard_names(prepared_->plan) == shard_names(*out_)) {

@@ -40,7 +40,8 @@ std::string with_stars(std::string_view module) {
 std::string reason_of(const QuantizedLinear& linear) {
   std::string text(linear.layout->reason);
   const char* separator = text.empty() ? "" : ": ";
-  for (const PackedOperand* operand : {&linear.qweight, &linear.qzeros, &linear.scales}) {
+  for (const PackedOperand* operand :
+       {&linear.qweight, &linear.qzeros, &linear.scales, &linear.group_index}) {
     if (operand->tensor == nullptr) continue;
     const Tensor& tensor = *operand->tensor;
     const std::string_view suffix = tensor.name.substr(tensor.name.rfind('.') + 1);
@@ -51,29 +52,42 @@ std::string reason_of(const QuantizedLinear& linear) {
   return text;
 }
 
+void add_contradictions(std::vector<std::string> found, LinearGroup& group) {
+  for (std::string& one : found) {
+    auto& known = group.contradictions;
+    if (std::find(known.begin(), known.end(), one) == known.end()) known.push_back(std::move(one));
+  }
+}
+
 void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
                 Inspection& inspection) {
-  using Key = std::tuple<std::string, std::string_view, std::uint64_t, std::uint64_t, std::uint64_t,
-                         bool, Dtype>;
+  using Key = std::tuple<std::string, std::string_view, std::uint32_t, std::uint64_t, std::uint64_t,
+                         std::uint64_t, bool, bool, Dtype>;
   std::map<Key, LinearGroup> groups;
   ScaleScan scan(checkpoint);
   for (const QuantizedLinear& linear : linears.linears) {
     const bool symmetric = linear.qzeros.tensor == nullptr;
-    const Key key{with_stars(linear.module), linear.layout->title, linear.in_features,
-                  linear.out_features,       linear.group_size,    symmetric,
+    const bool untransposed = linear.layout->rows_are_inputs;
+    const Key key{with_stars(linear.module), linear.layout->title, linear.bits, linear.in_features,
+                  linear.out_features,       linear.group_size,    symmetric,   untransposed,
                   linear.scale_dtype};
     LinearGroup& group = groups[key];
     if (group.count++ == 0) {
       group.layout = linear.layout->name;
       group.title = linear.layout->title;
       group.modules = std::get<0>(key);
-      group.in_features = linear.in_features;
-      group.out_features = linear.out_features;
+      group.bits = linear.bits;
+      group.untransposed = untransposed;
+      group.in_features = untransposed ? linear.out_features : linear.in_features;
+      group.out_features = untransposed ? linear.in_features : linear.out_features;
       group.group_size = linear.group_size;
       group.symmetric = symmetric;
       group.scale_dtype = dtype_name(linear.scale_dtype);
       group.reason = reason_of(linear);
-      group.contradictions = contradictions(linears.config, linear);
+    }
+    add_contradictions(contradictions(linears.config, linear), group);
+    if (linear.zeros_wrap && group.wrapped_zeros++ == 0) {
+      group.first_wrapped = printable(linear.module);
     }
     scan.add(linear, group.flaws);
     group.packed_bytes += packed_bytes(linear);
@@ -81,6 +95,13 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   }
   if (Status read = scan.run(); !read.ok()) add_problems(read.error(), inspection);
   for (auto& [key, group] : groups) inspection.groups.push_back(std::move(group));
+}
+
+// What the config claims: AWQ's layout, or GPTQ's format.
+std::string version_of(const QuantConfig& config) {
+  if (config.packing == Packing::gptq) return "gptq";
+  if (config.packing == Packing::gptq_v2) return "gptq_v2";
+  return printable(config.version);
 }
 
 void add_other_tensors(const Checkpoint& checkpoint, const QuantizedLinears& linears,
@@ -121,7 +142,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     add_other_tensors(ready.checkpoint, ready.linears, inspection);
     inspection.config_source = printable(ready.linears.config.source);
     inspection.method = printable(ready.linears.config.method);
-    inspection.version = printable(ready.linears.config.version);
+    inspection.version = version_of(ready.linears.config);
     inspection.warnings = ready.linears.warnings;
     inspection.plan = summarize(ready, options);
     return inspection;
@@ -136,7 +157,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     inspection.warnings = linears.warnings;
     inspection.config_source = printable(linears.config.source);
     inspection.method = printable(linears.config.method);
-    inspection.version = printable(linears.config.version);
+    inspection.version = version_of(linears.config);
   }
   add_groups(checkpoint, linears, inspection);
   add_other_tensors(checkpoint, linears, inspection);

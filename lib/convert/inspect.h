@@ -22,22 +22,29 @@ struct ScaleFlaws {
   [[nodiscard]] bool any() const { return infinite + nan + zero != 0; }
 };
 
-// Quantized linears that share layout, group size, scale type and shape.
+// Quantized linears that share layout, width, group size, scale type and shape.
 struct LinearGroup {
   std::string layout;   // "awq_gemm"
   std::string title;    // "AWQ GEMM"
   std::string modules;  // with layer numbers replaced by *, safe for a terminal
   std::uint64_t count = 0;
+  std::uint32_t bits = 4;  // of a code
+  // What the packing calls inputs and outputs: of an embedding, the vocabulary and the width.
   std::uint64_t in_features = 0;
   std::uint64_t out_features = 0;
+  bool untransposed = false;  // the weight is [in_features, out_features]
   std::uint64_t group_size = 0;
   bool symmetric = false;   // no zero points stored
   std::string scale_dtype;  // "F16"
   std::uint64_t packed_bytes = 0;
   std::uint64_t float_bytes = 0;  // converted to the automatic output type
   std::string reason;             // why it was recognised as that, with the first module's shapes
-  std::vector<std::string> contradictions;  // what the config says and the tensors deny
+  // What the config says and the tensors deny, of any of the modules; each once.
+  std::vector<std::string> contradictions;
   ScaleFlaws flaws;
+  // Modules with a GPTQ v1 zero point that is the highest there is (specs/gptq.md clause 4.6).
+  std::uint64_t wrapped_zeros = 0;
+  std::string first_wrapped;  // safe for a terminal
 };
 
 struct DtypeCount {

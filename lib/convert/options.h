@@ -23,7 +23,8 @@ struct ConvertOptions {
   std::optional<Dtype> dtype;  // nothing: auto
   Rounding rounding = Rounding::exact;
   bool allow_overflow = false;
-  std::uint64_t max_shard_size = 5'000'000'000;
+  // Nothing: 5 GB, or with a base the base's own shards.
+  std::optional<std::uint64_t> max_shard_size;
 
   unsigned threads = 0;                // 0: one a processor
   std::uint64_t memory = 256'000'000;  // bytes, the whole process

@@ -5,11 +5,14 @@
 #include "base/text.h"
 #include "convert/destination.h"
 #include "convert/folds.h"
+#include "convert/in_place.h"
 #include "io/process.h"
 
 namespace thaw {
 
 namespace {
+
+constexpr std::uint64_t kMaxShardSize = 5'000'000'000;  // specs/output.md clause 3
 
 Result<const kernels::Table*> choose_table(const std::string& isa) {
   const kernels::TableList available = kernels::available_tables();
@@ -47,6 +50,9 @@ Result<std::vector<MappedFile>> open_side_files(const Checkpoint& checkpoint,
 // Model specs are read only where something has to be folded: most conversions need none.
 Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOptions& options,
                                    FileSystem& file_system) {
+  if (prepared.base != nullptr) {
+    return find_folds(prepared.checkpoint, prepared.linears, &prepared.base->spec);
+  }
   if (prepared.linears.activation_scales.empty()) return std::vector<Fold>();
   std::vector<ModelSpec> specs;
   if (!options.model_specs.empty()) {
@@ -58,37 +64,76 @@ Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOption
                     name ? find_model_spec(specs, *name) : nullptr);
 }
 
+// Where the output goes, and that nothing of the user's stands there.
+Status find_destination(const ConvertOptions& options, Prepared& prepared) {
+  const Checkpoint* base = prepared.base != nullptr ? &prepared.base->checkpoint : nullptr;
+  if (options.in_place) {
+    THAW_ASSIGN_OR_RETURN(const InPlace place,
+                          check_in_place(*base, prepared.checkpoint, options.keep_backup));
+    prepared.out = place.out;
+    prepared.backup = place.backup;
+  } else if (!options.out.empty()) {
+    THAW_ASSIGN_OR_RETURN(prepared.out,
+                          check_destination(options.out, options.force, prepared.checkpoint, base));
+  }
+  return {};
+}
+
+// With a base every tensor has a type already: that of the weights is told.
+Result<OutputType> find_type(const ConvertOptions& options, const Prepared& prepared) {
+  if (prepared.base == nullptr) {
+    return choose_output_type(options, prepared.checkpoint, prepared.linears);
+  }
+  const Overlay& overlay = prepared.base->overlay;
+  for (std::size_t i = 0; i < overlay.sources.size(); ++i) {
+    if (overlay.sources[i].linear == nullptr) continue;
+    return OutputType{prepared.base->checkpoint.tensors()[i].dtype, "each tensor as in the base"};
+  }
+  return fail(ErrorCode::bug, {}, "an overlay without a quantized linear");
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSystem& file_system) {
+  THAW_RETURN_IF_ERROR(check_overlay_options(options));
   THAW_ASSIGN_OR_RETURN(const kernels::Table* table, choose_table(options.isa));
 
   THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.model));
   auto prepared = std::make_unique<Prepared>(std::move(checkpoint));
   prepared->table = table;
+  if (!options.base.empty()) {
+    THAW_ASSIGN_OR_RETURN(prepared->base, open_base(options, file_system));
+  }
   // From here on every tensor lies inside its shard and no two overlap.
 
-  if (!options.out.empty()) {
-    THAW_ASSIGN_OR_RETURN(prepared->out,
-                          check_destination(options.out, options.force, prepared->checkpoint));
-  }
+  THAW_RETURN_IF_ERROR(find_destination(options, *prepared));
   THAW_ASSIGN_OR_RETURN(
       prepared->linears,
       find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown}));
   THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared, options, file_system));
   // From here on we know what every tensor is.
 
-  THAW_ASSIGN_OR_RETURN(prepared->type,
-                        choose_output_type(options, prepared->checkpoint, prepared->linears));
-  THAW_ASSIGN_OR_RETURN(prepared->side_files, open_side_files(prepared->checkpoint, file_system));
+  Base* const base = prepared->base.get();
+  if (base != nullptr) {
+    THAW_RETURN_IF_ERROR(
+        lay_over(options, prepared->checkpoint, prepared->linears, prepared->folds, *table, *base));
+  }
+  // From here on every tensor of the result has one source.
+
+  const Checkpoint& frame = base != nullptr ? base->checkpoint : prepared->checkpoint;
+  THAW_ASSIGN_OR_RETURN(prepared->type, find_type(options, *prepared));
+  THAW_ASSIGN_OR_RETURN(prepared->side_files, open_side_files(frame, file_system));
   const PlanRequest request{.checkpoint = &prepared->checkpoint,
                             .linears = &prepared->linears,
                             .folds = prepared->folds,
+                            .overlay = base != nullptr ? &base->overlay : nullptr,
+                            .index = base != nullptr && base->index ? &*base->index : nullptr,
                             .side_files = prepared->side_files,
                             .dtype = prepared->type.dtype,
                             .via_float16 = options.rounding == Rounding::via_float16,
                             .allow_overflow = options.allow_overflow,
-                            .max_shard_size = options.max_shard_size};
+                            .keep_shards = base != nullptr && !options.max_shard_size,
+                            .max_shard_size = options.max_shard_size.value_or(kMaxShardSize)};
   THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));
   const unsigned threads = options.threads != 0 ? options.threads : processor_count();
   THAW_ASSIGN_OR_RETURN(prepared->memory, plan_memory(prepared->plan, {.budget = options.memory,
@@ -96,6 +141,26 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                                                                        .ordered = false}));
   return prepared;
 }
+
+namespace {
+
+OverlaySummary overlay_summary(const Prepared& prepared, const ConvertOptions& options) {
+  const Base& base = *prepared.base;
+  OverlaySummary summary;
+  summary.base = base.checkpoint.path();
+  summary.spec = printable(base.spec.name);
+  summary.base_layers = printable(base.overlay.base_blocks.path);
+  summary.twin_layers = printable(base.overlay.twin_blocks.path);
+  summary.layers = base.overlay.base_blocks.count;
+  summary.replaced = base.overlay.replaced;
+  summary.kept = base.overlay.kept;
+  summary.ignored = base.overlay.ignored;
+  summary.match = base.match;
+  if (options.keep_backup) summary.backup = prepared.backup;
+  return summary;
+}
+
+}  // namespace
 
 PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   const Plan& plan = prepared.plan;
@@ -115,13 +180,23 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   for (const PlannedFile& file : plan.files) {
     if (file.tensors != 0) summary.shards.push_back({file.name, file.size, file.tensors});
   }
-  for (const SideFile& side : prepared.checkpoint.side_files()) {
+  const Checkpoint* frame = &prepared.checkpoint;
+  if (prepared.base != nullptr) {
+    frame = &prepared.base->checkpoint;
+    for (const Shard& shard : frame->shards()) summary.bytes_in += shard.file.size();
+    summary.overlay = overlay_summary(prepared, options);
+  }
+  for (const SideFile& side : frame->side_files()) {
     summary.side_files.push_back(printable(side.name));
   }
-  for (const std::string& name : prepared.checkpoint.files_not_carried()) {
+  for (const std::string& name : frame->files_not_carried()) {
     summary.not_carried.push_back(printable(name));
   }
   summary.warnings = prepared.linears.warnings;
+  if (prepared.base != nullptr) {
+    const std::vector<std::string>& more = prepared.base->overlay.warnings;
+    summary.warnings.insert(summary.warnings.end(), more.begin(), more.end());
+  }
   summary.fingerprint = plan.fingerprint;
   summary.isa = prepared.table->name;
   summary.workers = memory.workers;

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
+#include "convert/lay_over.h"
 #include "convert/options.h"
 #include "convert/output_type.h"
 #include "convert/report.h"
@@ -23,6 +24,7 @@ namespace thaw {
 struct Prepared {
   explicit Prepared(Checkpoint opened) : checkpoint(std::move(opened)) {}
   Checkpoint checkpoint;
+  std::unique_ptr<Base> base;  // null: no overlay
   QuantizedLinears linears;
   std::vector<Fold> folds;
   std::vector<MappedFile> side_files;
@@ -30,7 +32,8 @@ struct Prepared {
   Plan plan;
   MemoryPlan memory;
   const kernels::Table* table = nullptr;
-  std::string out;  // resolved; empty when the options name none
+  std::string out;     // resolved; empty when the options name none
+  std::string backup;  // in place: what the old directory is called for a while
 };
 
 [[nodiscard]] Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,27 @@ struct ShardSummary {
   std::string name;
   std::uint64_t bytes = 0;
   std::uint64_t tensors = 0;
+};
+
+// How a base and an AWQ model were compared before anything was written.
+struct MatchSummary {
+  std::uint64_t samples = 0;  // linears that were compared
+  double lowest_cosine = 1;   // of all of them
+  std::string lowest;         // the tensor of the base that has it; safe for a terminal
+};
+
+// What goes where, with a base. specs/overlay.md.
+struct OverlaySummary {
+  std::string base;         // as the user named it
+  std::string spec;         // the name of the model spec
+  std::string base_layers;  // the path of the blocks: "model.layers"
+  std::string twin_layers;
+  std::uint64_t layers = 0;
+  std::uint64_t replaced = 0;         // tensors of the base
+  std::uint64_t kept = 0;             // likewise
+  std::uint64_t ignored = 0;          // tensors of the AWQ model beside its blocks
+  std::optional<MatchSummary> match;  // nothing: not checked
+  std::string backup;                 // where the old directory stays; empty: nowhere
 };
 
 struct PlanSummary {
@@ -31,7 +53,8 @@ struct PlanSummary {
   std::vector<std::string> side_files;
   std::vector<std::string> not_carried;
   std::vector<std::string> warnings;  // safe for a terminal
-  std::string fingerprint;            // of everything that decides the output's bytes, hex
+  std::optional<OverlaySummary> overlay;
+  std::string fingerprint;  // of everything that decides the output's bytes, hex
   // The memory plan.
   std::string isa;
   unsigned workers = 0;
@@ -54,7 +77,9 @@ struct ConvertReport {
   double seconds = 0;
   std::uint64_t bytes_read = 0;  // of all input files; more where slabs read twice
   std::uint64_t bytes_written = 0;
-  std::uint64_t overflows = 0;    // elements, only with allow_overflow
+  std::uint64_t files_kept = 0;   // of an earlier run that was interrupted
+  std::uint64_t bytes_kept = 0;   // of these; bytes_written does not count them
+  std::uint64_t overflows = 0;    // elements of this run, only with allow_overflow
   std::uint64_t peak_memory = 0;  // the process's peak resident set, 0 where unknown
   bool direct_io = false;         // some output was written with O_DIRECT
   VerifySummary verified;

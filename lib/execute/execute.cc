@@ -106,6 +106,14 @@ Result<ExecuteReport> execute(const Plan& plan, const MemoryPlan& memory,
   THAW_ASSIGN_OR_RETURN(const std::vector<AlignedMemory> buffers,
                         BufferPool::allocate(memory.buffers, memory.tile_bytes));
   Run run(plan, memory, table, sink, options, buffers);
+  ExecuteReport report;
+  for (std::uint32_t i = 0; i < plan.files.size(); ++i) {
+    if (!sink.has(i)) continue;
+    ++report.files_kept;
+    report.bytes_kept += plan.files[i].size;
+    run.tensors_done += plan.files[i].tensors;
+  }
+  run.bytes_done = report.bytes_kept;
   Ticker ticker(run, observer, stop);
 
   const unsigned threads = 1 + memory.workers + memory.writers;
@@ -127,9 +135,8 @@ Result<ExecuteReport> execute(const Plan& plan, const MemoryPlan& memory,
   if (const std::optional<ErrorCode> reason = stop.reason()) {
     return fail(*reason, {}, "stopped by a signal");
   }
-  ExecuteReport report;
   report.bytes_read = run.input.bytes_read();
-  report.bytes_written = run.bytes_done;
+  report.bytes_written = run.bytes_done - report.bytes_kept;
   report.overflows.assign(run.overflows.begin(), run.overflows.end());
   run.input.drop_idle();
   return report;

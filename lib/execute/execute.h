@@ -24,12 +24,15 @@ struct ExecuteOptions {
 struct ExecuteReport {
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_written = 0;
+  std::uint64_t files_kept = 0;  // that the sink had already
+  std::uint64_t bytes_kept = 0;
   // Tensors with finite values that became infinite, and how many; sorted by name.
   std::vector<std::pair<std::string, std::uint64_t>> overflows;
 };
 
-// Gives the sink every byte of the plan; does not finish or abandon it. Returns when all threads
-// have ended, whatever happened. The first error wins; `stop` ends the run within a piece.
+// Gives the sink every byte of the plan that it has not; does not finish or abandon it. Returns
+// when all threads have ended, whatever happened. The first error wins; `stop` ends the run within
+// a piece.
 [[nodiscard]] Result<ExecuteReport> execute(const Plan& plan, const MemoryPlan& memory,
                                             const kernels::Table& table, Sink& sink,
                                             const ExecuteOptions& options, Observer& observer,

@@ -12,6 +12,9 @@ namespace {
 constexpr std::uint64_t kChunk = 4u << 20;
 // How far the kernel may have read beyond a chunk unasked; nobody else would drop that again.
 constexpr std::uint64_t kReadAheadChunks = 3;
+// Smaller ranges (the scales and zeros of some rows) are read without read-ahead: several streams
+// of them would bring in 8 MiB each that are dropped before they are used.
+constexpr std::uint64_t kSmall = 1u << 20;
 
 }  // namespace
 
@@ -32,7 +35,9 @@ Status InputCache::acquire(const InputRange& range) {
       chunk.resident = true;
     }
   }
-  return files_[range.input]->populate(range.offset, range.size);
+  const MappedFile& file = *files_[range.input];
+  if (range.size < kSmall) THAW_RETURN_IF_ERROR(file.read_exactly(range.offset, range.size));
+  return file.populate(range.offset, range.size);
 }
 
 void InputCache::release(const InputRange& range) {

@@ -10,10 +10,11 @@ namespace thaw {
 
 std::uint64_t make_segment(const Plan& plan, const kernels::Table& table, const Segment& segment,
                            const TileSource& source, kernels::Stores stores, std::byte* out) {
-  const kernels::OutputFormat format{
-      .type = float_type(segment.to),
-      .rounding = plan.via_float16 ? kernels::Rounding::via_float16 : kernels::Rounding::exact,
-      .stores = stores};
+  const kernels::OutputFormat format{.type = float_type(segment.to),
+                                     .rounding = plan.via_float16 && segment.to == Dtype::bf16
+                                                     ? kernels::Rounding::via_float16
+                                                     : kernels::Rounding::exact,
+                                     .stores = stores};
   switch (segment.kind) {
     case SegmentKind::literal:
       std::memcpy(out, plan.literals[segment.source].data() + segment.begin, segment.size);

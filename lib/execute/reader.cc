@@ -3,18 +3,15 @@
 // where the budget is too small for that, the reader copies a slab of its columns instead.
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
-#include "base/bytes.h"
+#include "execute/gather.h"
 #include "execute/linear_view.h"
 #include "execute/run.h"
 
 namespace thaw {
 
 namespace {
-
-constexpr std::uint64_t kGatherStep = 4u << 20;
 
 class Reader {
  public:
@@ -57,38 +54,13 @@ class Reader {
       }
       run_.slab_buffer = std::move(memory).value();
     }
-    gather(linear.qweight, slab.qweight, status);
-    gather(linear.qzeros, slab.qzeros, status);
-    gather(linear.scales, slab.scales, status);
-    gather(linear.group_index, slab.group_index, status);
+    status = gather_slab(run_.plan.inputs, run_.input, linear, slab, run_.slab_buffer.data());
     if (status.ok()) status = run_.input.acquire(divisors);
     if (status.ok()) {
       run_.feed.push(unit, divisors.size,
                      {slab_view(linear, slab, run_.slab_buffer.data()), slab.first});
     }
     return true;
-  }
-
-  // Copies the slab's columns out of every line, a few MiB of lines at a time.
-  void gather(const PackedOperand& operand, const SlabOperand& placed, Status& status) {
-    if (operand.tensor == nullptr) return;
-    const Tensor& tensor = *operand.tensor;
-    const MappedFile& file = *run_.plan.inputs[tensor.shard];
-    const std::byte* lines = file.bytes().data() + tensor.begin + placed.source_begin;
-    std::byte* to = run_.slab_buffer.data() + placed.offset;
-    const std::uint64_t step = std::max<std::uint64_t>(1, kGatherStep / operand.pitch);
-    for (std::uint64_t line = 0; line < operand.lines && status.ok(); line += step) {
-      const std::uint64_t end = std::min(operand.lines, line + step);
-      const InputRange range{tensor.shard, tensor.begin + line * operand.pitch,
-                             (end - line) * operand.pitch};
-      status = run_.input.acquire(range);
-      if (!status.ok()) return;
-      for (std::uint64_t i = line; i < end; ++i) {
-        std::memcpy(to + i * placed.pitch, lines + i * operand.pitch, placed.source_size);
-      }
-      run_.input.release(range);
-      if (file.damaged()) status = file.check_unchanged();
-    }
   }
 
   std::uint64_t input_bytes_of(const Unit& unit) const {

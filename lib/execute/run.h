@@ -29,12 +29,20 @@ struct Run {
         table(the_table),
         sink(the_sink),
         options(the_options),
-        schedule(make_schedule(the_plan, the_memory)),
+        schedule(missing_units(the_plan, the_memory, the_sink)),
         pool(buffers),
         input(the_plan.inputs, the_memory.idle_bytes),
         feed(the_memory.input_bytes),
         output(the_sink.ordered()),
         workers_left(the_memory.workers) {}
+
+  // What the sink has already is not made again.
+  static std::vector<Unit> missing_units(const Plan& plan, const MemoryPlan& memory,
+                                         const Sink& sink) {
+    std::vector<Unit> units = make_schedule(plan, memory);
+    std::erase_if(units, [&](const Unit& unit) { return sink.has(unit.file); });
+    return units;
+  }
 
   // What was asked.
   const Plan& plan;
@@ -52,7 +60,7 @@ struct Run {
   AlignedMemory slab_buffer;  // made by the reader when first needed; one slab is in use at a time
   std::atomic<unsigned> workers_left;
 
-  // What has happened.
+  // What has happened, the files that the sink had before included.
   std::atomic<std::uint64_t> bytes_done{0};
   std::atomic<std::uint64_t> tensors_done{0};
   std::mutex overflow_mutex;

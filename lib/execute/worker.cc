@@ -74,7 +74,8 @@ class Worker {
     const std::lock_guard lock(run_.overflow_mutex);
     run_.overflows[std::string(segment.name)] += count;
     if (run_.options.allow_overflow) return {};
-    const std::string type(torch_dtype_name(run_.plan.via_float16 ? Dtype::f16 : segment.to));
+    const std::string type(torch_dtype_name(
+        run_.plan.via_float16 && segment.to == Dtype::bf16 ? Dtype::f16 : segment.to));
     const bool half = type == torch_dtype_name(Dtype::f16);
     return fail(ErrorCode::numbers, {.file = {}, .tensor = segment.name},
                 std::to_string(count) + " finite values or more become infinite in " + type,

@@ -21,6 +21,9 @@ FileKind kind_of(const fs::file_status& status) {
   return FileKind::other;
 }
 
+// Nothing of that kind is there: no fault of the system.
+bool is_missing(int number) { return number == ENOENT || number == ENOTDIR || number == ELOOP; }
+
 }  // namespace
 
 std::optional<FileKind> file_kind(const std::string& path) {
@@ -33,6 +36,21 @@ std::optional<FileKind> file_kind(const std::string& path) {
 bool exists(const std::string& path) {
   std::error_code error;
   return fs::exists(fs::symlink_status(path, error));
+}
+
+bool is_link(const std::string& path) {
+  std::error_code error;
+  return fs::is_symlink(fs::symlink_status(path, error));
+}
+
+Result<DirectoryIdentity> identify_directory(FileSystem& file_system, const std::string& path) {
+  const int fd = file_system.open(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
+  if (fd < 0) return system_error(path, "open", errno);
+  struct stat info {};
+  const int number = file_system.fstat(fd, &info) == 0 ? 0 : errno;
+  file_system.close(fd);
+  if (number != 0) return system_error(path, "examine", number);
+  return DirectoryIdentity{.device = info.st_dev, .inode = info.st_ino};
 }
 
 bool is_mount_point(const std::string& path) {
@@ -57,7 +75,7 @@ Result<std::vector<DirectoryEntry>> list_directory(const std::string& path) {
     entries.push_back(std::move(entry));
   }
   if (error) {
-    const bool missing = error == std::errc::no_such_file_or_directory;
+    const bool missing = is_missing(error.value());
     return system_error(path, "list", error.value(), missing ? ErrorCode::input : ErrorCode::io);
   }
   std::sort(entries.begin(), entries.end(),
@@ -69,7 +87,9 @@ Result<std::string> read_file(FileSystem& file_system, const std::string& path,
                               std::uint64_t most) {
   const int fd = file_system.open(path.c_str(), O_RDONLY | O_NONBLOCK, 0);
   if (fd < 0) {
-    return system_error(path, "open", errno, errno == ENOENT ? ErrorCode::input : ErrorCode::io);
+    const int number = errno;
+    return system_error(path, "open", number,
+                        is_missing(number) ? ErrorCode::input : ErrorCode::io);
   }
   std::string text;
   Status status;

@@ -23,7 +23,17 @@ struct DirectoryEntry {
 // What a path is, links followed; nothing when it does not exist or cannot be looked at.
 [[nodiscard]] std::optional<FileKind> file_kind(const std::string& path);
 [[nodiscard]] bool exists(const std::string& path);  // a broken link exists too
+[[nodiscard]] bool is_link(const std::string& path);
 [[nodiscard]] bool is_mount_point(const std::string& path);
+
+// Which directory a path is, whatever name it has or gets.
+struct DirectoryIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const DirectoryIdentity&, const DirectoryIdentity&) = default;
+};
+[[nodiscard]] Result<DirectoryIdentity> identify_directory(FileSystem& file_system,
+                                                           const std::string& path);
 
 // The entries of a directory, sorted by name, without . and .. .
 [[nodiscard]] Result<std::vector<DirectoryEntry>> list_directory(const std::string& path);

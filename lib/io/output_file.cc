@@ -62,7 +62,7 @@ OutputFile::~OutputFile() = default;
 Result<OutputFile> OutputFile::create(FileSystem& file_system, const std::string& path,
                                       std::uint64_t size, const OutputSettings& settings) {
   auto state = std::make_unique<State>(file_system, path, settings.window);
-  state->buffered = file_system.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0666);
+  state->buffered = file_system.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
   if (state->buffered < 0) return system_error(path, "create", errno);
   const auto length = static_cast<off_t>(size);
   if (size != 0 && file_system.fallocate(state->buffered, length) != 0) {
@@ -73,7 +73,7 @@ Result<OutputFile> OutputFile::create(FileSystem& file_system, const std::string
   }
   if (settings.direct && size >= kDirectAlignment) {
     // Refused here or at the first write by file systems that have no such mode.
-    state->direct = file_system.open(path.c_str(), O_WRONLY | O_DIRECT, 0);
+    state->direct = file_system.open(path.c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW, 0);
     state->direct_works = state->direct >= 0;
   }
   return OutputFile(std::move(state));

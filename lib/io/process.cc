@@ -2,8 +2,11 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 
 namespace thaw {
 
@@ -18,6 +21,21 @@ unsigned processor_count() {
   CPU_ZERO(&set);
   if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
   return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
+}
+
+RunIdentity this_run() {
+  RunIdentity run;
+  run.pid = ::getpid();
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) == 0) run.host = host.data();
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  std::array<char, 32> text{};
+  if (::gmtime_r(&now, &utc) != nullptr &&
+      std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc) != 0) {
+    run.started = text.data();
+  }
+  return run;
 }
 
 }  // namespace thaw

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace thaw {
 
@@ -9,5 +10,13 @@ namespace thaw {
 [[nodiscard]] std::uint64_t peak_resident_bytes();
 // Processors this process may run on, at least 1.
 [[nodiscard]] unsigned processor_count();
+
+// Which run this is, for people: where another one waits for it.
+struct RunIdentity {
+  std::int64_t pid = 0;
+  std::string host;
+  std::string started;  // 2026-11-21T10:58:27Z
+};
+[[nodiscard]] RunIdentity this_run();
 
 }  // namespace thaw

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "json/line.h"
 #include "json/locate.h"
 #include "json/node.h"
 #include "json/python_numbers.h"
@@ -15,22 +16,30 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-Status fail_at(std::string_view file, std::size_t offset, std::string_view what) {
-  return fail(ErrorCode::input, {file, {}},
-              "byte " + std::to_string(offset) + ": " + std::string(what));
+// What is parsed, as messages speak of it.
+struct Source {
+  std::string_view file;
+  std::string_view text;
+  bool lines;
+};
+
+Status fail_at(const Source& source, std::size_t offset, std::string_view what) {
+  std::string message =
+      source.lines ? line_and_column(source.text, offset) : "byte " + std::to_string(offset);
+  message.append(": ").append(what);
+  return fail(ErrorCode::input, {source.file, {}}, message);
 }
 
 class Builder {
  public:
   // `plain` is `text` with its Python numbers replaced, and is what simdjson parsed.
-  Builder(std::string_view file, std::string_view text, std::string_view plain,
-          std::size_t most_values)
-      : file_(file), text_(text), plain_(plain), values_left_(most_values) {}
+  Builder(const Source& source, std::string_view plain, std::size_t most_values)
+      : source_(source), text_(source.text), plain_(plain), values_left_(most_values) {}
 
   Status build(dom::element element, Node& node) {
     at_ = skip_space(text_, at_);
     node.begin = at_;
-    if (values_left_ == 0) return fail_at(file_, at_, "more values than thaw reads in one file");
+    if (values_left_ == 0) return fail_at(source_, at_, "more values than thaw reads in one file");
     --values_left_;
     if (element.is_object()) {
       THAW_RETURN_IF_ERROR(build_object(as_object(element), node));
@@ -100,13 +109,13 @@ class Builder {
                      [](const auto* a, const auto* b) { return a->first < b->first; });
     for (std::size_t i = 1; i < sorted.size(); ++i) {
       if (sorted[i - 1]->first != sorted[i]->first) continue;
-      return fail_at(file_, sorted[i]->second.key_begin,
+      return fail_at(source_, sorted[i]->second.key_begin,
                      "the key \"" + printable(sorted[i]->first) + "\" stands twice in one object");
     }
     return {};
   }
 
-  std::string_view file_;
+  const Source& source_;
   std::string_view text_;
   std::string_view plain_;
   std::size_t values_left_;
@@ -121,6 +130,7 @@ Result<Node> parse(std::string_view file, std::string_view text, const ParseOpti
                 std::to_string(text.size()) + " bytes",
                 "at most " + std::to_string(options.most_bytes));
   }
+  const Source source{file, text, options.lines};
   if (text.substr(0, 3) == "\xef\xbb\xbf") {
     return fail(ErrorCode::input, {file, {}}, "byte 0: begins with a byte order mark",
                 "save the file as UTF-8 without a byte order mark");
@@ -136,10 +146,10 @@ Result<Node> parse(std::string_view file, std::string_view text, const ParseOpti
                   "nested deeper than " + std::to_string(options.most_depth) + " levels");
     }
     const Flaw flaw = locate(plain, options.most_depth);
-    return fail_at(file, flaw.offset, "not valid JSON: " + flaw.what);
+    return fail_at(source, flaw.offset, "not valid JSON: " + flaw.what);
   }
   Node node;
-  THAW_RETURN_IF_ERROR(Builder(file, text, plain, options.most_values).build(root, node));
+  THAW_RETURN_IF_ERROR(Builder(source, plain, options.most_values).build(root, node));
   return node;
 }
 

@@ -159,8 +159,12 @@ ModelSpec read_spec(SpecKeys& keys, const std::string& file, const json::Node& r
 
 }  // namespace
 
+// Names are compared with each other, so their number is bounded; real specs have some dozens.
+constexpr std::size_t kMostValues = 5000;
+
 Result<ModelSpec> parse_model_spec(const std::string& file, std::string_view text) {
-  THAW_ASSIGN_OR_RETURN(const json::Node root, json::parse(file, text, {}));
+  THAW_ASSIGN_OR_RETURN(const json::Node root,
+                        json::parse(file, text, {.most_values = kMostValues}));
   SpecKeys keys(file);
   ModelSpec spec = read_spec(keys, file, root);
   THAW_RETURN_IF_ERROR(keys.take_errors());

@@ -4,7 +4,6 @@
 
 #include "json/edit.h"
 #include "json/write.h"
-#include "plan/shards.h"
 
 namespace thaw {
 
@@ -41,11 +40,11 @@ void edit(const json::Node& node, Dtype dtype, json::Editor& editor) {
 }  // namespace
 
 std::string index_document(std::span<const OutputTensor> tensors,
-                           std::span<const std::vector<std::uint32_t>> shards) {
+                           std::span<const PlannedShard> shards) {
   std::vector<std::pair<std::uint32_t, std::size_t>> entries;  // tensor, shard
   std::uint64_t total = 0;
   for (std::size_t shard = 0; shard < shards.size(); ++shard) {
-    for (const std::uint32_t i : shards[shard]) {
+    for (const std::uint32_t i : shards[shard].tensors) {
       entries.emplace_back(i, shard);
       total += tensors[i].size;
     }
@@ -61,7 +60,7 @@ std::string index_document(std::span<const OutputTensor> tensors,
     first = false;
     json::append_string(text, tensors[tensor].name);
     text += ": ";
-    json::append_string(text, shard_name(shard, shards.size()));
+    json::append_string(text, shards[shard].name);
   }
   text += first ? "}\n}\n" : "\n  }\n}\n";
   return text;

@@ -8,12 +8,13 @@
 #include "base/dtype.h"
 #include "json/node.h"
 #include "plan/plan.h"
+#include "plan/shards.h"
 
 namespace thaw {
 
 // model.safetensors.index.json, laid out as transformers writes it: names sorted bytewise.
 [[nodiscard]] std::string index_document(std::span<const OutputTensor> tensors,
-                                         std::span<const std::vector<std::uint32_t>> shards);
+                                         std::span<const PlannedShard> shards);
 
 // config.json with every byte kept except: quantization_config and compression_config removed at
 // every level; a dtype or torch_dtype that is float16 or bfloat16 becomes `dtype`, at every level.

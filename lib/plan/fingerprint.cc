@@ -17,6 +17,25 @@ void add_file(Hash& hash, const std::string& name, const MappedFile& file) {
   hash.add(static_cast<std::uint64_t>(file.identity().modified_ns));
 }
 
+// What the spec and its spellings decided is which tensor is made from which.
+void add_overlay(Hash& hash, const PlanRequest& request) {
+  const Overlay& overlay = *request.overlay;
+  for (const Shard& shard : overlay.base->shards()) {
+    add_file(hash, shard.name, shard.file);
+    hash.add(shard.header_hash);
+  }
+  hash.add(overlay.base->config_text());
+  if (request.index != nullptr) add_file(hash, "index", *request.index);
+  hash.add(std::uint64_t{request.keep_shards});
+  for (const OverlaySource& source : overlay.sources) {
+    if (source.linear != nullptr) {
+      hash.add(source.linear->module);
+    } else {
+      hash.add(source.tensor != nullptr ? source.tensor->name : std::string_view());
+    }
+  }
+}
+
 }  // namespace
 
 std::string plan_fingerprint(const PlanRequest& request) {
@@ -46,8 +65,9 @@ std::string plan_fingerprint(const PlanRequest& request) {
     hash.add(static_cast<std::uint64_t>(group.group_size.value_or(0)));
   }
   for (std::size_t i = 0; i < request.side_files.size(); ++i) {
-    add_file(hash, request.checkpoint->side_files()[i].name, request.side_files[i]);
+    add_file(hash, request.frame().side_files()[i].name, request.side_files[i]);
   }
+  if (request.overlay != nullptr) add_overlay(hash, request);
   return hash.hex();
 }
 

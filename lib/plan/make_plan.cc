@@ -30,32 +30,66 @@ PlannedFile document(Plan& plan, std::string name, std::string text) {
   return file;
 }
 
+// A file that is an input, byte for byte.
+PlannedFile copied(std::string name, const MappedFile& input, std::uint32_t source) {
+  PlannedFile file;
+  file.name = std::move(name);
+  file.size = input.size();
+  Segment segment;
+  segment.kind = SegmentKind::copy;
+  segment.source = source;
+  segment.size = file.size;
+  if (file.size != 0) file.segments.push_back(segment);
+  return file;
+}
+
+PlannedFile copied(std::string name, const MappedFile& input, Plan& plan) {
+  plan.inputs.push_back(&input);
+  return copied(std::move(name), input, static_cast<std::uint32_t>(plan.inputs.size() - 1));
+}
+
 void add_side_files(const PlanRequest& request, Plan& plan) {
   for (std::size_t i = 0; i < request.side_files.size(); ++i) {
-    PlannedFile file;
-    file.name = request.checkpoint->side_files()[i].name;
-    file.size = request.side_files[i].size();
-    Segment segment;
-    segment.kind = SegmentKind::copy;
-    segment.source = static_cast<std::uint32_t>(plan.inputs.size());
-    segment.size = file.size;
-    if (file.size != 0) file.segments.push_back(segment);
-    plan.inputs.push_back(&request.side_files[i]);
-    plan.files.push_back(std::move(file));
+    plan.files.push_back(copied(request.frame().side_files()[i].name, request.side_files[i], plan));
+  }
+}
+
+// The base's config names no quantization and the types that its tensors keep.
+std::string config_text(const PlanRequest& request) {
+  const Checkpoint& frame = request.frame();
+  if (request.overlay != nullptr) return frame.config_text();
+  return edited_config(frame.config_text(), frame.config(), request.dtype);
+}
+
+void add_index(const PlanRequest& request, std::span<const OutputTensor> tensors,
+               std::span<const PlannedShard> shards, Plan& plan) {
+  constexpr const char* kName = "model.safetensors.index.json";
+  if (request.keep_shards && request.index != nullptr) {
+    plan.files.push_back(copied(kName, *request.index, plan));
+  } else if (shards.size() > 1) {
+    plan.files.push_back(document(plan, kName, index_document(tensors, shards)));
   }
 }
 
 Result<PlannedFile> shard_file(const PlanRequest& request, Plan& plan,
-                               std::span<const OutputTensor> tensors,
-                               std::span<const std::uint32_t> shard, std::string name) {
+                               std::span<const OutputTensor> tensors, PlannedShard& shard) {
+  if (shard.unchanged != nullptr) {
+    const Checkpoint& base = *request.overlay->base;
+    const auto number = static_cast<std::uint32_t>(shard.unchanged - base.shards().data());
+    const auto first = static_cast<std::uint32_t>(request.checkpoint->shards().size());
+    PlannedFile file = copied(shard.name, shard.unchanged->file, first + number);
+    file.tensors = shard.tensors.size();
+    return file;
+  }
+  order_within_shard(tensors, shard.tensors);
   PlannedFile file;
-  file.name = std::move(name);
-  file.tensors = shard.size();
-  THAW_ASSIGN_OR_RETURN(std::string header,
-                        shard_header(tensors, shard, request.checkpoint->metadata(), file.name));
+  file.name = shard.name;
+  file.tensors = shard.tensors.size();
+  THAW_ASSIGN_OR_RETURN(std::string header, shard_header(tensors, shard.tensors,
+                                                         request.frame().metadata(), file.name));
   add_literal(plan, file, std::move(header));
-  file.segments.reserve(shard.size() + 1);
-  for (const std::uint32_t i : shard) {
+  file.segments.reserve(shard.tensors.size() + 1);
+  for (const std::uint32_t i : shard.tensors) {
     Segment segment = tensors[i].segment;
     segment.offset = file.size;
     file.size += segment.size;
@@ -70,26 +104,25 @@ Result<Plan> make_plan(const PlanRequest& request) {
   Plan plan;
   plan.dtype = request.dtype;
   plan.via_float16 = request.via_float16;
+  // First, because a linear's operands name the shards of their checkpoint by number.
   for (const Shard& shard : request.checkpoint->shards()) plan.inputs.push_back(&shard.file);
+  if (request.overlay != nullptr) {
+    for (const Shard& shard : request.overlay->base->shards()) plan.inputs.push_back(&shard.file);
+  }
 
   THAW_ASSIGN_OR_RETURN(const std::vector<OutputTensor> tensors,
                         list_output_tensors(request, plan));
-  std::vector<std::vector<std::uint32_t>> shards = assign_shards(tensors, request.max_shard_size);
-  for (std::vector<std::uint32_t>& shard : shards) order_within_shard(tensors, shard);
+  std::vector<PlannedShard> shards = request.keep_shards
+                                         ? keep_shards(*request.overlay, tensors)
+                                         : assign_shards(tensors, request.max_shard_size);
 
-  if (!request.checkpoint->config_text().empty()) {
-    plan.files.push_back(document(plan, "config.json",
-                                  edited_config(request.checkpoint->config_text(),
-                                                request.checkpoint->config(), request.dtype)));
+  if (!request.frame().config_text().empty()) {
+    plan.files.push_back(document(plan, "config.json", config_text(request)));
   }
   add_side_files(request, plan);
-  if (shards.size() > 1) {
-    plan.files.push_back(
-        document(plan, "model.safetensors.index.json", index_document(tensors, shards)));
-  }
-  for (std::size_t i = 0; i < shards.size(); ++i) {
-    THAW_ASSIGN_OR_RETURN(PlannedFile file, shard_file(request, plan, tensors, shards[i],
-                                                       shard_name(i, shards.size())));
+  add_index(request, tensors, shards, plan);
+  for (PlannedShard& shard : shards) {
+    THAW_ASSIGN_OR_RETURN(PlannedFile file, shard_file(request, plan, tensors, shard));
     plan.files.push_back(std::move(file));
   }
   for (const PlannedFile& file : plan.files) plan.bytes += file.size;

@@ -20,6 +20,9 @@ constexpr std::uint64_t kPerOutputTensor = 320;
 constexpr std::uint64_t kPerWorker = 300 * 1024;  // stack, scratch and tables
 constexpr std::uint64_t kIdle = 16 * kMiB;
 constexpr std::uint64_t kLeastIdle = 4 * kMiB;
+// One piece of 4 MiB for each of codes, scales and zeros: with less, what the kernel has read ahead
+// of the codes is dropped between two tiles and read again.
+constexpr std::uint64_t kIdleOfRows = 12 * kMiB;
 // What the kernel reads ahead of us (8 MiB on many machines), and chunks that a range only touches.
 constexpr std::uint64_t kReadAhead = 16 * kMiB;
 constexpr std::uint64_t kLeastReadAhead = 10 * kMiB;
@@ -46,7 +49,7 @@ Needs needs_of(const Plan& plan) {
   std::uint64_t input_tensors = 0;
   std::uint64_t literal_bytes = 0;
   for (const std::string& literal : plan.literals) literal_bytes += literal.size();
-  input_tensors = plan.tensors + 2 * plan.linears.size();
+  input_tensors = plan.tensors + 2 * plan.linears.size() + plan.base_tensors;
   needs.fixed =
       kBase + input_tensors * kPerInputTensor + plan.tensors * kPerOutputTensor + literal_bytes;
   needs.best_tile = kBufferGrain;
@@ -92,8 +95,14 @@ std::uint64_t sum(const Needs& needs, const MemoryPlan& memory) {
          memory.slab_bytes + memory.idle_bytes + memory.read_ahead + memory.write_window;
 }
 
-MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, bool whole,
+// How much of the input may be in memory: all of the largest linear, or as much as rows need to be
+// read once, or the least.
+enum class Room : std::uint8_t { whole, rows, least };
+
+MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, Room room,
                      bool ordered) {
+  const bool whole = room == Room::whole;
+  const bool slabs = !whole && needs.strided > needs.least_input;
   MemoryPlan memory;
   memory.workers = workers;
   memory.writers = ordered ? 1 : 2;
@@ -101,23 +110,28 @@ MemoryPlan candidate(const Needs& needs, unsigned workers, std::uint64_t tile, b
   memory.tile_bytes = std::clamp(tile, needs.least_tile, needs.best_tile);
   memory.scratch_bytes = needs.scratch;
   memory.input_bytes = needs.least_input;
-  memory.idle_bytes = whole ? kIdle : kLeastIdle;
+  memory.idle_bytes = whole ? kIdle : room == Room::rows && !slabs ? kIdleOfRows : kLeastIdle;
   memory.read_ahead = whole ? kReadAhead : kLeastReadAhead;
   memory.write_window = kLeastWindow;
   if (whole) {
     memory.input_bytes = std::max(memory.input_bytes, needs.strided);
-  } else if (needs.strided > memory.input_bytes) {
+  } else if (slabs) {
     memory.slab_bytes = round_up(needs.least_slab, kBufferGrain);
   }
   memory.peak = sum(needs, memory);
   return memory;
 }
 
-// What is left over goes where it helps most: large slabs (fewer passes over the input), then
-// half each to the write window and to reading ahead.
+// What is left over goes where it helps most: large slabs (fewer passes over the input; where there
+// is much, a part to what the kernel reads ahead of them), then half each to the write window and
+// to reading ahead.
 void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
   std::uint64_t rest = budget - memory.peak;
   if (memory.slab_bytes != 0) {
+    const std::uint64_t ahead =
+        std::min(kReadAhead + kMiB * 4 - memory.read_ahead, round_down(rest / 8, kMiB));
+    memory.read_ahead += ahead;
+    rest -= ahead;
     const std::uint64_t more =
         std::min(round_down(rest, kBufferGrain), round_up(needs.strided, kBufferGrain));
     memory.slab_bytes += more;
@@ -155,24 +169,27 @@ bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory) {
 Result<MemoryPlan> plan_memory(const Plan& plan, const MemoryRequest& request) {
   const Needs needs = needs_of(plan);
   const unsigned threads = std::max(1u, request.threads);
-  const auto try_all = [&](bool whole, unsigned least_workers) -> MemoryPlan {
+  const auto try_all = [&](Room room, unsigned least_workers) -> MemoryPlan {
     for (unsigned workers = threads;; workers = std::max(workers / 2, least_workers)) {
       for (const std::uint64_t tile : {16 * kMiB, 8 * kMiB, 4 * kMiB, 2 * kMiB}) {
-        MemoryPlan memory = candidate(needs, workers, tile, whole, request.ordered);
+        MemoryPlan memory = candidate(needs, workers, tile, room, request.ordered);
         if (memory.peak <= request.budget) return memory;
       }
       if (workers <= least_workers) return {};
     }
   };
   // Reading a linear once with two workers beats reading it in slabs with more.
-  for (const auto& [whole, least_workers] : std::array<std::pair<bool, unsigned>, 3>{
-           {{true, std::min(2u, threads)}, {true, 1}, {false, 1}}}) {
-    MemoryPlan memory = try_all(whole, least_workers);
+  for (const auto& [room, least_workers] :
+       std::array<std::pair<Room, unsigned>, 4>{{{Room::whole, std::min(2u, threads)},
+                                                 {Room::whole, 1},
+                                                 {Room::rows, 1},
+                                                 {Room::least, 1}}}) {
+    MemoryPlan memory = try_all(room, least_workers);
     if (memory.peak == 0) continue;
     spend_rest(memory, needs, request.budget);
     return memory;
   }
-  const MemoryPlan least = candidate(needs, 1, 0, false, request.ordered);
+  const MemoryPlan least = candidate(needs, 1, 0, Room::least, request.ordered);
   const std::uint64_t megabytes = divide_up(least.peak, 1'000'000);
   return fail(ErrorCode::no_space, {.file = {}, .tensor = {}},
               "the memory budget is too small for this checkpoint: got " +

@@ -1,12 +1,12 @@
 #include "plan/output_tensors.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "plan/folded.h"
+#include "plan/overlay_tensors.h"
 
 namespace thaw {
 
@@ -54,46 +54,10 @@ OutputTensor carried(const Tensor& input, bool unchanged, const PlanRequest& req
   return tensor;
 }
 
-// What each fold changes: a weight is divided on its way, and the scales are left out.
-class Folded {
- public:
-  Folded(const PlanRequest& request, Plan& plan) : plan_(plan) {
-    for (const Fold& fold : request.folds) {
-      plan.divisors.push_back({.scales = fold.scales,
-                               .columns = fold.scales->shape[0],
-                               .weight_begin = fold.weight != nullptr ? fold.weight->begin : 0});
-      const auto divisor = static_cast<std::uint32_t>(plan.divisors.size());
-      scales_.insert(fold.scales);
-      if (fold.linear != nullptr) linears_.emplace(fold.linear, divisor);
-      if (fold.weight != nullptr) weights_.emplace(fold.weight, divisor);
-    }
-  }
-  [[nodiscard]] bool drops(const Tensor& input) const { return scales_.count(&input) != 0; }
-  void divide(const QuantizedLinear& linear, OutputTensor& tensor) const {
-    const auto found = linears_.find(&linear);
-    if (found != linears_.end()) tensor.segment.divisor = found->second;
-  }
-  void divide(const Tensor& weight, OutputTensor& tensor) const {
-    const auto found = weights_.find(&weight);
-    if (found == weights_.end()) return;
-    if (tensor.segment.kind == SegmentKind::copy) {
-      tensor.segment.kind = SegmentKind::cast;
-      ++plan_.tensors_cast;
-      --plan_.tensors_copied;
-    }
-    tensor.segment.divisor = found->second;
-  }
-
- private:
-  Plan& plan_;
-  std::set<const Tensor*> scales_;
-  std::map<const QuantizedLinear*, std::uint32_t> linears_;
-  std::map<const Tensor*, std::uint32_t> weights_;
-};
-
 }  // namespace
 
 Result<std::vector<OutputTensor>> list_output_tensors(const PlanRequest& request, Plan& plan) {
+  if (request.overlay != nullptr) return list_overlay_tensors(request, plan);
   const Checkpoint& checkpoint = *request.checkpoint;
   std::vector<OutputTensor> tensors;
   tensors.reserve(checkpoint.tensors().size());

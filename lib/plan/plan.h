@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"  // and with it MappedFile, which the plan only points at
 #include "plan/fold.h"
+#include "plan/overlay.h"
 #include "plan/segment.h"
 #include "quant/linears.h"
 
@@ -41,16 +42,18 @@ struct PlannedFile {
   std::uint64_t tensors = 0;      // 0: not a shard
 };
 
-// Borrows the checkpoint, the linears and the side inputs that it was made from.
+// Borrows the checkpoints, the linears and the side inputs that it was made from.
 struct Plan {
   std::vector<PlannedFile> files;  // config and side files, index, then shards
   std::vector<std::string> literals;
-  std::vector<const MappedFile*> inputs;  // shards of the checkpoint, then side files
+  // Shards of the checkpoint, those of the base, the base's index, side files.
+  std::vector<const MappedFile*> inputs;
   std::vector<const QuantizedLinear*> linears;
   std::vector<Divisor> divisors;
-  Dtype dtype = Dtype::f16;
-  bool via_float16 = false;
-  std::uint64_t bytes = 0;  // of all files
+  Dtype dtype = Dtype::f16;        // with an overlay, each tensor has its base's type
+  bool via_float16 = false;        // where the output is bfloat16
+  std::uint64_t base_tensors = 0;  // of an overlay's base
+  std::uint64_t bytes = 0;         // of all files
   std::uint64_t tensors = 0;
   std::uint64_t tensors_cast = 0;
   std::uint64_t tensors_copied = 0;
@@ -61,12 +64,21 @@ struct Plan {
 struct PlanRequest {
   const Checkpoint* checkpoint = nullptr;
   const QuantizedLinears* linears = nullptr;
-  std::span<const Fold> folds = {};             // of activation scales
-  std::span<const MappedFile> side_files = {};  // of Checkpoint::side_files(), in that order
+  std::span<const Fold> folds = {};   // of activation scales
+  const Overlay* overlay = nullptr;   // null: no base
+  const MappedFile* index = nullptr;  // of the overlay's base, null: it has none
+  // Of Checkpoint::side_files(), in that order; with an overlay, of the base.
+  std::span<const MappedFile> side_files = {};
   Dtype dtype = Dtype::f16;
   bool via_float16 = false;
   bool allow_overflow = false;
+  bool keep_shards = false;  // only with an overlay: the base's shards; max_shard_size is not used
   std::uint64_t max_shard_size = 5'000'000'000;
+
+  // Whose config and side files the output has.
+  [[nodiscard]] const Checkpoint& frame() const {
+    return overlay != nullptr ? *overlay->base : *checkpoint;
+  }
 };
 
 // Errors: ErrorCode::input (a name that would be produced twice, a header beyond 100 MB).

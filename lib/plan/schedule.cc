@@ -165,8 +165,11 @@ void get_piece(const Plan& plan, const Unit& unit, std::uint64_t index, Piece& p
   };
   if (unit.segments == 1) {
     const Segment& whole = file.segments[unit.first_segment];
+    // A shard that is copied whole: it has no header of ours.
+    const std::uint64_t tensors = file.segments.size() == 1 ? file.tensors : 1;
     piece.segments.push_back(cut(whole, unit.begin + at, piece.size));
-    piece.tensors_ended = is_tensor(whole) && unit.begin + at + piece.size == whole.size ? 1 : 0;
+    piece.tensors_ended =
+        is_tensor(whole) && unit.begin + at + piece.size == whole.size ? tensors : 0;
   } else {
     const auto first = file.segments.begin() + unit.first_segment;
     piece.segments.assign(first, first + unit.segments);

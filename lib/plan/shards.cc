@@ -19,9 +19,8 @@ bool is_aligned(const OutputTensor& tensor) { return tensor.size % kAlignment ==
 
 }  // namespace
 
-std::vector<std::vector<std::uint32_t>> assign_shards(std::span<const OutputTensor> tensors,
-                                                      std::uint64_t most) {
-  std::vector<std::vector<std::uint32_t>> shards;
+std::vector<PlannedShard> assign_shards(std::span<const OutputTensor> tensors, std::uint64_t most) {
+  std::vector<PlannedShard> shards;
   std::uint64_t room = 0;
   for (std::uint32_t i = 0; i < tensors.size(); ++i) {
     const std::uint64_t size = tensors[i].size;
@@ -29,10 +28,11 @@ std::vector<std::vector<std::uint32_t>> assign_shards(std::span<const OutputTens
       shards.emplace_back();
       room = std::max(most, size);
     }
-    shards.back().push_back(i);
+    shards.back().tensors.push_back(i);
     room -= size;
   }
   if (shards.empty()) shards.emplace_back();
+  for (std::size_t i = 0; i < shards.size(); ++i) shards[i].name = shard_name(i, shards.size());
   return shards;
 }
 

@@ -12,10 +12,22 @@
 
 namespace thaw {
 
-// Indices into `tensors`, one list a shard, each in natural order: a shard takes tensors as long
-// as it stays within `most` bytes; a tensor larger than that has a shard of its own.
-[[nodiscard]] std::vector<std::vector<std::uint32_t>> assign_shards(
-    std::span<const OutputTensor> tensors, std::uint64_t most);
+struct PlannedShard {
+  std::string name;
+  std::vector<std::uint32_t> tensors;  // indices
+  // Not null: nothing in it is replaced, and it is a copy of this shard of the overlay's base.
+  const Shard* unchanged = nullptr;
+};
+
+// Each shard's tensors in natural order: it takes tensors as long as it stays within `most` bytes;
+// a tensor larger than that has a shard of its own.
+[[nodiscard]] std::vector<PlannedShard> assign_shards(std::span<const OutputTensor> tensors,
+                                                      std::uint64_t most);
+
+// The shards of an overlay's base. `tensors` are the base's, in any order. A bare file becomes
+// model.safetensors.
+[[nodiscard]] std::vector<PlannedShard> keep_shards(const Overlay& overlay,
+                                                    std::span<const OutputTensor> tensors);
 
 // "model.safetensors", or "model-00002-of-00007.safetensors" (counted from 0 here).
 [[nodiscard]] std::string shard_name(std::size_t index, std::size_t count);

@@ -15,9 +15,10 @@ constexpr std::string_view kMixedPrecision = "mixed-precision";
 
 class Reader {
  public:
-  Reader(const ConfigPlace& place, ErrorList& errors) : place_(place), errors_(errors) {}
+  Reader(const ConfigPlace& place, ErrorList& errors, std::vector<std::string>& warnings)
+      : place_(place), errors_(errors), warnings_(warnings) {}
 
-  std::vector<CompressedGroup> read() {
+  CompressedConfig read() {
     const std::string format = string_of(*place_.node, "", "format").value_or("");
     refuse_sparsity();
     const json::Node* groups = member_of(*place_.node, "config_groups");
@@ -30,6 +31,10 @@ class Reader {
         read_group("config_groups." + name, group, format);
       }
     }
+    add_names(*place_.node, "", "ignore", targets_.ignored, 0);
+    targets_.groups.finish();
+    targets_.ignored.finish();
+    targets_.said = targets_.said && understood_;
     const bool nothing_else = others_.empty() && is_read(format);
     if (groups_.empty() && !nothing_else) {
       const std::string& found = others_.empty() ? format : others_;
@@ -38,7 +43,7 @@ class Reader {
                            printable(found) + " is not supported",
                        kMethodsHint));
     }
-    return std::move(groups_);
+    return {std::move(groups_), std::move(targets_)};
   }
 
  private:
@@ -52,22 +57,61 @@ class Reader {
     if (group.kind == json::Kind::array || group.kind == json::Kind::null) return;
     if (!group.is_object()) return error(key, node_text(group), "an object");
     const std::string own = string_of(group, key, "format").value_or(format);
-    if (!is_read(own)) {
-      if (others_.empty()) others_ = own;
-      return;
+    const bool read = read_weights(key, group, own);
+    const std::size_t value = read ? groups_.size() - 1 : Targets::kOtherGroup;
+    const bool has_targets = add_names(group, key, "targets", targets_.groups, value);
+    targets_.said = targets_.said || (read && has_targets);
+  }
+
+  // False for a group that is passed over.
+  bool read_weights(const std::string& key, const json::Node& group, const std::string& format) {
+    if (!is_read(format)) {
+      if (others_.empty()) others_ = format;
+      return false;
     }
     const json::Node* weights = member_of(group, "weights");
-    if (weights == nullptr) return;  // only activations are quantized
+    if (weights == nullptr) return false;  // only activations are quantized
     const std::string at = key + ".weights";
-    if (!weights->is_object()) return error(at, node_text(*weights), "an object");
+    if (!weights->is_object()) {
+      error(at, node_text(*weights), "an object");
+      return false;
+    }
     const std::string type = string_of(*weights, at, "type").value_or("int");
     if (type != "int") {
-      if (own == kPackQuantized) error(at + ".type", printable(type), "int");
-      return;
+      if (format == kPackQuantized) error(at + ".type", printable(type), "int");
+      return false;
     }
     groups_.push_back({.bits = bits_of(*weights, at),
                        .group_size = group_size_of(*weights, at),
                        .symmetric = boolean_of(*weights, at, "symmetric")});
+    return true;
+  }
+
+  // The strings of an array `name`; false where there are none.
+  bool add_names(const json::Node& object, const std::string& at, const std::string& name,
+                 NameList& list, std::size_t value) {
+    const json::Node* names = member_of(object, name);
+    if (names == nullptr) return false;
+    const std::string key = below(at, name);
+    if (names->kind != json::Kind::array) {
+      error(key, node_text(*names), "an array of strings");
+      return false;
+    }
+    for (const json::Node& item : names->items) {
+      const std::optional<std::string_view> text = item.as_string();
+      if (!text.has_value()) {
+        error(key, node_text(item), "an array of strings");
+        return false;
+      }
+      const Status added = list.add(*text, value);
+      if (added.ok()) continue;
+      // Shapes tell nearly always what the pattern would: no reason to refuse the checkpoint.
+      understood_ = understood_ && name != "targets";
+      warnings_.push_back(place_.name + ": " + printable(place_.member(key)) + ": " +
+                          added.error().messages.front() + "; shapes tell in its place");
+      break;
+    }
+    return !names->items.empty();
   }
 
   std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at) {
@@ -151,7 +195,10 @@ class Reader {
 
   const ConfigPlace& place_;
   ErrorList& errors_;
+  std::vector<std::string>& warnings_;
   std::vector<CompressedGroup> groups_;
+  Targets targets_;
+  bool understood_ = true;
   std::string others_;  // the format of the first group that is not read
 };
 
@@ -167,8 +214,9 @@ bool is_compressed_config(const json::Node& config) {
   return config.find("config_groups") != nullptr;
 }
 
-std::vector<CompressedGroup> read_compressed_config(const ConfigPlace& place, ErrorList& errors) {
-  return Reader(place, errors).read();
+CompressedConfig read_compressed_config(const ConfigPlace& place, ErrorList& errors,
+                                        std::vector<std::string>& warnings) {
+  return Reader(place, errors, warnings).read();
 }
 
 }  // namespace thaw

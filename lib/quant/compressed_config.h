@@ -2,6 +2,7 @@
 // Format: specs/compressed_tensors.md clause 6.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,9 +19,14 @@ inline constexpr std::string_view kPackQuantized = "pack-quantized";
 // By its method, or where none is said by its config_groups.
 [[nodiscard]] bool is_compressed_config(const json::Node& config);
 
-// The groups of an object whose packing is read, in their order. Adds to `errors` what is wrong
-// with them, and what is refused by name.
-[[nodiscard]] std::vector<CompressedGroup> read_compressed_config(const ConfigPlace& place,
-                                                                  ErrorList& errors);
+struct CompressedConfig {
+  std::vector<CompressedGroup> groups;  // those whose packing is read, in their order
+  Targets targets;
+};
+
+// Adds to `errors` what is wrong with them, and what is refused by name; to `warnings` what is not
+// understood and not needed.
+[[nodiscard]] CompressedConfig read_compressed_config(const ConfigPlace& place, ErrorList& errors,
+                                                      std::vector<std::string>& warnings);
 
 }  // namespace thaw

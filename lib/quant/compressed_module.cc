@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -45,6 +46,7 @@ class Describer {
 
   Problem run(bool& assumed) {
     THAW_RETURN_IF_PROBLEM(check_tensors());
+    find_own_group();
     rows_ = {module_.packed->shape.begin(), module_.packed->shape.end() - 1};
     words_ = module_.packed->shape.back();
     if (module_.shape != nullptr) {
@@ -75,6 +77,24 @@ class Describer {
       }
     }
     return std::nullopt;
+  }
+
+  // The config group that is for this module by its name, or for all modules.
+  void find_own_group() {
+    const Targets& targets = config_.targets;
+    linear_.claims.ignored = targets.ignored.find(module_.name).has_value();
+    if (targets.said) {
+      const std::optional<std::size_t> found = targets.groups.find(module_.name);
+      const bool read = found.has_value() && *found != Targets::kOtherGroup;
+      linear_.claims.unnamed = !read && !targets.groups.has_unseen_class();
+      if (read) own_ = &config_.compressed[*found];
+    } else if (config_.compressed.size() == 1) {
+      own_ = &config_.compressed.front();
+    }
+    if (own_ == nullptr) return;
+    linear_.claims.bits = own_->bits;
+    linear_.claims.group_size = own_->group_size;
+    linear_.claims.symmetric = own_->symmetric;
   }
 
   Problem count_groups() {
@@ -116,12 +136,16 @@ class Describer {
       keep([&](std::uint64_t bits) { return is_shape(*module_.zero_point, packed_zeros(bits)); });
     }
     const auto& claims = config_.compressed;
+    const auto says_and_cuts = [&](const CompressedGroup& claim, std::uint64_t bits) {
+      return says(claim, bits) && (!claim.group_size.has_value() ||
+                                   is_cut(in_features(bits), *claim.group_size, groups_));
+    };
+    keep([&](std::uint64_t bits) { return own_ != nullptr && says_and_cuts(*own_, bits); });
     keep([&](std::uint64_t bits) {
-      return std::any_of(claims.begin(), claims.end(), [&](const CompressedGroup& claim) {
-        return says(claim, bits) && (!claim.group_size.has_value() ||
-                                     is_cut(in_features(bits), *claim.group_size, groups_));
-      });
+      return std::any_of(claims.begin(), claims.end(),
+                         [&](const CompressedGroup& claim) { return says_and_cuts(claim, bits); });
     });
+    keep([&](std::uint64_t bits) { return own_ != nullptr && says(*own_, bits); });
     keep([&](std::uint64_t bits) {
       return std::any_of(claims.begin(), claims.end(),
                          [&](const CompressedGroup& claim) { return says(claim, bits); });
@@ -165,6 +189,11 @@ class Describer {
     const bool even = in % groups_ == 0;
     linear_.group_size = even ? in / groups_ : 0;
     if (groups_ == 1) return std::nullopt;
+    if (own_ != nullptr && own_->bits.value_or(linear_.bits) == linear_.bits &&
+        is_cut(in, own_->group_size.value_or(-1), groups_)) {
+      linear_.group_size = static_cast<std::uint64_t>(*own_->group_size);
+      return std::nullopt;
+    }
     for (const CompressedGroup& claim : config_.compressed) {
       const std::int64_t size = claim.group_size.value_or(-1);
       if (claim.bits.value_or(linear_.bits) != linear_.bits || !is_cut(in, size, groups_)) continue;
@@ -228,9 +257,11 @@ class Describer {
 
   // Asymmetric codes whose zeros were dropped when they were written cannot be read.
   Problem check_symmetric() const {
-    bool asymmetric = false;
+    const bool owned = own_ != nullptr && fits(*own_, linear_);
+    if (owned && own_->symmetric.value_or(true)) return std::nullopt;
+    bool asymmetric = owned;
     for (const CompressedGroup& claim : config_.compressed) {
-      if (!fits(claim, linear_)) continue;
+      if (owned || !fits(claim, linear_)) continue;
       if (claim.symmetric.value_or(true)) return std::nullopt;
       asymmetric = true;
     }
@@ -257,6 +288,7 @@ class Describer {
   std::uint64_t groups_ = 0;
   bool single_scale_ = false;
   bool claimed_ = false;
+  const CompressedGroup* own_ = nullptr;  // null: none is named, or any may be
 };
 
 }  // namespace

@@ -48,9 +48,14 @@ Status CompressedReader::add(const Tensor& packed, QuantizedLinears& result) {
 
   if (assumed) note(assumed_, linear);
   if (activations) note(activations_, linear);
+  const ModuleClaims& claims = linear.claims;
+  const CompressedGroup own = {claims.bits, claims.group_size, claims.symmetric};
   bool fitting = config_.compressed.empty();
   for (const CompressedGroup& group : config_.compressed) fitting = fitting || fits(group, linear);
   if (!fitting) note(differing_, linear);
+  if (fitting && !fits(own, linear)) note(misnamed_, linear);
+  if (claims.unnamed) note(unnamed_, linear);
+  if (claims.ignored) note(ignored_, linear);
   result.linears.push_back(linear);
   return {};
 }
@@ -72,6 +77,10 @@ void CompressedReader::warn(std::vector<std::string>& warnings) const {
       "; codes of 4 bits are assumed");
   add(differing_, config_.source + " has no group that fits the shapes of ",
       "; the shapes are believed");
+  add(misnamed_, config_.source + " has another group for the names than for the shapes of ",
+      "; the shapes are believed");
+  add(unnamed_, "no target of " + config_.source + " names ", "; the shapes are believed");
+  add(ignored_, config_.source + " ignores, by name, ", ", packed all the same; it is read");
   add(activations_, "the scales of quantized activations are left out in ", "");
 }
 

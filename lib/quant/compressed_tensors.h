@@ -39,6 +39,9 @@ class CompressedReader {
   Count assumed_;      // neither tensors nor config say the width of the codes
   Count activations_;  // scales of quantized activations are left out
   Count differing_;    // the config says something else
+  Count misnamed_;     // so does the group that is for the module by name, but not all groups
+  Count unnamed_;      // no group is for the module by name
+  Count ignored_;      // the config says that the module is left float
 };
 
 }  // namespace thaw

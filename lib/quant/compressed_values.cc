@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "quant/content.h"
 
 namespace thaw {
 
@@ -62,11 +63,14 @@ Problem read_weight_shape(const Checkpoint& checkpoint, const Tensor& shape,
     return "weight_shape: got " + tensor_text(shape) + ", expected " + expected;
   }
   std::vector<std::uint64_t> said;
-  for (std::size_t i = 0; i < rank; ++i) {
-    const auto value = extent_at(checkpoint.bytes(shape).data(), shape.dtype, i);
-    if (!value.has_value()) return "weight_shape holds other values than " + expected;
-    said.push_back(*value);
-  }
+  const Status read = with_content(checkpoint, shape, [&](std::span<const std::byte> bytes) {
+    for (std::size_t i = 0; i < rank; ++i) {
+      const auto value = extent_at(bytes.data(), shape.dtype, i);
+      if (value.has_value()) said.push_back(*value);
+    }
+  });
+  if (!read.ok()) return read.error().messages.front();
+  if (said.size() != rank) return "weight_shape holds other values than " + expected;
   in_features = said.back();
   if (in_features != 0 && std::equal(rows.begin(), rows.end(), said.begin())) return std::nullopt;
   return "weight_shape says " + shape_text(said) + ", which is not the shape of weight_packed";
@@ -79,11 +83,14 @@ Problem read_group_index(const Checkpoint& checkpoint, const Tensor& index,
     return "weight_g_idx: got " + tensor_text(index) + ", expected I32 [" +
            std::to_string(in_features) + "]";
   }
-  const std::byte* bytes = checkpoint.bytes(index).data();
-  std::vector<std::int64_t> group_of(in_features);
-  for (std::uint64_t k = 0; k < in_features; ++k) {
-    group_of[k] = load_little_endian<std::int32_t>(bytes + k * 4);
-  }
+  std::vector<std::int64_t> group_of;
+  group_of.reserve(in_features);
+  const Status read = with_content(checkpoint, index, [&](std::span<const std::byte> bytes) {
+    for (std::size_t at = 0; at < bytes.size(); at += 4) {
+      group_of.push_back(load_little_endian<std::int32_t>(&bytes[at]));
+    }
+  });
+  if (!read.ok()) return read.error().messages.front();
   if (std::find(group_of.begin(), group_of.end(), -1) != group_of.end()) return std::nullopt;
   std::vector<std::uint64_t> members(divide_up(in_features, group_size));
   for (std::uint64_t k = 0; k < in_features; ++k) {

@@ -132,8 +132,8 @@ struct Reader {
     if (said.find("awq") == std::string::npos) take(place, symmetric, {"sym"}, "true or false");
     take(place, backend, {"backend"}, "a string");
     take(place, packing_format, {"packing_format"}, "a string");
-    take(place, bits, {"bits", "w_bit"}, "an integer");
-    take(place, group_size, {"group_size", "q_group_size"}, "an integer");
+    take(place, bits, {"bits", "w_bit", "wbits"}, "an integer");
+    take(place, group_size, {"group_size", "q_group_size", "groupsize"}, "an integer");
     take(place, zero_point, {"zero_point"}, "true or false");
   }
 
@@ -147,11 +147,11 @@ struct Reader {
 
   // The first place that has groups is believed.
   void take_compressed(const ConfigPlace& place) {
-    std::vector<CompressedGroup> groups = read_compressed_config(place, errors);
+    CompressedConfig read = read_compressed_config(place, errors, warnings);
     is_compressed = true;
-    if (compressed.empty()) {
-      compressed = std::move(groups);
-    } else if (!groups.empty() && groups != compressed) {
+    if (compressed.groups.empty()) {
+      compressed = std::move(read);
+    } else if (!read.groups.empty() && read.groups != compressed.groups) {
       warnings.push_back(printable(place.text()) + " says other config_groups than a place before");
     }
   }
@@ -160,7 +160,7 @@ struct Reader {
   Said<std::int64_t> bits, group_size;
   Said<bool> zero_point, symmetric;
   Overrides overrides;
-  std::vector<CompressedGroup> compressed;
+  CompressedConfig compressed;
   bool is_compressed = false;
   std::vector<std::string> warnings;
   ErrorList errors;
@@ -187,7 +187,8 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   config.method = reader.method.value.value_or(config.method);
   if (reader.is_compressed && !reader.method.value.has_value()) config.method = kCompressedMethod;
   if (config.method == kCompressedMethod) config.version = kPackQuantized;
-  config.compressed = std::move(reader.compressed);
+  config.compressed = std::move(reader.compressed.groups);
+  config.targets = std::move(reader.compressed.targets);
   config.version = reader.version.value.value_or(config.version);
   config.bits = reader.bits.value;
   config.group_size = reader.group_size.value;

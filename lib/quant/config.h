@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 #include "quant/overrides.h"
+#include "quant/targets.h"
 
 namespace thaw {
 
@@ -42,6 +43,7 @@ struct QuantConfig {
   Overrides overrides;
   bool llm_awq = false;                     // the backend or the version is "llm-awq"
   std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are pack-quantized
+  Targets targets;                          // which modules those groups are for
   std::vector<std::string> warnings;        // safe for a terminal
 
   // What is said of one module, else of all.

@@ -30,6 +30,12 @@ class Walk {
     const json::Node* own = object.find(wanted_);
     if (own != nullptr && own->kind != json::Kind::null) {
       found_.push_back({file_, "config.json", below(path, wanted_), own});
+      // transformers once wrapped the config of compressed-tensors in another.
+      const json::Node* inner = own->find(kQuantizationConfig);
+      if (inner != nullptr && inner->is_object()) {
+        found_.push_back(
+            {file_, "config.json", below(below(path, wanted_), kQuantizationConfig), inner});
+      }
     }
     for (const bool text_config : {true, false}) {
       for (const auto& [key, value] : object.members) {

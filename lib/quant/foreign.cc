@@ -59,7 +59,7 @@ std::optional<Refusal> refuse_partner(const Checkpoint& checkpoint, const Tensor
   };
   const bool zeros = name.suffix == "qzeros" || name.suffix == "scaled_zeros";
   const bool index = name.suffix == "g_idx";
-  const bool scales = name.suffix == "scales" && is_half(tensor);
+  const bool scales = name.suffix == "scales" && is_half(tensor) && !name.module.empty();
   if ((!zeros && !index && !scales) || has("qweight")) return std::nullopt;
   if (zeros || index) return Refusal{tensor_text(tensor) + " without a qweight", {}};
   if (has("qzeros") || has("scaled_zeros") || has("g_idx") || has("weight")) return std::nullopt;
@@ -105,6 +105,9 @@ std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor&
   if (names_rotation(tensor.name)) {
     return Refusal{"weights in a rotated basis are not supported", {}};
   }
+  if (tensor.name == ".qweight" || tensor.name == ".weight_packed") {
+    return Refusal{"a packed tensor whose module has an empty name", {}};
+  }
   const std::optional<TensorName> name = split_tensor_name(tensor.name);
   if (!name.has_value()) return std::nullopt;
   const std::string_view method = foreign_method(checkpoint, *name, tensor);
@@ -119,7 +122,7 @@ std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor&
 
 bool is_activation_scales(const Checkpoint& checkpoint, const Tensor& tensor) {
   const std::optional<TensorName> name = split_tensor_name(tensor.name);
-  if (!name.has_value() || name->suffix != "scales") return false;
+  if (!name.has_value() || name->suffix != "scales" || name->module.empty()) return false;
   // Those of an activation's name are, whatever their type and shape; others by type and shape.
   const std::string_view last = name->module.substr(name->module.rfind('.') + 1);
   const bool named = last == "act" || last == "gelu_impl";

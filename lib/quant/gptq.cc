@@ -19,15 +19,23 @@ constexpr PackLayout kLayout = {.name = "gptq",
                                 .row_block = 8,
                                 .row_step = 256,  // four of them: 4 KiB of a line
                                 .columns_strided = true,
-                                .reason = "as many columns of scales as of qweight"};
+                                .reason = "g_idx"};
 // Input embeddings and Conv1D, whose weight is [K, N].
-constexpr PackLayout kRowsLayout = {
-    .name = "gptq_rows",
-    .title = "GPTQ",
-    .row_block = 8,
-    .row_step = 32,
-    .reason = "as many columns of scales as of qweight, and the name of an untransposed weight",
-    .rows_are_inputs = true};
+constexpr PackLayout kRowsLayout = {.name = "gptq_rows",
+                                    .title = "GPTQ",
+                                    .row_block = 8,
+                                    .row_step = 32,
+                                    .reason = "g_idx, and the name of an untransposed weight",
+                                    .rows_are_inputs = true};
+
+// The same for modules without g_idx, which are told in another way.
+constexpr PackLayout because(PackLayout layout, std::string_view reason) {
+  layout.reason = reason;
+  return layout;
+}
+constexpr PackLayout kLayoutByScales = because(kLayout, "as many columns of scales as of qweight");
+constexpr PackLayout kRowsLayoutByScales = because(
+    kRowsLayout, "as many columns of scales as of qweight, and the name of an untransposed weight");
 
 constexpr std::array<std::string_view, 5> kEmbeddings = {"embed_tokens", "wte", "word_embeddings",
                                                          "embed_in", "tok_embeddings"};
@@ -175,7 +183,9 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
     if (!regular.ok()) return regular.error().messages.front();
     if (!regular.value()) linear.group_index = whole_operand(*tensors.g_idx);
   }
-  if (is_stored_untransposed(tensors)) linear.layout = &kRowsLayout;
+  if (is_stored_untransposed(tensors)) {
+    linear.layout = has_index(tensors) ? &kRowsLayout : &kRowsLayoutByScales;
+  }
   linear.in_features = linear.layout->rows_are_inputs ? sizes.outputs : sizes.inputs;
   linear.out_features = linear.layout->rows_are_inputs ? sizes.inputs : sizes.outputs;
   PackedOperand zeros;
@@ -186,7 +196,7 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
 }  // namespace
 
 constinit const LayoutReader kGptqReader = {&kLayout, recognises, describe};
-constinit const LayoutReader kGptqWithoutIndexReader = {&kLayout, recognises_without_index,
+constinit const LayoutReader kGptqWithoutIndexReader = {&kLayoutByScales, recognises_without_index,
                                                         describe};
 
 }  // namespace thaw

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "quant/compressed_config.h"
 #include "quant/compressed_tensors.h"
+#include "quant/contradictions.h"
 #include "quant/foreign.h"
 #include "quant/layouts.h"
 #include "quant/methods.h"
@@ -91,81 +92,6 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
   return Refusal{"the shapes are of no known layout", kMethodsHint, true};
 }
 
-// What the config claims of the layouts; empty: it makes no claim that a layout could contradict.
-// llm-awq has had three layouts under one name.
-bool version_fits(const QuantConfig& config, const PackLayout& layout) {
-  if (config.source.empty()) return true;
-  if (layout.name == "ct_pack") return config.method == kCompressedMethod;
-  const std::string_view name = layout.name;
-  if (config.packing == Packing::unsaid) return true;
-  if (config.packing != Packing::awq) return !is_awq(layout);
-  if (config.llm_awq) return name != "awq_marlin";
-  const bool is_gemm_on_disk =
-      config.version == "gemm" || config.version == "exllama" || config.version == "ipex";
-  return name == (is_gemm_on_disk ? "awq_gemm" : "awq_" + config.version);
-}
-
-bool group_size_fits(const QuantizedLinear& linear) {
-  const std::uint64_t inputs =
-      linear.layout->rows_are_inputs ? linear.out_features : linear.in_features;
-  if (!linear.claims.group_size.has_value() || linear.layout->name == "ct_pack") return true;
-  if (*linear.claims.group_size == -1) return linear.group_size == inputs;
-  const auto said = static_cast<std::uint64_t>(*linear.claims.group_size);
-  return said == linear.group_size || (!is_awq(*linear.layout) && linear.group_size == inputs &&
-                                       said > inputs);  // one group that is not full
-}
-
-bool bits_fit(const QuantizedLinear& linear) {
-  return linear.claims.bits.value_or(linear.bits) == linear.bits;
-}
-
-// Linears that contradict the config in one way: one warning for all of them.
-class Contradiction {
- public:
-  void note(const QuantizedLinear& linear) {
-    if (count_++ == 0) first_ = &linear;
-  }
-  void warn(const QuantConfig& config, const std::string& claim, const std::string& fact,
-            std::vector<std::string>& warnings) const {
-    if (count_ == 0) return;
-    warnings.push_back(config.source + " says " + claim + ", but " + std::to_string(count_) +
-                       (count_ == 1 ? " module is" : " modules are") + " different by shape (" +
-                       printable(first_->module) + ": " + fact + "); the shapes are believed");
-  }
-  [[nodiscard]] const QuantizedLinear* first() const { return first_; }
-
- private:
-  std::size_t count_ = 0;
-  const QuantizedLinear* first_ = nullptr;
-};
-
-void compare_with_config(QuantizedLinears& result) {
-  Contradiction versions;
-  Contradiction groups;
-  Contradiction widths;
-  for (const QuantizedLinear& linear : result.linears) {
-    if (!version_fits(result.config, *linear.layout)) versions.note(linear);
-    if (!group_size_fits(linear)) groups.note(linear);
-    if (!bits_fit(linear)) widths.note(linear);
-  }
-  if (versions.first() != nullptr) {
-    const bool awq = result.config.packing == Packing::awq;
-    versions.warn(
-        result.config,
-        awq ? "version " + printable(result.config.llm_awq ? "llm-awq" : result.config.version)
-            : "method " + printable(result.config.method),
-        std::string(versions.first()->layout->title), result.warnings);
-  }
-  if (groups.first() != nullptr) {
-    groups.warn(result.config, "group_size " + std::to_string(*groups.first()->claims.group_size),
-                std::to_string(groups.first()->group_size), result.warnings);
-  }
-  if (widths.first() != nullptr) {
-    widths.warn(result.config, "bits " + std::to_string(*widths.first()->claims.bits),
-                std::to_string(widths.first()->bits), result.warnings);
-  }
-}
-
 // specs/gptq.md clause 4.6.
 void warn_of_wrapped_zeros(QuantizedLinears& result) {
   std::size_t count = 0;
@@ -192,19 +118,6 @@ void consume(const Checkpoint& checkpoint, const ModuleTensors& tensors,
 }
 
 }  // namespace
-
-std::vector<std::string> contradictions(const QuantConfig& config, const QuantizedLinear& linear) {
-  std::vector<std::string> found;
-  if (!version_fits(config, *linear.layout)) {
-    found.push_back("version " + printable(config.llm_awq ? "llm-awq" : config.version) + ", " +
-                    std::string(linear.layout->title) + " by shape");
-  }
-  if (!group_size_fits(linear)) {
-    found.push_back("group_size " + std::to_string(*linear.claims.group_size) + ", " +
-                    std::to_string(linear.group_size) + " by shape");
-  }
-  return found;
-}
 
 Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                                                 const FindOptions& options) {
@@ -258,7 +171,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                 "<module>.weight_packed",
                 kMethodsHint);
   }
-  if (result.config.overrides.exhausted()) {
+  if (result.config.overrides.exhausted() || result.config.targets.exhausted()) {
     errors.add(fail(ErrorCode::input, Place{checkpoint.path(), {}},
                     "the patterns of its quantization config take too long to match"));
   }
@@ -267,7 +180,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   // "a.qweight".
   std::sort(result.linears.begin(), result.linears.end(),
             [](const QuantizedLinear& a, const QuantizedLinear& b) { return a.module < b.module; });
-  compare_with_config(result);
+  warn_of_contradictions(result);
   unknown.warn(result.warnings);
   compressed.warn(result.warnings);
   warn_of_wrapped_zeros(result);

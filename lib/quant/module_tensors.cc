@@ -6,12 +6,14 @@ namespace thaw {
 
 std::optional<TensorName> split_tensor_name(std::string_view name) {
   const std::size_t dot = name.rfind('.');
-  if (dot == std::string_view::npos || dot == 0) return std::nullopt;
+  if (dot == 0) return std::nullopt;
+  if (dot == std::string_view::npos) return TensorName{{}, name};
   return TensorName{name.substr(0, dot), name.substr(dot + 1)};
 }
 
 const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view module,
                              std::string_view suffix) {
+  if (module.empty()) return checkpoint.find(suffix);
   std::string name;
   name.reserve(module.size() + 1 + suffix.size());
   name.append(module).append(1, '.').append(suffix);

@@ -10,7 +10,8 @@
 
 namespace thaw {
 
-// "model.layers.0.up_proj" and "qweight"; nothing where there is no module to name.
+// "model.layers.0.up_proj" and "qweight". A name without a dot belongs to the module that is the
+// whole file, whose name is empty; nothing for a name whose only dot comes first.
 struct TensorName {
   std::string_view module;
   std::string_view suffix;
@@ -32,7 +33,7 @@ struct ModuleTensors {
 [[nodiscard]] ModuleTensors find_module_tensors(const Checkpoint& checkpoint,
                                                 std::string_view module);
 
-// <module>.<suffix>, or null.
+// <module>.<suffix>, <suffix> of the module without a name, or null.
 [[nodiscard]] const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view module,
                                            std::string_view suffix);
 

@@ -21,6 +21,8 @@ struct ModuleClaims {
   std::optional<std::int64_t> bits;
   std::optional<std::int64_t> group_size;  // -1: one group
   std::optional<bool> symmetric;
+  bool ignored = false;  // the config says that it is left float
+  bool unnamed = false;  // no target of a config group of compressed-tensors names it
 };
 
 class Overrides {

@@ -15,11 +15,13 @@ bool is_word(char c) {
 // Adds what can be reached from `start` without reading a byte to `waiting`; true when that is
 // success.
 bool Pattern::follow(std::string_view text, std::size_t at, std::uint32_t start,
-                     std::vector<std::uint32_t>& waiting, std::vector<std::uint8_t>& seen) const {
+                     std::vector<std::uint32_t>& waiting, std::vector<std::uint8_t>& seen,
+                     std::uint64_t& steps) const {
   std::vector<std::uint32_t> open = {start};
   while (!open.empty()) {
     const std::uint32_t index = open.back();
     open.pop_back();
+    ++steps;
     if (seen[index] != 0) continue;
     seen[index] = 1;
     const Step& step = program_[index];
@@ -46,7 +48,7 @@ bool Pattern::follow(std::string_view text, std::size_t at, std::uint32_t start,
         if ((after_word != before_word) != step.negated) open.push_back(step.first);
         break;
       case Op::look:
-        if (run(text, at, step.first, false) != step.negated) open.push_back(step.second);
+        if (run(text, at, step.first, false, steps) != step.negated) open.push_back(step.second);
         break;
       case Op::success:
         return true;
@@ -55,21 +57,23 @@ bool Pattern::follow(std::string_view text, std::size_t at, std::uint32_t start,
   return false;
 }
 
-bool Pattern::run(std::string_view text, std::size_t at, std::uint32_t start, bool anywhere) const {
+bool Pattern::run(std::string_view text, std::size_t at, std::uint32_t start, bool anywhere,
+                  std::uint64_t& steps) const {
   std::vector<std::uint32_t> waiting;
   std::vector<std::uint32_t> next;
   std::vector<std::uint8_t> seen(program_.size());
-  if (follow(text, at, start, waiting, seen)) return true;
+  if (follow(text, at, start, waiting, seen, steps)) return true;
   for (; at < text.size(); ++at) {
     if (waiting.empty() && !anywhere) return false;
     next.clear();
     seen.assign(program_.size(), 0);
+    steps += program_.size() / 16 + waiting.size();
     const auto byte = static_cast<unsigned char>(text[at]);
     for (const std::uint32_t index : waiting) {
       const Step& step = program_[index];
-      if (sets_[step.set][byte] && follow(text, at + 1, step.first, next, seen)) return true;
+      if (sets_[step.set][byte] && follow(text, at + 1, step.first, next, seen, steps)) return true;
     }
-    if (anywhere && follow(text, at + 1, start, next, seen)) return true;
+    if (anywhere && follow(text, at + 1, start, next, seen, steps)) return true;
     waiting.swap(next);
   }
   return false;

@@ -18,10 +18,18 @@ class Pattern {
   [[nodiscard]] static Result<Pattern> compile(std::string_view text);
 
   // As Python's re.match: from the beginning of the text, not necessarily to its end.
-  [[nodiscard]] bool matches_prefix(std::string_view text) const { return run(text, 0, 0, false); }
+  [[nodiscard]] bool matches_prefix(std::string_view text) const {
+    std::uint64_t steps = 0;
+    return run(text, 0, 0, false, steps);
+  }
+  // The same; adds the steps that it took.
+  [[nodiscard]] bool matches_prefix(std::string_view text, std::uint64_t& steps) const {
+    return run(text, 0, 0, false, steps);
+  }
   // As Python's re.search: anywhere in the text.
   [[nodiscard]] bool matches_somewhere(std::string_view text) const {
-    return run(text, 0, 0, true);
+    std::uint64_t steps = 0;
+    return run(text, 0, 0, true, steps);
   }
   // At most so many steps does it take to match `length` bytes.
   [[nodiscard]] std::uint64_t cost(std::size_t length) const {
@@ -44,10 +52,11 @@ class Pattern {
     std::uint32_t set = 0;  // index into sets_
   };
 
-  [[nodiscard]] bool run(std::string_view text, std::size_t at, std::uint32_t start,
-                         bool anywhere) const;
+  [[nodiscard]] bool run(std::string_view text, std::size_t at, std::uint32_t start, bool anywhere,
+                         std::uint64_t& steps) const;
   bool follow(std::string_view text, std::size_t at, std::uint32_t start,
-              std::vector<std::uint32_t>& waiting, std::vector<std::uint8_t>& seen) const;
+              std::vector<std::uint32_t>& waiting, std::vector<std::uint8_t>& seen,
+              std::uint64_t& steps) const;
 
   std::vector<Step> program_;
   std::vector<Bytes> sets_;

@@ -15,6 +15,13 @@ constexpr std::uint64_t kMostListed = 20;
 
 void UnknownModules::note(std::string_view module) {
   const std::span<const Tensor> tensors = checkpoint_.tensors();
+  if (module.empty()) {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const bool own = tensors[i].name.find('.') == std::string_view::npos;
+      if (own) mark(static_cast<std::ptrdiff_t>(i));
+    }
+    return;
+  }
   // bitsandbytes hangs its tensors below the weight: <module> is itself a tensor there.
   if (const Tensor* tensor = checkpoint_.find(module)) mark(tensor - tensors.data());
   const std::string prefix = std::string(module) + ".";

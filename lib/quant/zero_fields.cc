@@ -23,19 +23,20 @@ Result<ZeroFields> read_zero_fields(const Checkpoint& checkpoint, const Tensor& 
   const std::uint32_t half = bits == 4 ? 0x88888888u : 0x80808080u;
   const auto used = static_cast<std::uint32_t>(outputs * bits % 32);  // bits of the last word
   const std::uint32_t last_mask = used == 0 ? ~0u : (1u << used) - 1;
+  std::uint64_t column = 0;  // of the next word
   const auto scan = [&](std::span<const std::byte> bytes) {
     std::uint32_t differences = 0;
     std::uint32_t highest = 0;
-    for (std::uint64_t row = 0; row < qzeros.shape[0]; ++row) {
-      const std::byte* at = bytes.data() + row * words * 4;
-      for (std::uint64_t i = 0; i < words; ++i) {
-        const std::uint32_t mask = i + 1 == words ? last_mask : ~0u;
-        const std::uint32_t word = load_little_endian<std::uint32_t>(at + i * 4) & mask;
-        differences |= word ^ (half & mask);
-        highest |= highest_fields(word, bits);
-      }
+    for (std::uint64_t at = 0; at < bytes.size(); at += 4) {
+      const bool last = ++column == words;
+      if (last) column = 0;
+      const std::uint32_t mask = last ? last_mask : ~0u;
+      const std::uint32_t word = load_little_endian<std::uint32_t>(&bytes[at]) & mask;
+      differences |= word ^ (half & mask);
+      highest |= highest_fields(word, bits);
     }
-    found = {.all_half = differences == 0, .any_highest = highest != 0};
+    found.all_half = found.all_half && differences == 0;
+    found.any_highest = found.any_highest || highest != 0;
   };
   THAW_RETURN_IF_ERROR(with_content(checkpoint, qzeros, scan));
   return found;

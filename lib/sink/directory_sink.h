@@ -1,8 +1,14 @@
 // A checkpoint directory that appears by one rename. specs/output.md clause 6.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "io/file_system.h"
@@ -13,7 +19,7 @@
 namespace thaw {
 
 struct DirectorySettings {
-  std::string out;       // resolved; its parent exists or can be made
+  std::string out = {};  // resolved; its parent exists or can be made
   bool replace = false;  // an existing `out` is exchanged and removed at the end
   // Not empty: what stood at `out` is renamed to this right after the exchange, and then removed
   // unless keep_backup.
@@ -23,16 +29,29 @@ struct DirectorySettings {
   OutputSettings file = {};
 };
 
-// Works in `out`.partial, beside `out`: makes it, or takes over one that an earlier run left.
-// Holds a lock on it as long as the sink lives. Errors: ErrorCode::locked, no_space (also when the
-// file system has less room than the plan needs), usage (something else is called `out`.partial).
-// `plan` must outlive the sink.
+// Works in `out`.partial, beside `out`: makes it, or continues what an earlier run of the same plan
+// left. Holds a lock on it as long as the sink lives. Errors: ErrorCode::locked, no_space (also
+// when the file system has less room than the plan needs), usage (something else is called
+// `out`.partial or `backup`, or another plan is under way there). `plan` must outlive the sink.
 class DirectorySink : public Sink {
  public:
   static Result<std::unique_ptr<DirectorySink>> open(FileSystem& file_system, const Plan& plan,
                                                      const DirectorySettings& settings);
+  // The files that an earlier run says it has finished. Each that check() was not called for, and
+  // found whole, is made anew.
+  [[nodiscard]] virtual std::vector<std::uint32_t> found() const = 0;
+  // Reads such a file back; has() tells the result. `advance` hears of the bytes read and may end
+  // the reading: only its error is returned. `buffer` as for read_back(). Thread-safe.
+  [[nodiscard]] virtual Status check(std::uint32_t file, std::span<std::byte> buffer,
+                                     const std::function<Status(std::uint64_t)>& advance) = 0;
+  // Where a finished file lies until finish().
+  [[nodiscard]] virtual std::string path_of(std::uint32_t file) const = 0;
+  // Adds a small file that is not in the plan, at the top; whole and durable on return.
+  [[nodiscard]] virtual Status add(const std::string& name, std::string_view content) = 0;
   // True when some of the output went around the page cache.
   [[nodiscard]] virtual bool used_direct() const = 0;
+  // True once the new directory stands at `out`, even if finish() failed after that.
+  [[nodiscard]] virtual bool published() const = 0;
 };
 
 }  // namespace thaw

@@ -22,6 +22,9 @@ class Sink {
   // True when the processor reads the bytes again at once: they should stay in its caches.
   [[nodiscard]] virtual bool rereads() const = 0;
 
+  // True when all of plan.files[file] is there already: write() is not called for it.
+  [[nodiscard]] virtual bool has(std::uint32_t /*file*/) const { return false; }
+
   // Takes `bytes` of plan.files[file] at `offset`. The bytes are the caller's again on return.
   [[nodiscard]] virtual Status write(std::uint32_t file, std::uint64_t offset,
                                      std::span<const std::byte> bytes) = 0;

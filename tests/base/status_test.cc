@@ -50,6 +50,37 @@ TEST_CASE("an error list keeps twenty and counts the rest") {
   CHECK(status.error().hint == "hint");
 }
 
+TEST_CASE("an error list within another: what it left out is counted, not listed") {
+  const auto list_of = [](int count) {
+    ErrorList errors;
+    for (int i = 0; i < count; ++i) {
+      errors.add(fail(ErrorCode::input, {.file = std::to_string(i), .tensor = {}}, "bad"));
+    }
+    return errors.take();
+  };
+  struct Row {
+    int outer, inner;
+    std::size_t messages;
+    const char* last;
+  };
+  for (const Row& row :
+       {Row{0, 20, 20, "19: bad"}, Row{0, 21, 21, "and 1 more"}, Row{0, 25, 21, "and 5 more"},
+        Row{3, 25, 21, "and 8 more"}, Row{30, 25, 21, "and 35 more"}, Row{3, 4, 7, "3: bad"}}) {
+    CAPTURE(row.outer);
+    CAPTURE(row.inner);
+    ErrorList errors;
+    errors.add(list_of(row.outer));
+    errors.add(list_of(row.inner));
+    const Status status = errors.take();
+    REQUIRE_FALSE(status.ok());
+    CHECK(status.error().messages.size() == row.messages);
+    CHECK(status.error().messages.back() == row.last);
+    ErrorList again;
+    again.add(status.error());
+    CHECK(again.take().error().messages == status.error().messages);
+  }
+}
+
 TEST_CASE("element counts overflow to nothing, and zeros make zero") {
   CHECK(element_count(std::array<std::uint64_t, 0>{}) == 1);
   CHECK(element_count(std::array<std::uint64_t, 2>{3, 4}) == 12);

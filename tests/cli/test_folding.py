@@ -212,7 +212,7 @@ class Inspect(Case):
                           "first": "model.layers.1.mlp.up_proj"}
             self.assertEqual(group["suspicious_scales"], wanted)
         text = run("inspect", model).stdout
-        self.assertIn("AWQ Marlin: two words of qweight", text)
+        self.assertIn("AWQ Marlin, by two words of qweight", text)
         self.assertIn("model.layers.*.mlp.up_proj: scales that are infinite (1), NaN (1), zero (2),"
                       " first in model.layers.1.mlp.up_proj", text)
         self.assertIn("model.layers.*.mlp.down_proj: the config says group_size 64, 128 by shape",

@@ -3,7 +3,8 @@
 import support
 from support import Case, available_isas, make_checkpoint, same_trees, tree
 
-LAYOUTS = ("gemm", "gemv", "gemv_fast", "marlin")
+LAYOUTS = (("gemm",), ("gemv",), ("gemv_fast",), ("marlin",), ("gptq",),
+           ("gptq_v2", "--bits", "8", "--act-order"), ("ct",), ("ct", "--bits", "8", "--act-order"))
 
 
 class SameBytes(Case):
@@ -25,8 +26,9 @@ class SameBytes(Case):
                 self.assertEqual(tree(following), expected)
 
     def test_small_checkpoints(self):
-        for layout in LAYOUTS:
-            model = make_checkpoint(self.work / layout, "--layout", layout, "--group-size", "64")
+        for layout, *more in LAYOUTS:
+            model = make_checkpoint(self.work / "-".join([layout, *more]), "--layout", layout,
+                                    "--group-size", "64", *more)
             self.check(model, "--max-shard-size", "3MB")
 
     def test_bfloat16_scales_and_other_groups(self):
@@ -38,9 +40,10 @@ class SameBytes(Case):
     def test_linears_larger_than_the_smallest_budget(self):
         if support.QUICK:
             self.skipTest("small inputs only (--quick)")
-        for layout in LAYOUTS:
-            model = make_checkpoint(self.work / f"large-{layout}", "--shape", "llama-3-70b",
-                                    "--layout", layout, "--layers", "1", "--vocabulary", "1024")
+        for layout, *more in LAYOUTS:
+            model = make_checkpoint(self.work / "-".join(["large", layout, *more]), "--shape",
+                                    "llama-3-70b", "--layout", layout, "--layers", "1",
+                                    "--vocabulary", "1024", *more)
             self.convert(model, self.work / "a", "--memory", "64MB", "--force")
             self.convert(model, self.work / "b", "--memory", "2GB", "--threads", "7", "--force")
             self.assertTrue(same_trees(self.work / "a", self.work / "b"), layout)

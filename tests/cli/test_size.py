@@ -33,11 +33,13 @@ class Size(Case):
         self.assertLess(int(found.group(2)), 100, result.stderr)
 
     def test_a_70b_shard_in_256_mib(self):
-        for layout in ("gemm", "gemv", "gemv_fast", "marlin"):
-            with self.subTest(layout):
+        for layout, *options in (("gemm",), ("gemv",), ("gemv_fast",), ("marlin",), ("gptq",),
+                                 ("gptq_v2", "--bits", "8", "--act-order"), ("ct",),
+                                 ("ct", "--bits", "8", "--symmetric", "--group-size", "-1")):
+            with self.subTest(layout, options=options):
                 model = make_checkpoint(self.work / layout, "--shape", "llama-3-70b", "--layers",
                                         "2", "--vocabulary", "32000", "--shard-per-layer",
-                                        "--layout", layout)
+                                        "--layout", layout, *options)
                 self.convert_in_group(model, self.work / "out")
                 shutil.rmtree(self.work / "out")
                 shutil.rmtree(model)

@@ -10,6 +10,7 @@
 #include "convert/inspect.h"
 #include "io/directory.h"
 #include "support/faulty_file_system.h"
+#include "support/safetensors_file.h"
 #include "support/temporary_directory.h"
 
 namespace thaw {
@@ -220,6 +221,111 @@ TEST_CASE("inspect counts infinite, NaN and zero scales, but not the padding") {
       CHECK(group.flaws.first == (spoilt ? "model.layers.1.mlp.down_proj" : ""));
     }
   }
+}
+
+// What of a module `find` is interested in.
+const LinearGroup& group_named(const Inspection& inspection, const std::string& modules) {
+  for (const LinearGroup& group : inspection.groups) {
+    if (group.modules == modules) return group;
+  }
+  REQUIRE_MESSAGE(false, modules);
+  return inspection.groups.front();
+}
+
+TEST_CASE("inspect counts modules with the highest v1 zero points") {
+  const auto module_of = [](const std::string& name, std::uint64_t inputs, std::uint64_t outputs,
+                            std::uint32_t zeros) {
+    std::string words;
+    for (std::uint64_t i = 0; i < outputs / 8; ++i) {
+      words.append(reinterpret_cast<const char*>(&zeros), sizeof zeros);
+    }
+    return std::vector<testing::TensorSpec>{
+        {name + ".qweight", Dtype::i32, {inputs / 8, outputs}},
+        {name + ".qzeros", Dtype::i32, {1, outputs / 8}, words},
+        {name + ".scales", Dtype::f16, {1, outputs}, std::string(outputs * 2, '\x24')}};
+  };
+  std::vector<testing::TensorSpec> tensors;
+  for (const auto& module :
+       {module_of("l.0.up", 64, 16, 0x77777777), module_of("l.1.up", 64, 16, 0x7f777777),
+        module_of("l.2.up", 64, 16, 0xffffffff),
+        module_of("model.embed_tokens", 32, 64, 0x77777777)}) {
+    tensors.insert(tensors.end(), module.begin(), module.end());
+  }
+  const TemporaryDirectory directory;
+  directory.write("model/model.safetensors", testing::safetensors(tensors));
+  directory.write("model/config.json",
+                  R"({"quantization_config": {"quant_method": "gptq", "bits": 4, "sym": false,
+                      "group_size": 64}})");
+  const auto inspection = inspect(directory / "model", real_file_system());
+  REQUIRE(inspection.ok());
+  CHECK(inspection.value().problems.empty());
+  CHECK(inspection.value().version == "gptq");
+  const LinearGroup& up = group_named(inspection.value(), "l.*.up");
+  CHECK(up.count == 3);
+  CHECK(up.bits == 4);
+  CHECK(up.wrapped_zeros == 2);
+  CHECK(up.first_wrapped == "l.1.up");
+  CHECK_FALSE(up.untransposed);
+  CHECK(up.reason.find("as many columns of scales as of qweight: qweight I32 [8, 16]") == 0);
+  // Of an embedding, in is the vocabulary.
+  const LinearGroup& embedding = group_named(inspection.value(), "model.embed_tokens");
+  CHECK(embedding.wrapped_zeros == 0);
+  CHECK(embedding.untransposed);
+  CHECK(embedding.in_features == 32);
+  CHECK(embedding.out_features == 64);
+  CHECK(embedding.contradictions.empty());
+}
+
+TEST_CASE("inspect tells widths apart, and what only some modules of a group contradict") {
+  const auto module_of = [](const std::string& name, std::uint64_t bits) {
+    return std::vector<testing::TensorSpec>{
+        {name + ".qweight", Dtype::i32, {2 * bits, 16}},
+        {name + ".g_idx", Dtype::i32, {64}},
+        {name + ".scales", Dtype::f16, {1, 16}, std::string(32, '\x24')}};
+  };
+  std::vector<testing::TensorSpec> tensors;
+  for (const auto& module :
+       {module_of("l.0.up", 4), module_of("l.1.up", 8), module_of("l.2.up", 8)}) {
+    tensors.insert(tensors.end(), module.begin(), module.end());
+  }
+  const TemporaryDirectory directory;
+  directory.write("model/model.safetensors", testing::safetensors(tensors));
+  directory.write("model/config.json",
+                  R"({"quantization_config": {"quant_method": "gptq", "bits": 4, "sym": true,
+                      "group_size": -1, "checkpoint_format": "gptq_v2",
+                      "dynamic": {"l.1.*": {"bits": 8}}}})");
+  const auto inspection = inspect(directory / "model", real_file_system());
+  REQUIRE(inspection.ok());
+  CHECK(inspection.value().version == "gptq_v2");
+  REQUIRE(inspection.value().groups.size() == 2);
+  CHECK(inspection.value().groups[0].bits == 4);
+  CHECK(inspection.value().groups[0].contradictions.empty());
+  CHECK(inspection.value().groups[0].reason.find("g_idx: qweight I32 [8, 16]") == 0);
+  CHECK(inspection.value().groups[1].bits == 8);
+  CHECK(inspection.value().groups[1].count == 2);
+  CHECK(inspection.value().groups[1].contradictions ==
+        std::vector<std::string>{"bits 4, 8 by shape"});
+}
+
+TEST_CASE("a file of one linear becomes a file of one weight") {
+  const std::vector<testing::TensorSpec> tensors = {
+      {"qweight", Dtype::i32, {64, 2}, std::string(512, '\x99')},
+      {"scales", Dtype::f16, {2, 16}, std::string(64, '\x3c')},
+      {"bias", Dtype::f16, {16}}};
+  const TemporaryDirectory directory;
+  directory.write("linear.safetensors", testing::safetensors(tensors));
+  ConvertOptions options;
+  options.model = directory / "linear.safetensors";
+  options.out = directory / "out";
+  Quiet observer;
+  StopFlag stop;
+  const auto report = convert(options, observer, stop, real_file_system());
+  REQUIRE_MESSAGE(report.ok(), (report.ok() ? "" : report.error().text()));
+  const std::string written = content_of(directory / "out/model.safetensors");
+  CHECK(written.find(R"("weight":{"dtype":"F16","shape":[16,64])") != std::string::npos);
+  CHECK(written.find(R"("bias":{)") != std::string::npos);
+  // All codes are 9, the zero is 8: every weight is the scale.
+  CHECK(written.find(std::string(16 * 64 * 2, '\x3c')) != std::string::npos);
 }
 
 TEST_CASE("activation scales are folded, and the plan says so") {

@@ -2,55 +2,51 @@
 // when a property does not hold.
 #pragma once
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "fuzz/require.h"
 #include "json/edit.h"
 #include "json/node.h"
 #include "json/walk.h"
 
 namespace thaw::fuzz {
 
-inline void demand(bool holds) {
-  if (!holds) std::abort();
-}
-
 inline void check_places(std::string_view text, const json::Node& node) {
-  demand(node.begin < node.end && node.end <= text.size());
+  require(node.begin < node.end && node.end <= text.size());
   const char first = text[node.begin];
-  demand((node.kind == json::Kind::object) == (first == '{'));
-  demand((node.kind == json::Kind::array) == (first == '['));
-  demand((node.kind == json::Kind::string) == (first == '"'));
+  require((node.kind == json::Kind::object) == (first == '{'));
+  require((node.kind == json::Kind::array) == (first == '['));
+  require((node.kind == json::Kind::string) == (first == '"'));
   std::size_t at = node.begin;
   for (const auto& [key, value] : node.members) {
-    demand(value.key_begin > at && text[value.key_begin] == '"' && value.begin > value.key_begin);
+    require(value.key_begin > at && text[value.key_begin] == '"' && value.begin > value.key_begin);
     at = value.end;
     check_places(text, value);
   }
   for (const json::Node& item : node.items) {
-    demand(item.begin > at - (at == node.begin ? 0 : 1));
+    require(item.begin > at - (at == node.begin ? 0 : 1));
     at = item.end;
     check_places(text, item);
   }
-  demand(at < node.end || at == node.begin);
+  require(at < node.end || at == node.begin);
 }
 
 inline void run_json(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const Result<json::Node> strict = json::parse("f", text, {.most_depth = 9});
   const Result<json::Node> python = json::parse("f", text, {.python_numbers = true});
-  if (strict.ok()) demand(python.ok());
+  if (strict.ok()) require(python.ok());
   if (python.ok()) check_places(text, python.value());
   json::ObjectWalk walk("f", text, 0);
   while (walk.next()) {
-    if (const auto value = walk.value()) demand(value->text().size() < 1000);
+    if (const auto value = walk.value()) require(value->text().size() < 1000);
   }
   // The walk leaves keys that stand twice in the walked object to its caller, and is one level
   // deeper in than a parse.
-  if (strict.ok() && strict.value().is_object()) demand(walk.status().ok());
+  if (strict.ok() && strict.value().is_object()) require(walk.status().ok());
   if (walk.status().ok() && !strict.ok()) {
-    demand(strict.error().text().find("stands twice") != std::string::npos);
+    require(strict.error().text().find("stands twice") != std::string::npos);
   }
 }
 
@@ -92,13 +88,13 @@ inline void run_edit(const std::uint8_t* data, std::size_t size) {
   const json::ParseOptions options{.python_numbers = true};
   const Result<json::Node> before = json::parse("f", text, options);
   if (!before.ok()) return;
-  demand(json::Editor(text).apply() == text);
+  require(json::Editor(text).apply() == text);
   json::Editor editor(text);
   edit_all(before.value(), choice, editor);
   const std::string edited = editor.apply();
   const Result<json::Node> after = json::parse("f", edited, options);
-  demand(after.ok());
-  demand(count_all(after.value()) == count_after_edit(before.value(), choice));
+  require(after.ok());
+  require(count_all(after.value()) == count_after_edit(before.value(), choice));
 }
 
 }  // namespace thaw::fuzz

@@ -38,7 +38,6 @@ raw("length-beyond-limit", struct.pack("<Q", 100_000_001) + b"{}", "100000001", 
 raw("length-max", b"\xff" * 8 + b"{}", "18446744073709551615")
 raw("length-wraps", struct.pack("<Q", 2**64 - 8) + b"{}", "18446744073709551608")
 raw("git-lfs-pointer", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "LFS")
-raw("pickle", b"PK\x03\x04" + bytes(100), "header length")
 
 # The text.
 text("not-an-object", "[]", r"\[")

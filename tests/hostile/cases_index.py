@@ -28,7 +28,7 @@ shard_name("pickle", "pytorch_model.bin", "safetensors")
 shard_name("number", 1, "got 1")
 shard_name("null", None, "null")
 shard_name("object", {}, r"\{\}")
-shard_name("long", "x" * 5000 + ".safetensors", "255")
+shard_name("long", "x" * 5000 + ".safetensors", "240")
 shard_name("other", "model-00002-of-00002.safetensors", "00001-of-00002", "00002-of-00002")
 
 

@@ -5,7 +5,8 @@ import os
 import struct
 
 BITS = {"BOOL": 8, "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6, "U8": 8, "I8": 8, "F8_E4M3": 8,
-        "I16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32, "I64": 64, "F64": 64}
+        "F8_E8M0": 8, "I16": 16, "F16": 16, "BF16": 16, "I32": 32, "U32": 32, "F32": 32,
+        "I64": 64, "F64": 64}
 
 LINEAR = "model.layers.0.mlp.up_proj"  # the quantized module of every base
 
@@ -73,6 +74,10 @@ class Model:
         self.index = None         # the index as an object, if given, instead of the true one
         self.index_text = None    # or as bytes
         self.after = None         # called with the directory at the end
+        self.argument = None      # what stands for MODEL, if not the directory
+        self.environment = {}     # variables; {} in a value is the folder around the directory
+        self.unprivileged = False  # to be run as somebody who is not the superuser
+        self.virtual_memory = False  # maps more than there is
 
     def quant(self):
         return self.config["quantization_config"]

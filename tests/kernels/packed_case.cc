@@ -161,6 +161,15 @@ PackedCase::PackedCase(const Shape& shape, FloatType scale_type, Scales scales, 
   }
 }
 
+void PackedCase::overwrite(const std::vector<unsigned char>& bytes) {
+  std::size_t done = 0;
+  for (std::vector<unsigned char>* part : {&scales_, &qzeros_, &qweight_}) {
+    const std::size_t size = std::min(part->size(), bytes.size() - done);
+    std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(done), size, part->begin());
+    done += size;
+  }
+}
+
 void PackedCase::make_group_index(std::uint32_t seed) {
   std::vector<std::uint32_t> groups;
   for (std::uint64_t k = 0; k < shape_.in_features; ++k) {

@@ -37,6 +37,10 @@ class PackedCase {
  public:
   PackedCase(const Shape& shape, kernels::FloatType scale_type, Scales scales, std::uint32_t seed);
 
+  // Lays `bytes`, as far as they go, over the scales, then the zeros, then the codes; any value is
+  // legal there.
+  void overwrite(const std::vector<unsigned char>& bytes);
+
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] kernels::PackedLinear linear() const;
   // Whether a view can start there: rows of inputs need the start of a group, or an index.

@@ -30,6 +30,39 @@ TEST_CASE("a model spec: everything it says is read") {
   CHECK(spec.value().activation_scales[0].divides == "mlp.down");
 }
 
+constexpr const char* kWhole = R"({
+  "model_types": ["moe"],
+  "layers": ["model.layers", "model.language_model.layers"],
+  "layer_count": ["num_hidden_layers", "text_config.num_hidden_layers"],
+  "extra_layer_count": ["num_nextn_predict_layers"],
+  "linears": ["q", "mlp.up", "mlp.experts.#.up", "mlp.experts.#.down"],
+  "floats": ["norm", "norm_7b", "norm_40b"],
+  "optional": ["mlp.up", "norm_7b", "norm_40b"],
+  "absorbs": [
+    {"module": "norm", "linears": ["mlp.up", "mlp.experts.#.up"], "offset": 1},
+    {"module": "mlp.experts.#.up", "linears": ["mlp.experts.#.down"]},
+    {"module": "norm_7b", "linears": ["q"]},
+    {"module": "norm_40b", "linears": ["q"], "offset": 0}
+  ],
+  "prefixes": [["visual", "model.visual"], ["lm_head"]]
+})";
+
+TEST_CASE("a model spec: the keys that the overlay needs") {
+  const Result<ModelSpec> spec = parse_model_spec("moe.json", kWhole);
+  REQUIRE_MESSAGE(spec.ok(), (spec.ok() ? "" : spec.error().text()));
+  using Names = std::vector<std::string>;
+  CHECK(spec.value().layer_count == Names{"num_hidden_layers", "text_config.num_hidden_layers"});
+  CHECK(spec.value().extra_layer_count == Names{"num_nextn_predict_layers"});
+  CHECK(spec.value().floats == Names{"norm", "norm_7b", "norm_40b"});
+  CHECK(spec.value().optional == Names{"mlp.up", "norm_7b", "norm_40b"});
+  REQUIRE(spec.value().absorbs.size() == 4);
+  CHECK(spec.value().absorbs[0].module == "norm");
+  CHECK(spec.value().absorbs[0].linears == Names{"mlp.up", "mlp.experts.#.up"});
+  CHECK(spec.value().absorbs[0].offset == 1);
+  CHECK(spec.value().absorbs[1].offset == 0);
+  CHECK(spec.value().prefixes == std::vector<Names>{{"visual", "model.visual"}, {"lm_head"}});
+}
+
 TEST_CASE("a model spec without activation scales is one") {
   CHECK(parse_model_spec("a.json", R"({"model_types": ["a"], "layers": ["h"], "linears": ["x"]})")
             .ok());
@@ -66,6 +99,80 @@ std::string with_scales(const std::string& scales) {
   return R"({"model_types": ["a"], "layers": ["h"], "linears": ["x", "y"], )"
          R"("activation_scales": )" +
          scales + "}";
+}
+
+// A spec of two linears and two floats with `more` behind them.
+std::string with(const std::string& more) {
+  return R"({"model_types": ["a"], "layers": ["h"], "linears": ["x", "e.#.y"], )"
+         R"("floats": ["n", "m"], )" +
+         more + "}";
+}
+
+std::vector<BadRow> more_bad_rows() {
+  const std::string absorbs = R"("absorbs": )";
+  return {
+      {"a # in a path",
+       R"({"model_types": ["a"], "layers": ["h.#"], "linears": ["x"]})",
+       {"layers: \"h.#\" holds a #, which has no meaning here"}},
+      {"a # within a part",
+       R"({"model_types": ["a"], "layers": ["h"], "linears": ["x.e#"]})",
+       {"linears: \"x.e#\" holds a # that is not a part of its own"}},
+      {"a module that is linear and float",
+       R"({"model_types": ["a"], "layers": ["h"], "linears": ["x"], "floats": ["x"]})",
+       {"floats: \"x\" is also \"x\""}},
+      {"a module that a # stands for",
+       R"({"model_types": ["a"], "layers": ["h"], "linears": ["e.#.y", "e.0.y"]})",
+       {"linears: \"e.0.y\" is also \"e.#.y\""}},
+      {"counts that are no array", with(R"("layer_count": "n")"), {"layer_count: is not an array"}},
+      {"no counts", with(R"("layer_count": [])"), {"layer_count: is not an array of at least one"}},
+      {"a count with an empty part", with(R"("layer_count": ["a..b"])"), {"layer_count: \"a..b\""}},
+      {"an extra count that is none",
+       with(R"("extra_layer_count": [1])"),
+       {"extra_layer_count: holds"}},
+      {"optional without such a module",
+       with(R"("optional": ["x", "z", "e.1.y"])"),
+       {"optional: \"z\" is not one of the linears or floats", "optional: \"e.1.y\" is not one"}},
+      {"optional twice", with(R"("optional": ["x", "x"])"), {"optional: holds \"x\" twice"}},
+      {"rules that are an object", with(absorbs + "{}"), {"absorbs: is not an array"}},
+      {"a rule without linears",
+       with(absorbs + R"([{"module": "n"}])"),
+       {"absorbs[0].linears: is missing"}},
+      {"a rule with an unknown key",
+       with(absorbs + R"([{"module": "n", "linears": ["x"], "scale": 1}])"),
+       {"absorbs[0].scale: is not a key"}},
+      {"a rule of no module",
+       with(absorbs + R"([{"module": "z", "linears": ["x"]}])"),
+       {"absorbs[0].module: \"z\" is not one of the linears or floats"}},
+      {"a rule for a float",
+       with(absorbs + R"([{"module": "n", "linears": ["m"]}])"),
+       {"absorbs[0].linears: \"m\" is not one of the linears"}},
+      {"a rule of a linear for itself",
+       with(absorbs + R"([{"module": "x", "linears": ["x"]}])"),
+       {"absorbs[0].linears: \"x\" is the module itself"}},
+      {"an offset that is no integer",
+       with(absorbs + R"([{"module": "n", "linears": ["x"], "offset": 0.5}])"),
+       {"absorbs[0].offset: is not an integer"}},
+      {"two rules of one module",
+       with(absorbs + R"([{"module": "n", "linears": ["x"]}, {"module": "n", "linears": ["x"]}])"),
+       {"absorbs[1].module: stands in another rule too"}},
+      {"two modules for one linear",
+       with(R"("optional": ["n"], "absorbs": [{"module": "n", "linears": ["x"]}, )"
+            R"({"module": "m", "linears": ["x"]}])"),
+       {"absorbs[1].linears: \"x\" stands in the rule of \"n\" too, and not both are optional"}},
+      {"prefixes that are strings", with(R"("prefixes": ["v"])"), {"prefixes[0]: is not an array"}},
+      {"a part in two lists",
+       with(R"("prefixes": [["v", "m.v"], ["m.v"]])"),
+       {"prefixes[1]: \"m.v\" stands in another list too"}},
+      {"a part that is the layers",
+       with(R"("prefixes": [["h"]])"),
+       {"prefixes[0]: \"h\" is where the layers are"}},
+      {"scales with a #",
+       with(R"("activation_scales": [{"scales": "e.#.scales", "divides": "e.#.y"}])"),
+       {"activation_scales[0].scales: \"e.#.scales\" holds a #", "activation_scales[0].divides"}},
+      {"much at once",
+       with(R"("optional": ["z"], "prefixes": 1, "layer_count": 2)"),
+       {"optional: ", "prefixes: is not an array", "layer_count: "}},
+  };
 }
 
 std::vector<BadRow> bad_rows() {
@@ -127,7 +234,9 @@ std::vector<BadRow> bad_rows() {
 }
 
 TEST_CASE("parse_model_spec: what is refused names the file and the key") {
-  for (const BadRow& row : bad_rows()) {
+  std::vector<BadRow> rows = bad_rows();
+  for (BadRow& row : more_bad_rows()) rows.push_back(std::move(row));
+  for (const BadRow& row : rows) {
     CAPTURE(row.name);
     const Result<ModelSpec> spec = parse_model_spec("bad.json", row.text);
     REQUIRE_FALSE(spec.ok());

@@ -103,9 +103,11 @@ TEST_CASE("shards take tensors in natural order up to the size, a larger one sta
     tensor.size = size;
     tensors.push_back(tensor);
   }
-  const auto shards = assign_shards(tensors, 100);
+  std::vector<std::vector<std::uint32_t>> shards;
+  for (const PlannedShard& shard : assign_shards(tensors, 100)) shards.push_back(shard.tensors);
   const std::vector<std::vector<std::uint32_t>> want = {{0, 1}, {2}, {3}, {4, 5}, {6}};
   CHECK(shards == want);
+  CHECK(assign_shards(tensors, 100)[4].name == "model-00005-of-00005.safetensors");
   CHECK(assign_shards({}, 100).size() == 1);
   CHECK(shard_name(0, 1) == "model.safetensors");
   CHECK(shard_name(1, 12) == "model-00002-of-00012.safetensors");

@@ -177,6 +177,81 @@ const std::vector<GoodRow>& good_rows() {
        .source = "quantize_config.json",
        .method = "gptq",
        .packing = Packing::gptq_v2},
+      {.name = "AutoGPTQ before formats",
+       .files = {{"config.json", "{}"},
+                 {"quantize_config.json",
+                  R"({"bits": 4, "group_size": 128, "damp_percent": 0.1, "desc_act": true,
+                      "static_groups": false, "sym": true, "true_sequential": true,
+                      "model_name_or_path": null, "model_file_base_name": "model",
+                      "quant_method": "gptq"})"}},
+       .source = "quantize_config.json",
+       .method = "gptq",
+       .group_size = 128,
+       .packing = Packing::gptq},
+      {.name = "GPTQ-for-LLaMa's names of the keys",
+       .files = {{"quantize_config.json", R"({"wbits": 4, "groupsize": 64})"}},
+       .source = "quantize_config.json",
+       .group_size = 64,
+       .packing = Packing::unsaid},
+      {.name = "AWQ as transformers 5 saves it",
+       .files = config(R"({"backend": "auto", "batch_size": 1, "bits": 4, "block_name_to_quantize":
+           null, "checkpoint_format": "gemm", "damp_percent": 0.1, "dataset": null,
+           "desc_act": false, "format": "gemm", "group_size": 128, "meta": null,
+           "modules_to_not_convert": null, "quant_method": "awq", "sym": true,
+           "true_sequential": true, "zero_point": true})"),
+       .group_size = 128,
+       .zero_point = 1},
+      {.name = "GPTQ as transformers 5 saves it",
+       .files = config(R"({"backend": "auto", "bits": 4, "checkpoint_format": "gptq_v2",
+           "format": "gptq_v2", "desc_act": false, "group_size": 128, "meta":
+           {"quantizer": ["optimum:1.23", "gptqmodel:5.0"]}, "pad_token_id": null,
+           "quant_method": "gptq", "sym": false, "true_sequential": true})"),
+       .method = "gptq",
+       .group_size = 128,
+       .packing = Packing::gptq_v2},
+      {.name = "GPTQModel, gemv",
+       .files = config(R"({"bits": 4, "group_size": 128, "quant_method": "awq",
+                           "format": "gemv"})"),
+       .version = "gemv",
+       .group_size = 128},
+      {.name = "GPTQModel, gemv_fast",
+       .files = config(R"({"bits": 4, "method": "awq", "format": "gemv_fast"})"),
+       .version = "gemv_fast"},
+      {.name = "GPTQModel, marlin",
+       .files = config(R"({"bits": 4, "quant_method": "awq", "format": "marlin"})"),
+       .version = "marlin"},
+      {.name = "GPTQModel, llm-awq",
+       .files = config(R"({"bits": 4, "quant_method": "awq", "format": "llm-awq"})"),
+       .version = "llm-awq",
+       .llm_awq = true},
+      {.name = "auto-round, all of its keys",
+       .files = config(R"({"autoround_version": "0.5.1", "batch_size": 8, "bits": 4,
+           "data_type": "int", "group_size": 128, "iters": 200, "block_name_to_quantize":
+           "model.layers", "packing_format": "auto_round:auto_gptq", "quant_method": "auto-round",
+           "sym": true, "extra_config": {"lm_head": {"bits": 16, "data_type": "float"}}})"),
+       .method = "auto-round",
+       .group_size = 128,
+       .packing = Packing::gptq},
+      {.name = "auto-round for exllama",
+       .files = config(R"({"bits": 4, "quant_method": "intel/auto-round",
+                           "packing_format": "auto_round:exllamav2"})"),
+       .method = "intel/auto-round",
+       .packing = Packing::gptq_v2},
+      {.name = "auto-round for triton",
+       .files = config(R"({"bits": 4, "quant_method": "auto-round",
+                           "packing_format": "auto_round:tritonv2"})"),
+       .method = "auto-round",
+       .packing = Packing::gptq_v2},
+      {.name = "auto-round, AWQ of the old name",
+       .files = config(R"({"bits": 4, "quant_method": "intel/auto-round", "group_size": 128,
+                           "packing_format": "auto_round:auto_awq", "sym": false})"),
+       .method = "intel/auto-round",
+       .group_size = 128},
+      {.name = "auto-round as AWQ",
+       .files = config(R"({"quant_method": "awq", "bits": 4, "group_size": 128, "version": "gemm",
+                           "zero_point": false, "modules_to_not_convert": ["lm_head"]})"),
+       .group_size = 128,
+       .zero_point = 0},
       {.name = "empty transforms are none",
        .files = config(R"({"bits": 4, "transform_config": {}, "rotation": null})")},
   };
@@ -231,6 +306,29 @@ const std::vector<BadRow>& bad_rows() {
       {"gptq, group 0",
        config(R"({"quant_method": "gptq", "bits": 8, "group_size": 0})"),
        {"quantization_config.group_size: got 0"}},
+      {"AWQ of 3 bits",
+       config(R"({"quant_method": "awq", "w_bit": 3})"),
+       {"quantization_config.w_bit: got 3, expected 4"}},
+      {"gptq of 2 bits",
+       config(R"({"quant_method": "gptq", "bits": 2})"),
+       {"quantization_config.bits: got 2, expected 4 or 8"}},
+      {"gptq_p of 5 bits",
+       config(R"({"quant_method": "gptq", "bits": 5, "checkpoint_format": "gptq_p"})"),
+       {"quantization_config.bits: got 5, expected 4 or 8"}},
+      {"auto-round of 6 bits",
+       config(R"({"quant_method": "auto-round", "bits": 6, "packing_format": "auto_round"})"),
+       {"quantization_config.bits: got 6, expected 4 or 8"}},
+      {"auto-round of 7 bits",
+       config(R"({"quant_method": "intel/auto-round", "bits": 7})"),
+       {"quantization_config.bits: got 7, expected 4 or 8"}},
+      {"auto-round with mxfp4",
+       config(R"({"quant_method": "auto-round", "bits": 4, "packing_format": "auto_round:mx_fp"})"),
+       {"auto-round with packing auto_round:mx_fp is not supported"}},
+      {"Quark", config(R"({"quant_method": "quark"})"), {"quantization method quark"}},
+      {"ModelOpt's nvfp4",
+       config(R"({"quant_method": "modelopt", "quant_algo": "NVFP4"})"),
+       {"quantization method modelopt is not supported"}},
+      {"mxfp4", config(R"({"quant_method": "mxfp4"})"), {"quantization method mxfp4"}},
       {"gptq of another format",
        config(R"({"quant_method": "gptq", "bits": 4, "checkpoint_format": "marlin"})"),
        {"GPTQ of the format marlin is not supported", "this version reads AWQ"}},
@@ -274,6 +372,11 @@ const std::vector<BadRow>& bad_rows() {
   return rows;
 }
 
+// Whether a method is said: `sym` of a config that may be of any is kept.
+bool reads_method(const Files& files) {
+  return files.front().second.find("method\": \"awq\"") != std::string::npos;
+}
+
 TEST_CASE("read_quant_config: every place and spelling: the documented values") {
   for (const GoodRow& row : good_rows()) {
     CAPTURE(row.name);
@@ -288,6 +391,7 @@ TEST_CASE("read_quant_config: every place and spelling: the documented values") 
     CHECK((got.zero_point.has_value() ? int{*got.zero_point} : -1) == row.zero_point);
     CHECK(got.llm_awq == row.llm_awq);
     CHECK(got.warnings.size() == row.warnings);
+    if (!row.files.empty() && reads_method(row.files)) CHECK_FALSE(got.symmetric.has_value());
     CHECK((got.packing == row.packing ||
            (row.packing == Packing::awq && got.packing == Packing::unsaid)));
   }

@@ -275,6 +275,42 @@ TEST_CASE("find_quantized_linears: shapes of every kind: recognised") {
   }
 }
 
+TEST_CASE("find_quantized_linears: a file of one linear: a module without a name") {
+  struct Row {
+    const char* layout;
+    std::vector<test::ZeroTensor> tensors;
+  };
+  for (const Row& row : std::vector<Row>{
+           {"awq_gemm",
+            {{"qweight", "I32", {64, 2}},
+             {"qzeros", "I32", {2, 2}},
+             {"scales", "F16", {2, 16}},
+             {"bias", "F16", {16}}}},
+           {"gptq",
+            {{"qweight", "I32", {8, 16}},
+             {"qzeros", "I32", {2, 2}},
+             {"scales", "F16", {2, 16}},
+             {"g_idx", "I32", {64}}}},
+           {"ct_pack", {{"weight_packed", "I32", {16, 8}}, {"weight_scale", "F16", {16, 2}}}}}) {
+    CAPTURE(row.layout);
+    const test::ModelDirectory directory;
+    directory.write_model("", row.tensors);
+    const Checkpoint checkpoint = directory.open();
+    const Result<QuantizedLinears> result = find_quantized_linears(checkpoint);
+    REQUIRE_MESSAGE(result.ok(), result.error().text());
+    REQUIRE(result.value().linears.size() == 1);
+    const QuantizedLinear& linear = result.value().linears[0];
+    CHECK(linear.module.empty());
+    CHECK(linear.layout->name == row.layout);
+    CHECK(linear.out_features == 16);
+    CHECK(linear.in_features == 64);
+    for (std::size_t i = 0; i < row.tensors.size(); ++i) {
+      const bool bias = checkpoint.tensors()[i].name == "bias";
+      CHECK(result.value().consumed[i] == (bias ? 0 : 1));
+    }
+  }
+}
+
 TEST_CASE("find_quantized_linears: partners in other shards: found by name") {
   const test::ModelDirectory directory;
   directory.write("config.json", config("gemm", 32));

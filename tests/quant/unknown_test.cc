@@ -145,5 +145,77 @@ TEST_CASE("contradictions: what the config says and the shapes deny") {
         std::vector<std::string>{"version gemv, AWQ GEMM by shape", "group_size 128, 32 by shape"});
 }
 
+TEST_CASE("lists of modules left float are not believed") {
+  const std::vector<ZeroTensor> tensors = {{"l.0.up.qweight", "I32", {64, 2}},
+                                           {"l.0.up.scales", "F16", {2, 16}},
+                                           {"l.0.gate.weight", "F16", {8, 64}}};
+  for (const char* list : {R"(["up", "l.0"])", "[]", "null", R"(["gate"])"}) {
+    CAPTURE(std::string(list));
+    const test::ModelDirectory directory;
+    directory.write_model(R"({"quantization_config": {"quant_method": "awq", "group_size": 32,
+                              "modules_to_not_convert": )" +
+                              std::string(list) + "}}",
+                          tensors);
+    const Checkpoint checkpoint = directory.open();
+    const auto found = find_quantized_linears(checkpoint);
+    REQUIRE(found.ok());
+    REQUIRE(found.value().linears.size() == 1);
+    CHECK(found.value().linears[0].module == "l.0.up");
+  }
+}
+
+TEST_CASE("contradictions: zero points and their flag, widths and methods") {
+  const std::vector<ZeroTensor> gptq = {
+      {"m.qweight", "I32", {16, 16}}, {"m.qzeros", "I32", {2, 4}}, {"m.scales", "F16", {2, 16}}};
+  const std::vector<ZeroTensor> symmetric = {{"m.qweight", "I32", {64, 2}},
+                                             {"m.scales", "F16", {2, 16}}};
+  const std::vector<ZeroTensor> asymmetric = {
+      {"m.qweight", "I32", {64, 2}}, {"m.qzeros", "I32", {2, 2}}, {"m.scales", "F16", {2, 16}}};
+  const std::vector<ZeroTensor> compressed = {{"m.weight_packed", "I32", {16, 8}},
+                                              {"m.weight_scale", "F16", {16, 2}},
+                                              {"m.weight_zero_point", "I8", {16, 2}}};
+  struct ClaimRow {
+    const char* name;
+    std::string config;
+    std::vector<ZeroTensor> tensors;
+    std::vector<std::string> expected;
+  };
+  for (const ClaimRow& row : std::vector<ClaimRow>{
+           {"awq, zero points",
+            R"({"quant_method": "awq", "group_size": 32, "zero_point": false})",
+            asymmetric,
+            {"zero_point false, zero points are stored and used"}},
+           {"awq, no zero points",
+            R"({"quant_method": "awq", "group_size": 32, "zero_point": true})",
+            symmetric,
+            {"zero_point true, no zero points are stored"}},
+           {"awq, as it says",
+            R"({"quant_method": "awq", "group_size": 32, "zero_point": false})",
+            symmetric,
+            {}},
+           {"awq, nothing said", R"({"quant_method": "awq", "group_size": 32})", symmetric, {}},
+           {"gptq of the other width",
+            R"({"quant_method": "gptq", "bits": 4, "group_size": 32})",
+            gptq,
+            {"bits 4, 8 by shape"}},
+           {"gptq that is awq",
+            R"({"quant_method": "gptq", "bits": 4, "group_size": 32})",
+            symmetric,
+            {"method gptq, AWQ GEMM by shape"}},
+           {"compressed-tensors",
+            R"({"config_groups": {"a": {"weights": {"num_bits": 4, "group_size": 32,
+                "symmetric": true}}}})",
+            compressed,
+            {"symmetric true, zero points are stored and used"}}}) {
+    CAPTURE(row.name);
+    const test::ModelDirectory directory;
+    directory.write_model(R"({"quantization_config": )" + row.config + "}", row.tensors);
+    const Checkpoint checkpoint = directory.open();
+    const auto found = find_quantized_linears(checkpoint);
+    REQUIRE_MESSAGE(found.ok(), (found.ok() ? "" : found.error().text()));
+    CHECK(contradictions(found.value().config, found.value().linears[0]) == row.expected);
+  }
+}
+
 }  // namespace
 }  // namespace thaw

@@ -130,6 +130,33 @@ TEST_CASE("replacing exchanges the directories in one step, and the old one goes
   CHECK_FALSE(exists(directory / "out.partial"));
 }
 
+TEST_CASE("the old directory is renamed to the backup, which is kept only when asked for") {
+  for (const bool keep : {false, true}) {
+    const TemporaryDirectory directory;
+    const Plan plan = three_files();
+    directory.write("out/config.json", "old");
+    const DirectorySettings settings{.out = directory / "out",
+                                     .replace = true,
+                                     .backup = directory / "out.backup",
+                                     .keep_backup = keep};
+    {
+      auto sink = DirectorySink::open(real_file_system(), plan, settings);
+      REQUIRE(sink.ok());
+      REQUIRE(write_all(*sink.value()).ok());
+      REQUIRE(sink.value()->finish().ok());
+    }
+    CHECK(content_of(directory / "out/config.json") == "{}");
+    CHECK_FALSE(exists(directory / "out.partial"));
+    CHECK(exists(directory / "out.backup") == keep);
+    if (!keep) continue;
+    CHECK(content_of(directory / "out.backup/config.json") == "old");
+    const auto refused = DirectorySink::open(real_file_system(), plan, settings);
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code == ErrorCode::usage);
+    CHECK_FALSE(exists(directory / "out.partial"));
+  }
+}
+
 TEST_CASE("too little space is found before the first byte, and said with both numbers") {
   const TemporaryDirectory directory;
   const Plan plan = three_files();

@@ -3,7 +3,10 @@
 
 #include <fcntl.h>
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -13,6 +16,32 @@
 #include "io/file_system.h"
 
 namespace thaw::testing {
+
+enum class Call : std::uint8_t {
+  open,
+  close,
+  fstat,
+  map,
+  pread,
+  pwrite,
+  fallocate,
+  ftruncate,
+  sync_file_range,
+  fsync,
+  rename,
+  exchange,
+  mkdir,
+  unlink,
+  rmdir,
+  lock,
+  free_space,
+  any,  // in a fault: of any kind; as an index: how many kinds there are
+};
+constexpr std::size_t kCalls = static_cast<std::size_t>(Call::any);
+constexpr std::array<const char*, kCalls + 1> kCallNames = {
+    "open",      "close",     "fstat",           "map",   "pread",      "pwrite",
+    "fallocate", "ftruncate", "sync_file_range", "fsync", "rename",     "exchange",
+    "mkdir",     "unlink",    "rmdir",           "lock",  "free_space", "any"};
 
 // Passes every call on. Tests override or set what they need.
 class FaultyFileSystem : public FileSystem {
@@ -29,9 +58,30 @@ class FaultyFileSystem : public FileSystem {
   int fsync_error = 0;
   int rename_error = 0;
   std::uint64_t free_bytes = ~std::uint64_t{0};  // what free_space says at most
+  // Thousands of conversions need not wait for the disk: no sync, no O_DIRECT.
+  bool skip_disk = false;
+
+  // The `at`-th call of a kind, counted from 1, fails with `error`; 0: none does.
+  struct Fault {
+    Call call = Call::any;
+    std::uint64_t at = 0;
+    int error = EIO;
+    bool dies = false;  // and so does every call after it: nothing more reaches the disk
+  } fault;
+
+  [[nodiscard]] std::uint64_t count(Call call) {
+    const std::lock_guard lock(mutex_);
+    return counts_[static_cast<std::size_t>(call)];
+  }
+  [[nodiscard]] bool faulted() {
+    const std::lock_guard lock(mutex_);
+    return faulted_;
+  }
 
   int open(const char* path, int flags, mode_t mode) override {
+    if (fails(Call::open)) return -1;
     const bool direct = (flags & O_DIRECT) != 0;
+    if (direct && skip_disk) return failed(EINVAL);
     if (direct && direct_open_error != 0) return failed(direct_open_error);
     const int fd = real_.open(path, flags, mode);
     const std::lock_guard lock(mutex_);
@@ -39,42 +89,63 @@ class FaultyFileSystem : public FileSystem {
     return fd;
   }
   int close(int fd) override {
+    // The descriptor is gone all the same, and with it a lock.
+    const bool fault_here = fails(Call::close);
+    const int error = errno;
     {
       const std::lock_guard lock(mutex_);
       direct_fds_.erase(fd);
     }
-    return real_.close(fd);
+    const int result = real_.close(fd);
+    return fault_here ? failed(error) : result;
   }
-  int fstat(int fd, struct stat* out) override { return real_.fstat(fd, out); }
+  int fstat(int fd, struct stat* out) override {
+    return fails(Call::fstat) ? -1 : real_.fstat(fd, out);
+  }
   std::unique_ptr<Mapping> map(const std::string& path, std::uint64_t size) override {
-    return real_.map(path, size);
+    return fails(Call::map) ? nullptr : real_.map(path, size);
   }
   ssize_t pread(int fd, void* to, std::size_t size, off_t offset) override {
-    return real_.pread(fd, to, size, offset);
+    return fails(Call::pread) ? -1 : real_.pread(fd, to, size, offset);
   }
   ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset) override {
+    if (fails(Call::pwrite)) return -1;
     if (direct_write_error != 0 && is_direct(fd)) return failed(direct_write_error);
     if (const int error = before_write(); error != 0) return failed(error);
     if (most_write != 0 && size > most_write) size = most_write;
     return real_.pwrite(fd, from, size, offset);
   }
   int fallocate(int fd, off_t size) override {
+    if (fails(Call::fallocate)) return -1;
     return fallocate_error != 0 ? failed(fallocate_error) : real_.fallocate(fd, size);
   }
-  int ftruncate(int fd, off_t size) override { return real_.ftruncate(fd, size); }
-  int sync_file_range(int fd, off_t offset, off_t size, unsigned flags) override {
-    return real_.sync_file_range(fd, offset, size, flags);
+  int ftruncate(int fd, off_t size) override {
+    return fails(Call::ftruncate) ? -1 : real_.ftruncate(fd, size);
   }
-  int fsync(int fd) override { return fsync_error != 0 ? failed(fsync_error) : real_.fsync(fd); }
+  int sync_file_range(int fd, off_t offset, off_t size, unsigned flags) override {
+    if (fails(Call::sync_file_range)) return -1;
+    return skip_disk ? 0 : real_.sync_file_range(fd, offset, size, flags);
+  }
+  int fsync(int fd) override {
+    if (fails(Call::fsync)) return -1;
+    if (fsync_error != 0) return failed(fsync_error);
+    return skip_disk ? 0 : real_.fsync(fd);
+  }
   int rename(const char* from, const char* to) override {
+    if (fails(Call::rename)) return -1;
     return rename_error != 0 ? failed(rename_error) : real_.rename(from, to);
   }
-  int exchange(const char* a, const char* b) override { return real_.exchange(a, b); }
-  int mkdir(const char* path, mode_t mode) override { return real_.mkdir(path, mode); }
-  int unlink(const char* path) override { return real_.unlink(path); }
-  int rmdir(const char* path) override { return real_.rmdir(path); }
-  int lock(int fd) override { return real_.lock(fd); }
+  int exchange(const char* a, const char* b) override {
+    return fails(Call::exchange) ? -1 : real_.exchange(a, b);
+  }
+  int mkdir(const char* path, mode_t mode) override {
+    return fails(Call::mkdir) ? -1 : real_.mkdir(path, mode);
+  }
+  int unlink(const char* path) override { return fails(Call::unlink) ? -1 : real_.unlink(path); }
+  int rmdir(const char* path) override { return fails(Call::rmdir) ? -1 : real_.rmdir(path); }
+  int lock(int fd) override { return fails(Call::lock) ? -1 : real_.lock(fd); }
   int free_space(const char* path, FreeSpace* out) override {
+    if (fails(Call::free_space)) return -1;
     const int result = real_.free_space(path, out);
     if (out->available > free_bytes) out->available = free_bytes;
     return result;
@@ -85,6 +156,21 @@ class FaultyFileSystem : public FileSystem {
     errno = error;
     return -1;
   }
+  // Counts a call, and sets errno when it is to fail.
+  bool fails(Call call) {
+    const std::lock_guard lock(mutex_);
+    const std::uint64_t of_kind = ++counts_[static_cast<std::size_t>(call)];
+    const std::uint64_t of_all = ++counts_[kCalls];
+    const std::uint64_t number = fault.call == Call::any ? of_all : of_kind;
+    const bool meant = fault.call == Call::any || fault.call == call;
+    if (fault.at != 0 && meant && number == fault.at) {
+      faulted_ = true;
+    } else if (!(faulted_ && fault.dies)) {
+      return false;
+    }
+    errno = fault.error;
+    return true;
+  }
   bool is_direct(int fd) {
     const std::lock_guard lock(mutex_);
     return direct_fds_.count(fd) != 0;
@@ -92,6 +178,8 @@ class FaultyFileSystem : public FileSystem {
   FileSystem& real_ = real_file_system();
   std::mutex mutex_;
   std::set<int> direct_fds_;
+  std::array<std::uint64_t, kCalls + 1> counts_{};
+  bool faulted_ = false;
 };
 
 }  // namespace thaw::testing

@@ -99,9 +99,9 @@ void CheckpointWriter::write_shards(std::vector<ShardPlan> shards) {
   for (std::size_t i = 0; i < shards.size(); ++i) {
     // As the safetensors library orders a file: wide types first, then by name.
     std::sort(shards[i].begin(), shards[i].end(), [](const TensorSpec& a, const TensorSpec& b) {
-      const bool a_wide = a.dtype == "I32";
-      const bool b_wide = b.dtype == "I32";
-      return a_wide != b_wide ? a_wide : a.name < b.name;
+      const std::uint64_t a_size = a.element_bytes();
+      const std::uint64_t b_size = b.element_bytes();
+      return a_size != b_size ? a_size > b_size : a.name < b.name;
     });
     const std::string name = shard_name(i, shards.size());
     for (const TensorSpec& tensor : shards[i]) {

@@ -41,6 +41,12 @@ std::uint64_t looked_up(const Table& table, std::uint64_t bits) {
   return four;
 }
 
+// The inputs of a group stand `key` apart, modulo their number: in order with 1, and with any
+// number that has no divisor in common with it, every group has as many.
+std::uint64_t group_of(const TensorSpec& tensor, std::uint64_t input) {
+  return input * tensor.key % tensor.first / tensor.second;
+}
+
 // Zeroes what lies outside the rows and columns that hold numbers.
 void clear_padding(const TensorSpec& tensor, std::uint64_t offset, std::span<std::byte> out) {
   const std::uint64_t pitch = tensor.row_bytes();
@@ -86,6 +92,14 @@ std::uint64_t Filler::word(const TensorSpec& tensor, std::uint64_t index) const 
       return looked_up(weights_, bits);
     case Content::norm:
       return looked_up(norms_, bits);
+    case Content::same:
+      return tensor.key;
+    case Content::low_nibbles:
+      return bits & 0x7777777777777777u;
+    case Content::shape:
+      return index == 0 ? tensor.first : tensor.second;
+    case Content::group_index:
+      return group_of(tensor, 2 * index) | group_of(tensor, 2 * index + 1) << 32;
     case Content::scaled_zeros:
       break;
   }

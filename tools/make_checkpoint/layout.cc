@@ -27,11 +27,74 @@ std::uint64_t zeros_width(std::uint64_t in_features, std::uint64_t group_size) {
   return (words + multiple - 1) / multiple * multiple;
 }
 
+// Prime, and no divisor of any model's sizes.
+constexpr std::uint64_t kStride = 7919;
+
+TensorSpec group_index(const PackOptions& options, const std::string& name,
+                       std::uint64_t in_features, std::uint64_t group) {
+  TensorSpec tensor = packed(options, name, "I32", 1, in_features, Content::group_index);
+  tensor.shape = {in_features};
+  tensor.key = options.act_order ? kStride : 1;
+  tensor.first = in_features;
+  tensor.second = group;
+  return tensor;
+}
+
+std::vector<TensorSpec> pack_gptq(const PackOptions& options, const std::string& module,
+                                  std::uint64_t k, std::uint64_t n, std::uint64_t group) {
+  const std::uint64_t codes = 32 / options.bits;
+  const std::uint64_t groups = k / group;
+  const bool v1 = options.layout == "gptq";
+  TensorSpec zeros = packed(options, module + ".qzeros", "I32", groups, n / codes,
+                            v1 ? Content::low_nibbles : Content::nibbles);
+  if (options.symmetric) {
+    const std::uint64_t half = options.bits == 4 ? 0x8888888888888888u : 0x8080808080808080u;
+    const std::uint64_t ones = options.bits == 4 ? 0x1111111111111111u : 0x0101010101010101u;
+    zeros.content = Content::same;
+    zeros.key = v1 ? half - ones : half;
+  }
+  return {packed(options, module + ".qweight", "I32", k / codes, n, Content::nibbles),
+          packed(options, module + ".scales", options.scale_dtype, groups, n, Content::scales),
+          zeros, group_index(options, module + ".g_idx", k, group)};
+}
+
+std::vector<TensorSpec> pack_compressed(const PackOptions& options, const std::string& module,
+                                        std::uint64_t k, std::uint64_t n, std::uint64_t group) {
+  const std::uint64_t codes = 32 / options.bits;
+  const std::uint64_t groups = k / group;
+  const std::string weight = module + ".weight_";
+  TensorSpec shape = packed(options, weight + "shape", "I64", 1, 2, Content::shape);
+  shape.shape = {2};
+  shape.first = n;
+  shape.second = k;
+  std::vector<TensorSpec> tensors = {
+      packed(options, weight + "packed", "I32", n, k / codes, Content::nibbles),
+      packed(options, weight + "scale", options.scale_dtype, n, groups, Content::scales), shape};
+  if (!options.symmetric) {
+    tensors.push_back(
+        packed(options, weight + "zero_point", "I32", n / codes, groups, Content::nibbles));
+  }
+  if (options.act_order) {
+    tensors.push_back(group_index(options, weight + "g_idx", k, group));
+  }
+  return tensors;
+}
+
 void require(bool holds, const std::string& module, const std::string& what) {
   if (!holds) throw std::runtime_error(module + ": " + what);
 }
 
 }  // namespace
+
+const std::vector<std::string>& layout_names() {
+  static const std::vector<std::string> names = {"gemm", "gemv",    "gemv_fast", "marlin",
+                                                 "gptq", "gptq_v2", "ct"};
+  return names;
+}
+
+bool is_awq(const PackOptions& options) {
+  return options.layout != "ct" && !options.layout.starts_with("gptq");
+}
 
 std::uint64_t key_of(std::uint64_t seed, const std::string& name) {
   std::uint64_t key = 0xcbf29ce484222325u ^ (seed * 0x9e3779b97f4a7c15u);
@@ -61,6 +124,11 @@ std::vector<TensorSpec> pack_linear(const PackOptions& options, const std::strin
   require(group > 0 && k % group == 0, module, "the group size does not divide in_features");
   require(n % 8 == 0, module, "out_features is no multiple of 8");
   const std::uint64_t groups = k / group;
+  if (!is_awq(options)) {
+    require(k % 8 == 0, module, "in_features is no multiple of 8");
+    return options.layout == "ct" ? pack_compressed(options, module, k, n, group)
+                                  : pack_gptq(options, module, k, n, group);
+  }
   const std::string weight = module + ".qweight";
   const std::string zeros = module + ".qzeros";
   const std::string scales = module + ".scales";

@@ -1,4 +1,5 @@
-// The tensors of one packed linear, as each quantizer shapes them (specs/awq.md).
+// The tensors of one packed linear, as each quantizer shapes them (specs/awq.md, specs/gptq.md,
+// specs/compressed_tensors.md).
 #pragma once
 
 #include <cstdint>
@@ -10,12 +11,17 @@
 namespace thaw::tools {
 
 struct PackOptions {
-  std::string layout = "gemm";    // gemm, gemv, gemv_fast, marlin
+  std::string layout = "gemm";    // one of layout_names()
   std::int64_t group_size = 128;  // -1: one group
   std::string scale_dtype = "F16";
-  bool symmetric = false;  // gemm without qzeros
+  bool symmetric = false;  // gemm and ct without zeros, gptq with those that say so
+  std::uint64_t bits = 4;  // of a code; 8 in gptq, gptq_v2 and ct
+  bool act_order = false;  // gptq, gptq_v2 and ct: groups of inputs that do not stand together
   std::uint64_t seed = 1;
 };
+
+[[nodiscard]] const std::vector<std::string>& layout_names();
+[[nodiscard]] bool is_awq(const PackOptions& options);
 
 [[nodiscard]] std::uint64_t key_of(std::uint64_t seed, const std::string& name);
 

@@ -1,6 +1,7 @@
 // make_checkpoint: quantized checkpoints of random numbers in the shapes of real models, for
 // benchmarks and tests of size. The same arguments give the same bytes; memory is a few megabytes
 // and the headers.
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <exception>
 #include <filesystem>
@@ -24,6 +25,29 @@ struct Arguments {
   std::uint64_t max_shard_size = 0;
 };
 
+std::string layouts_text() {
+  std::string names;
+  for (const std::string& name : layout_names()) names += (names.empty() ? "" : ", ") + name;
+  return names;
+}
+
+// Throws on options that do not belong together.
+void check(const PackOptions& pack) {
+  const auto& names = layout_names();
+  if (std::find(names.begin(), names.end(), pack.layout) == names.end()) {
+    throw std::runtime_error("--layout must be one of " + layouts_text());
+  }
+  if (pack.bits != 4 && (pack.bits != 8 || is_awq(pack))) {
+    throw std::runtime_error("--bits is 4, or 8 for gptq, gptq_v2 and ct");
+  }
+  if (pack.act_order && (is_awq(pack) || pack.group_size < 0)) {
+    throw std::runtime_error("--act-order is for groups of gptq, gptq_v2 and ct");
+  }
+  if (pack.symmetric && is_awq(pack) && pack.layout != "gemm") {
+    throw std::runtime_error("--symmetric is for others; marlin always is, gemv never");
+  }
+}
+
 std::string shape_names() {
   std::string names;
   for (const ModelShape& shape : model_shapes()) {
@@ -41,10 +65,12 @@ std::optional<Arguments> parse(int count, char** words) {
   std::uint64_t vocabulary = 0;
   po::options_description table("make_checkpoint [options] OUT", 100, 60);
   table.add_options()("shape", po::value(&shape)->default_value("tiny"), shape_names().c_str())(
-      "layout", po::value(&to.pack.layout)->default_value("gemm"), "gemm, gemv, gemv_fast, marlin")(
+      "layout", po::value(&to.pack.layout)->default_value("gemm"), layouts_text().c_str())(
+      "bits", po::value(&to.pack.bits)->default_value(4), "8 for gptq, gptq_v2 and ct")(
+      "act-order", po::bool_switch(&to.pack.act_order), "gptq, gptq_v2, ct: desc_act")(
       "group-size", po::value(&to.pack.group_size)->default_value(128), "-1: one group a linear")(
       "scale-dtype", po::value(&scale_dtype)->default_value("f16"), "f16 or bf16")(
-      "symmetric", po::bool_switch(&to.pack.symmetric), "gemm without qzeros")(
+      "symmetric", po::bool_switch(&to.pack.symmetric), "gemm and ct without zeros; gptq")(
       "layers", po::value(&layers), "other than the model's own number")(
       "vocabulary", po::value(&vocabulary), "other than the model's own number")(
       "shard-per-layer", po::bool_switch(&to.shard_per_layer), "a shard for each layer")(
@@ -68,9 +94,7 @@ std::optional<Arguments> parse(int count, char** words) {
   if (map.count("vocabulary") != 0) to.model.vocabulary = vocabulary;
   if (scale_dtype != "f16" && scale_dtype != "bf16") throw std::runtime_error("bad --scale-dtype");
   to.pack.scale_dtype = scale_dtype == "f16" ? "F16" : "BF16";
-  if (to.pack.symmetric && to.pack.layout != "gemm") {
-    throw std::runtime_error("--symmetric is for gemm; marlin always is, gemv never");
-  }
+  check(to.pack);
   const std::optional<std::uint64_t> size = parse_bytes(shard_size);
   if (!size) throw std::runtime_error("bad --max-shard-size");
   to.max_shard_size = *size;

@@ -97,8 +97,49 @@ std::vector<TensorSpec> last_tensors(const ModelShape& model, const PackOptions&
       float_tensor(options, "lm_head.weight", {model.vocabulary, model.hidden}, Content::weights)};
 }
 
+namespace {
+
+// The members of quantization_config, as the quantizers of each layout write them.
+std::string quantization_members(const PackOptions& options) {
+  const auto text = [](bool value) { return value ? "true" : "false"; };
+  std::ostringstream out;
+  if (is_awq(options)) {
+    const bool zero_point = options.layout != "marlin" && !options.symmetric;
+    out << "    \"bits\": 4,\n"
+        << "    \"group_size\": " << options.group_size << ",\n"
+        << "    \"modules_to_not_convert\": null,\n"
+        << "    \"quant_method\": \"awq\",\n"
+        << "    \"version\": \"" << options.layout << "\",\n"
+        << "    \"zero_point\": " << text(zero_point) << "\n";
+  } else if (options.layout == "ct") {
+    const bool channel = options.group_size < 0;
+    out << "    \"config_groups\": {\n      \"group_0\": {\n"
+        << "        \"targets\": [\"Linear\"],\n        \"weights\": {\n"
+        << "          \"actorder\": " << (options.act_order ? "\"group\"" : "null") << ",\n"
+        << "          \"group_size\": " << (channel ? "null" : std::to_string(options.group_size))
+        << ",\n"
+        << "          \"num_bits\": " << options.bits << ",\n"
+        << "          \"strategy\": \"" << (channel ? "channel" : "group") << "\",\n"
+        << "          \"symmetric\": " << text(options.symmetric) << ",\n"
+        << "          \"type\": \"int\"\n        }\n      }\n    },\n"
+        << "    \"format\": \"pack-quantized\",\n"
+        << "    \"ignore\": [\"lm_head\"],\n"
+        << "    \"quant_method\": \"compressed-tensors\"\n";
+  } else {
+    out << "    \"bits\": " << options.bits << ",\n"
+        << "    \"checkpoint_format\": \"" << options.layout << "\",\n"
+        << "    \"desc_act\": " << text(options.act_order) << ",\n"
+        << "    \"group_size\": " << options.group_size << ",\n"
+        << "    \"lm_head\": false,\n"
+        << "    \"quant_method\": \"gptq\",\n"
+        << "    \"sym\": " << text(options.symmetric) << "\n";
+  }
+  return out.str();
+}
+
+}  // namespace
+
 std::string config_json(const ModelShape& model, const PackOptions& options) {
-  const bool zero_point = options.layout != "marlin" && !options.symmetric;
   std::ostringstream out;
   out << "{\n  \"architectures\": [\n    \"" << model.architecture << "\"\n  ],\n"
       << "  \"head_dim\": " << model.head_size << ",\n"
@@ -116,12 +157,7 @@ std::string config_json(const ModelShape& model, const PackOptions& options) {
       << "  \"num_hidden_layers\": " << model.layers << ",\n"
       << "  \"num_key_value_heads\": " << model.key_heads << ",\n"
       << "  \"quantization_config\": {\n"
-      << "    \"bits\": 4,\n"
-      << "    \"group_size\": " << options.group_size << ",\n"
-      << "    \"modules_to_not_convert\": null,\n"
-      << "    \"quant_method\": \"awq\",\n"
-      << "    \"version\": \"" << options.layout << "\",\n"
-      << "    \"zero_point\": " << (zero_point ? "true" : "false") << "\n  },\n"
+      << quantization_members(options) << "  },\n"
       << "  \"rms_norm_eps\": 1e-06,\n"
       << "  \"tie_word_embeddings\": false,\n"
       << "  \"torch_dtype\": \"" << (options.scale_dtype == "BF16" ? "bfloat16" : "float16")

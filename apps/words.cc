@@ -1,19 +1,12 @@
-#include "option_table.h"
+#include "words.h"
 
-#include "arguments.h"
+#include <sstream>
+
 #include "base/text.h"
 
 namespace thaw::app {
 
 namespace po = boost::program_options;
-
-po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {
-  return po::value(&to)->value_name(shown)->default_value(otherwise);
-}
-
-po::typed_value<std::string>* text(std::string& to, const char* shown) {
-  return po::value(&to)->value_name(shown)->default_value("", "");
-}
 
 Result<std::vector<std::string>> parse_words(const std::vector<std::string>& words,
                                              const po::options_description& table,
@@ -34,6 +27,21 @@ Result<std::vector<std::string>> parse_words(const std::vector<std::string>& wor
     return usage_error(printable(error.what()), command);
   }
   return rest;
+}
+
+std::string help_text(const char* head, const po::options_description& table) {
+  std::ostringstream out;
+  out << head << '\n' << table;
+  return out.str();
+}
+
+po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {
+  po::typed_value<std::string>* value = po::value(&to)->value_name(shown);
+  return *otherwise == '\0' ? value->default_value("", "") : value->default_value(otherwise);
+}
+
+Status usage_error(const std::string& what, const std::string& command) {
+  return fail(ErrorCode::usage, {}, what, "see " + command + " --help");
 }
 
 }  // namespace thaw::app

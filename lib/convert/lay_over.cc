@@ -1,0 +1,139 @@
+#include "convert/lay_over.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/text.h"
+#include "convert/sample_rows.h"
+#include "model/choose.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr std::uint64_t kStep = 1u << 20;  // elements
+
+Status needs_base(const char* option) {
+  return fail(ErrorCode::usage, {}, std::string(option) + " needs --base");
+}
+
+// Its config is carried over as it is, and would claim that the result is quantized.
+Status check_is_float(const Checkpoint& base) {
+  std::string why;
+  if (const Result<QuantConfig> config = read_quant_config(base); !config.ok()) {
+    why = config.error().messages.front();
+  } else if (!config.value().source.empty()) {
+    why = config.value().source + " is there";
+  } else if (const Result<QuantizedLinears> found = find_quantized_linears(base); found.ok()) {
+    why = printable(found.value().linears.front().module) + " is packed";
+  } else {
+    return {};
+  }
+  return fail(ErrorCode::input, {.file = base.path(), .tensor = {}},
+              "the base is itself quantized: " + why,
+              "--base names the float model that the quantized one was made from.");
+}
+
+std::string model_type_of(const Checkpoint& checkpoint) {
+  const json::Node* type = checkpoint.config().find("model_type");
+  const auto name = type != nullptr ? type->as_string() : std::nullopt;
+  return name ? std::string(*name) : std::string();
+}
+
+// How many of the values are not zero.
+Result<std::uint64_t> count_nonzero(SampleRows& reader, const Tensor& bias) {
+  const std::uint64_t elements = bias.size() / (dtype_bits(bias.dtype) / 8);
+  std::uint64_t nonzero = 0;
+  for (std::uint64_t at = 0; at < elements; at += kStep) {
+    const std::uint64_t count = std::min(kStep, elements - at);
+    THAW_ASSIGN_OR_RETURN(const std::span<const float> values,
+                          reader.elements(SampleRows::Side::twin, bias, at, count));
+    for (const float value : values) nonzero += value != 0 ? 1 : 0;
+  }
+  return nonzero;
+}
+
+// Biases that the base has no place for can only be left out where they add nothing.
+Status check_biases(const Checkpoint& twin, const kernels::Table& table, Base& base) {
+  const std::vector<const Tensor*>& biases = base.overlay.biases_left_out;
+  if (biases.empty()) return {};
+  SampleRows reader(twin, base.checkpoint, table);
+  ErrorList errors;
+  for (const Tensor* bias : biases) {
+    THAW_ASSIGN_OR_RETURN(const std::uint64_t nonzero, count_nonzero(reader, *bias));
+    if (nonzero == 0) continue;
+    errors.add(fail(ErrorCode::input, {twin.file_of(*bias), bias->name},
+                    "the base has no such bias, and " + std::to_string(nonzero) +
+                        " of its values are not zero"));
+  }
+  THAW_RETURN_IF_ERROR(errors.take());
+  base.overlay.warnings.push_back(std::to_string(biases.size()) +
+                                  " biases that hold zeros only, and that the base does not have, "
+                                  "are left out");
+  return {};
+}
+
+}  // namespace
+
+Status check_overlay_options(const ConvertOptions& options) {
+  if (options.base.empty()) {
+    if (options.in_place) return needs_base("--in-place");
+    if (!options.spec.empty()) return needs_base("--spec");
+    if (!options.match_check) return needs_base("--no-match-check");
+    if (options.keep_backup) return needs_base("--keep-backup");
+    return {};
+  }
+  if (options.dtype) {
+    return fail(ErrorCode::usage, {},
+                "--dtype does not go with --base: each tensor has the type that the base gives it",
+                "Leave --dtype out.");
+  }
+  if (options.in_place && !options.out.empty()) {
+    return fail(ErrorCode::usage, {.file = options.out, .tensor = {}},
+                "OUT does not go with --in-place, which replaces the base",
+                "Leave one of them out.");
+  }
+  if (options.keep_backup && !options.in_place) {
+    return fail(ErrorCode::usage, {}, "--keep-backup needs --in-place");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<Base>> open_base(const ConvertOptions& options, FileSystem& file_system) {
+  THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.base));
+  auto base = std::make_unique<Base>(std::move(checkpoint));
+  THAW_RETURN_IF_ERROR(check_is_float(base->checkpoint));
+  THAW_ASSIGN_OR_RETURN(base->spec,
+                        choose_model_spec(file_system, options.model_specs, options.spec,
+                                          model_type_of(base->checkpoint)));
+  if (!base->checkpoint.index_path().empty()) {
+    THAW_ASSIGN_OR_RETURN(base->index,
+                          MappedFile::open(file_system, base->checkpoint.index_path()));
+  }
+  return base;
+}
+
+Status lay_over(const ConvertOptions& options, const Checkpoint& twin,
+                const QuantizedLinears& linears, std::span<const Fold> folds,
+                const kernels::Table& table, Base& base) {
+  ErrorList errors;
+  Result<Blocks> of_base = locate_blocks(base.spec, base.checkpoint);
+  if (!of_base.ok()) errors.add(std::move(of_base).take_status());
+  Result<Blocks> of_twin = locate_blocks(base.spec, twin);
+  if (!of_twin.ok()) errors.add(std::move(of_twin).take_status());
+  THAW_RETURN_IF_ERROR(errors.take());
+  THAW_ASSIGN_OR_RETURN(base.overlay, make_overlay({.base = &base.checkpoint,
+                                                    .twin = &twin,
+                                                    .linears = &linears,
+                                                    .folds = folds,
+                                                    .spec = &base.spec,
+                                                    .base_blocks = of_base.value(),
+                                                    .twin_blocks = of_twin.value()}));
+  THAW_RETURN_IF_ERROR(check_biases(twin, table, base));
+  if (!options.match_check) return {};
+  THAW_ASSIGN_OR_RETURN(base.match, check_match(twin, base.overlay, base.spec, table));
+  return {};
+}
+
+}  // namespace thaw

@@ -1,0 +1,244 @@
+// AWQ divides what a norm gives by s, channel by channel, and multiplies the columns of the linears
+// behind it by s. So s is the base's norm by the twin's, and W_twin[:, k] = s[k] W_base[:, k] but
+// for the rounding to four bits. They are compared in that form, because that is the form in which
+// the rounding was done: unscaled, the noise of a column with a small s would outweigh the others.
+#include "convert/match_check.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+#include <set>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "convert/sample_rows.h"
+
+namespace thaw {
+
+namespace {
+
+constexpr double kLeastCosine = 0.9;
+constexpr std::uint64_t kRows = 64;
+constexpr std::uint64_t kMostElements = 2u << 20;
+// One channel of so many may have a ratio of norms that is no scale.
+constexpr std::uint64_t kChannelsPerFlaw = 16;
+
+std::string fixed(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.3f", value);
+  return text.data();
+}
+
+// Sums over the sampled elements of two weights.
+class Correlation {
+ public:
+  void add(double twin, double base) {
+    if (!std::isfinite(twin) || !std::isfinite(base)) return;
+    both_ += twin * base;
+    twin_ += twin * twin;
+    base_ += base * base;
+  }
+  // What of the twin the best factor on the base explains: for columns of unknown scale.
+  void add_column(const Correlation& column) {
+    twin_ += column.twin_;
+    if (column.base_ == 0 || column.both_ <= 0) return;
+    both_ += column.both_ * column.both_ / column.base_;
+    base_ += column.both_ * column.both_ / column.base_;
+  }
+  [[nodiscard]] double cosine() const {
+    if (twin_ == 0 && base_ == 0) return 1;
+    if (twin_ == 0 || base_ == 0) return 0;
+    return both_ / std::sqrt(twin_ * base_);
+  }
+
+ private:
+  double both_ = 0;
+  double twin_ = 0;
+  double base_ = 0;
+};
+
+class Check {
+ public:
+  Check(const Checkpoint& twin, const Overlay& overlay, const ModelSpec& spec,
+        const kernels::Table& table)
+      : base_(*overlay.base), overlay_(overlay), spec_(spec), reader_(twin, *overlay.base, table) {}
+
+  Result<MatchSummary> run() {
+    const std::uint64_t layers = overlay_.base_blocks.count;
+    const std::set<std::uint64_t> sampled = {0, layers / 4, layers / 2, layers * 3 / 4, layers - 1};
+    for (const std::uint64_t layer : sampled) {
+      if (layer < layers) THAW_RETURN_IF_ERROR(sample_layer(layer));
+    }
+    if (misfits_ == 0) return std::move(summary_);
+    return Status(std::move(misfit_));
+  }
+
+ private:
+  // A tensor of the base and what the overlay puts in its place.
+  struct Pair {
+    const Tensor* base = nullptr;
+    OverlaySource twin;
+  };
+
+  std::optional<Pair> find(std::uint64_t layer, std::string_view module) const {
+    std::string name = overlay_.base_blocks.path + "." + std::to_string(layer) + ".";
+    for (const char c : module) name += c == '#' ? '0' : c;  // the first expert
+    const Tensor* tensor = base_.find(name.append(".weight"));
+    if (tensor == nullptr || !is_output_dtype(tensor->dtype)) return std::nullopt;
+    const auto index = static_cast<std::size_t>(tensor - base_.tensors().data());
+    const OverlaySource& source = overlay_.sources[index];
+    const bool floats = source.tensor != nullptr && is_output_dtype(source.tensor->dtype);
+    if (source.linear == nullptr && !floats) return std::nullopt;
+    return Pair{tensor, source};
+  }
+
+  Status sample_layer(std::uint64_t layer) {
+    bool compared = false;
+    for (const Absorbs& rule : spec_.absorbs) {
+      const std::optional<Pair> norm = find(layer, rule.module);
+      if (!norm || norm->base->shape.size() != 1 || norm->twin.tensor == nullptr) continue;
+      for (const std::string& linear : rule.linears) {
+        const std::optional<Pair> weight = find(layer, linear);
+        if (!weight || weight->base->shape.size() < 2) continue;
+        if (weight->base->shape.back() != norm->base->shape[0]) continue;
+        THAW_RETURN_IF_ERROR(compare_behind_norm(layer, *norm, rule.offset, linear, *weight));
+        compared = true;
+        break;
+      }
+    }
+    if (compared) return {};
+    // No norm says what the scales are.
+    for (const std::string& linear : spec_.linears) {
+      const std::optional<Pair> weight = find(layer, linear);
+      if (!weight || weight->base->shape.size() < 2) continue;
+      return compare_columns(layer, linear, *weight);
+    }
+    return {};
+  }
+
+  Status compare_behind_norm(std::uint64_t layer, const Pair& norm, double offset,
+                             const std::string& module, const Pair& weight) {
+    const std::uint64_t channels = norm.base->shape[0];
+    THAW_ASSIGN_OR_RETURN(const std::span<const float> base,
+                          reader_.elements(SampleRows::Side::base, *norm.base, 0, channels));
+    THAW_ASSIGN_OR_RETURN(const std::span<const float> twin,
+                          reader_.elements(SampleRows::Side::twin, *norm.twin.tensor, 0, channels));
+    std::vector<double> scales(channels);  // 0: of no use
+    std::uint64_t flaws = 0;
+    for (std::uint64_t k = 0; k < channels; ++k) {
+      const double above = base[k] + offset;
+      const double below = twin[k] + offset;
+      if (above == 0 && below == 0) continue;  // a dead channel
+      const double scale = above / below;
+      if (std::isfinite(scale) && scale > 0) {
+        scales[k] = scale;
+      } else {
+        ++flaws;
+      }
+    }
+    if (flaws > channels / kChannelsPerFlaw) {
+      std::string got = std::to_string(flaws);
+      got.append(" of ").append(std::to_string(channels)).append(" channels where the norms of ");
+      got.append("base and AWQ model differ by no positive factor");
+      note_misfit(layer, *norm.base, got, "at most one in 16");
+      return {};
+    }
+    THAW_ASSIGN_OR_RETURN(const Rows rows, read(weight));
+    Correlation all;
+    for (std::size_t i = 0; i < rows.base.size(); ++i) {
+      const double scale = scales[i % channels];
+      if (scale != 0) all.add(rows.twin[i], scale * rows.base[i]);
+    }
+    judge(layer, module, *weight.base, all.cosine());
+    return {};
+  }
+
+  Status compare_columns(std::uint64_t layer, const std::string& module, const Pair& weight) {
+    THAW_ASSIGN_OR_RETURN(const Rows rows, read(weight));
+    const std::uint64_t columns = weight.base->shape.back();
+    Correlation all;
+    for (std::uint64_t k = 0; k < columns; ++k) {
+      Correlation column;
+      for (std::uint64_t i = k; i < rows.base.size(); i += columns) {
+        column.add(rows.twin[i], rows.base[i]);
+      }
+      all.add_column(column);
+    }
+    judge(layer, module, *weight.base, all.cosine());
+    return {};
+  }
+
+  struct Rows {
+    std::span<const float> twin;
+    std::span<const float> base;
+  };
+
+  // Some rows from the middle, where no padding is.
+  Result<Rows> read(const Pair& weight) {
+    const std::uint64_t columns = weight.base->shape.back();
+    const std::uint64_t elements = weight.base->size() / (dtype_bits(weight.base->dtype) / 8);
+    const std::uint64_t all = columns == 0 ? 0 : elements / columns;
+    const QuantizedLinear* linear = weight.twin.linear;
+    const std::uint64_t block = linear != nullptr ? linear->layout->row_block : 1;
+    const std::uint64_t wanted =
+        std::min(kRows, columns == 0 ? 0 : std::max<std::uint64_t>(1, kMostElements / columns));
+    const std::uint64_t count = std::min(all, round_up(wanted, block));
+    const std::uint64_t first = round_down((all - count) / 2, block);
+    Rows rows;
+    THAW_ASSIGN_OR_RETURN(rows.base, reader_.elements(SampleRows::Side::base, *weight.base,
+                                                      first * columns, count * columns));
+    if (linear != nullptr) {
+      THAW_ASSIGN_OR_RETURN(rows.twin, reader_.rows(*linear, first, count));
+    } else {
+      THAW_ASSIGN_OR_RETURN(rows.twin, reader_.elements(SampleRows::Side::twin, *weight.twin.tensor,
+                                                        first * columns, count * columns));
+    }
+    return rows;
+  }
+
+  void judge(std::uint64_t layer, const std::string& module, const Tensor& weight, double cosine) {
+    ++summary_.samples;
+    if (summary_.samples == 1 || cosine < summary_.lowest_cosine) {
+      summary_.lowest_cosine = cosine;
+      summary_.lowest = printable(weight.name);
+    }
+    if (cosine >= kLeastCosine) return;
+    std::string got = module;
+    got.append(", cosine ").append(fixed(cosine));
+    note_misfit(layer, weight, printable(got), "at least " + fixed(kLeastCosine));
+  }
+
+  // The first one is told: the others say the same.
+  void note_misfit(std::uint64_t layer, const Tensor& tensor, const std::string& got,
+                   const std::string& expected) {
+    if (misfits_++ != 0) return;
+    std::string what = "base and AWQ are not the same model: layer ";
+    what.append(std::to_string(layer)).append(", ").append(got);
+    what.append(", expected ").append(expected);
+    misfit_ = make_error(ErrorCode::input, Place{base_.path(), tensor.name}, what,
+                         "Name the float model that the AWQ model was made from; "
+                         "--no-match-check goes on all the same.");
+  }
+
+  const Checkpoint& base_;
+  const Overlay& overlay_;
+  const ModelSpec& spec_;
+  SampleRows reader_;
+  MatchSummary summary_;
+  std::uint64_t misfits_ = 0;
+  Error misfit_;
+};
+
+}  // namespace
+
+Result<MatchSummary> check_match(const Checkpoint& twin, const Overlay& overlay,
+                                 const ModelSpec& spec, const kernels::Table& table) {
+  return Check(twin, overlay, spec, table).run();
+}
+
+}  // namespace thaw

@@ -1,0 +1,160 @@
+#include "convert/option_table.h"
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+#include "base/dtype.h"
+#include "base/text.h"
+#include "kernels/kernels.h"
+
+namespace thaw {
+
+namespace {
+
+Status bad(std::string_view option, const std::string& word, std::string_view expected) {
+  return fail(ErrorCode::usage, {}, std::string("--").append(option), printable(word), expected);
+}
+
+template <typename Size>
+Status set_size(std::string_view option, const std::string& word, Size& to) {
+  const std::optional<std::uint64_t> bytes = parse_bytes(word);
+  if (!bytes || *bytes == 0) return bad(option, word, "a size such as 512MB, 5GB or 2GiB");
+  to = *bytes;
+  return {};
+}
+
+Status set_dtype(ConvertOptions& options, const std::string& word) {
+  options.dtype.reset();
+  if (word == "auto") return {};
+  const std::optional<Dtype> dtype = parse_torch_dtype(word);
+  if (!dtype || !is_output_dtype(*dtype)) {
+    return bad("dtype", word, "auto, float16, bfloat16 or float32");
+  }
+  options.dtype = dtype;
+  return {};
+}
+
+Status set_rounding(ConvertOptions& options, const std::string& word) {
+  if (word != "exact" && word != "via-float16")
+    return bad("rounding", word, "exact or via-float16");
+  options.rounding = word == "exact" ? Rounding::exact : Rounding::via_float16;
+  return {};
+}
+
+Status set_threads(ConvertOptions& options, const std::string& word) {
+  constexpr unsigned kMost = 4096;
+  unsigned threads = 0;
+  const char* const end = word.data() + word.size();
+  const auto [stop, problem] = std::from_chars(word.data(), end, threads);
+  if (problem != std::errc() || stop != end || threads == 0 || threads > kMost) {
+    return bad("threads", word, "a number from 1 to 4096");
+  }
+  options.threads = threads;
+  return {};
+}
+
+Status set_isa(ConvertOptions& options, const std::string& word) {
+  bool runs_here = false;
+  const bool known = kernels::find_table(word.c_str(), &runs_here) != nullptr;
+  if (!known || !runs_here) {
+    std::string names;
+    const kernels::TableList list = kernels::available_tables();
+    for (std::size_t i = 0; i < list.count; ++i) {
+      if (i != 0) names += ", ";
+      names += list.tables[i]->name;
+    }
+    const std::string which = known ? " (which this processor cannot run)" : "";
+    return fail(ErrorCode::usage, {}, "--isa", printable(word) + which, "one of " + names);
+  }
+  options.isa = word;
+  return {};
+}
+
+Status set_output_mode(ConvertOptions& options, const std::string& word) {
+  if (word != "auto" && word != "buffered") return bad("output-io", word, "auto or buffered");
+  options.output_mode = word == "auto" ? OutputMode::automatic : OutputMode::buffered;
+  return {};
+}
+
+template <bool ConvertOptions::*member>
+Status set_switch(ConvertOptions& options, const std::string& word) {
+  options.*member = word == "true";
+  return {};
+}
+
+// An empty name is a mistake, such as a variable that was not set.
+Status set_name(std::string_view option, const std::string& word, std::string& to) {
+  if (word.empty()) return bad(option, word, "a name or a path");
+  to = word;
+  return {};
+}
+
+constexpr std::array kTable = {
+    OptionEntry{"dtype", "TYPE", "auto",
+                "auto, float16, bfloat16 or float32; auto follows config.json", set_dtype},
+    OptionEntry{"rounding", "HOW", "exact",
+                "exact, or via-float16: round to float16 first, then to bfloat16", set_rounding},
+    OptionEntry{"allow-overflow", "", "", "let values beyond float16 become infinite",
+                set_switch<&ConvertOptions::allow_overflow>},
+    OptionEntry{"copy-unknown", "", "",
+                "copy packed tensors that thaw does not read, such as fp8, as they are",
+                set_switch<&ConvertOptions::copy_unknown>},
+    OptionEntry{"max-shard-size", "SIZE", "",
+                "largest output shard (5GB; with --base its shards); one larger tensor gets a "
+                "shard of its own",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_size("max-shard-size", word, options.max_shard_size.emplace());
+                }},
+    OptionEntry{"base", "FLOAT", "",
+                "overlay: put MODEL's blocks into the float model that it was made from",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_name("base", word, options.base);
+                }},
+    OptionEntry{"spec", "NAME", "",
+                "with --base: a model spec or a file with one (by the base's model_type)",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_name("spec", word, options.spec);
+                }},
+    OptionEntry{"in-place", "", "", "with --base: replace FLOAT itself; no OUT",
+                set_switch<&ConvertOptions::in_place>},
+    OptionEntry{"keep-backup", "", "", "with --in-place: keep the old directory as FLOAT.backup",
+                set_switch<&ConvertOptions::keep_backup>},
+    OptionEntry{"no-match-check", "", "",
+                "with --base: do not check that FLOAT and MODEL belong together",
+                [](ConvertOptions& options, const std::string& word) {
+                  options.match_check = word != "true";
+                  return Status();
+                }},
+    OptionEntry{"threads", "N", "", "at most N worker threads (one a processor)", set_threads},
+    OptionEntry{"memory", "SIZE", "256MB", "memory of the whole process",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_size("memory", word, options.memory);
+                }},
+    OptionEntry{"isa", "NAME", "", "scalar, ssse3, avx2, avx512 or neon (the best; also THAW_ISA)",
+                set_isa},
+    OptionEntry{"output-io", "HOW", "auto",
+                "auto: past the page cache where the disk can; or buffered", set_output_mode},
+    OptionEntry{"force", "", "", "replace a checkpoint that stands at OUT",
+                set_switch<&ConvertOptions::force>},
+    OptionEntry{"restart", "", "", "start over, whatever an interrupted run has left for OUT",
+                set_switch<&ConvertOptions::restart>},
+    OptionEntry{"checksums", "", "", "write SHA256SUMS into OUT",
+                set_switch<&ConvertOptions::checksums>},
+    OptionEntry{"verify", "", "", "read the output back and compare it before it appears at OUT",
+                set_switch<&ConvertOptions::verify>},
+};
+
+}  // namespace
+
+std::span<const OptionEntry> option_table() { return kTable; }
+
+const OptionEntry* find_option(std::string_view name) {
+  for (const OptionEntry& entry : kTable) {
+    if (entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+}  // namespace thaw

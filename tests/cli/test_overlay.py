@@ -1,0 +1,525 @@
+"""The overlay: an AWQ model's blocks in the float model that it was made from. specs/overlay.md."""
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+
+from support import COMPRESSED, DATA, LLAMA, QWEN, Case, Shard, available_isas, read_checkpoint, \
+    run, tree, write_safetensors
+
+FIXTURE = DATA / "qwen2_5_vl-overlay"
+BASE = FIXTURE / "base"
+TWIN = FIXTURE / "awq"
+BLOCK = "model.layers.0."
+
+
+def hashes(folder):
+    return {name: {"dtype": dtype, "shape": shape, "sha256": hashlib.sha256(data).hexdigest()}
+            for name, (dtype, shape, data) in read_checkpoint(folder).items()}
+
+
+def expected(name="expected"):
+    return json.loads((FIXTURE / f"{name}.json").read_text())
+
+
+def messages(result):
+    return [line for line in result.stderr.splitlines() if not line.startswith("thaw: hint")]
+
+
+class Overlay(Case):
+    """Builds variants of the fixture: `change` gets name -> (dtype, shape, bytes)."""
+
+    def overlay(self, twin, base, *options, **more):
+        return run("convert", twin, self.work / "out", "--base", base, *options, **more)
+
+    def variant(self, source, name, change=lambda tensors: tensors, **config):
+        folder = self.work / name
+        folder.mkdir()
+        for file in source.iterdir():
+            if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
+                shutil.copy(file, folder)
+        text = json.loads((source / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(text | config))
+        tensors = dict(read_checkpoint(source))
+        write_safetensors(folder / "model.safetensors", change(tensors) or tensors)
+        return folder
+
+    def renamed(self, source, name, *pairs, **config):
+        def rename(tensors):
+            changed = {}
+            for key, value in tensors.items():
+                prefix = next((old for old, _ in pairs if key.startswith(old)), "")
+                changed[dict(pairs).get(prefix, "") + key[len(prefix):]] = value
+            return changed
+        return self.variant(source, name, rename, **config)
+
+
+class Result(Overlay):
+    def test_the_fixture_has_the_expected_bits_whatever_the_machine(self):
+        rows = [["--isa", isa] for isa in available_isas()]
+        rows += [["--threads", "1"], ["--threads", "7"], ["--memory", "64MB"],
+                 ["--output-io", "buffered"]]
+        first = None
+        for options in rows:
+            with self.subTest(options):
+                self.assert_exit(self.overlay(TWIN, BASE, "--force", *options), 0)
+                self.assertEqual(hashes(self.work / "out"), expected())
+                first = first or tree(self.work / "out")
+                self.assertEqual(tree(self.work / "out"), first)
+
+    def test_via_float16_rounds_twice(self):
+        self.assert_exit(self.overlay(TWIN, BASE, "--rounding", "via-float16"), 0)
+        self.assertEqual(hashes(self.work / "out"), expected("expected_via_float16"))
+
+    def test_everything_but_replaced_tensors_is_the_base_s(self):
+        self.assert_exit(self.overlay(TWIN, BASE), 0)
+        before, after = tree(BASE), tree(self.work / "out")
+        self.assertEqual(set(before), set(after))
+        changed = {name for name in before if before[name] != after[name]}
+        self.assertEqual(changed, {f"model-0000{i}-of-00005.safetensors" for i in (2, 3, 4)})
+        for name in changed:
+            was, now = Shard(BASE / name), Shard(self.work / "out" / name)
+            self.assertEqual(set(was.tensors), set(now.tensors))
+            self.assertEqual(now.metadata, was.metadata)
+            self.assertEqual(now.data_begin % 4096, 0)
+
+    def test_max_shard_size_assigns_anew(self):
+        self.assert_exit(self.overlay(TWIN, BASE, "--max-shard-size", "700kB"), 0)
+        out = self.work / "out"
+        self.assertEqual(hashes(out), expected())
+        self.assertEqual(len(list(out.glob("model-*-of-00003.safetensors"))), 3)
+        self.assertEqual((out / "config.json").read_bytes(), (BASE / "config.json").read_bytes())
+
+    def test_a_base_of_one_file_with_a_name_of_its_own(self):
+        base = self.variant(BASE, "base")
+        (base / "model.safetensors").rename(base / "original.safetensors")
+        result = self.overlay(TWIN, base / "original.safetensors")
+        self.assert_exit(result, 0)
+        self.assertEqual(hashes(self.work / "out"), expected())
+        self.assertEqual(sorted(os.listdir(self.work / "out")),
+                         ["config.json", "model.safetensors"])
+
+    def test_a_numbered_set_without_index_gets_one(self):
+        base = self.work / "base"
+        shutil.copytree(BASE, base)
+        (base / "model.safetensors.index.json").unlink()
+        self.assert_exit(self.overlay(TWIN, base), 0)
+        self.assertEqual(hashes(self.work / "out"), expected())
+
+    def test_every_tensor_has_the_base_s_own_type(self):
+        def widen(tensors):
+            for name, (dtype, shape, data) in tensors.items():
+                if "q_proj" in name or "norm" in name:
+                    bits = struct.unpack(f"<{len(data) // 2}H", data)
+                    tensors[name] = ("F32", shape, b"".join(b"\0\0" + struct.pack("<H", one)
+                                                            for one in bits))
+        base = self.variant(BASE, "base", widen)
+        self.convert(TWIN, self.work / "plain", "--dtype", "float32")
+        plain = read_checkpoint(self.work / "plain")
+        for rounding, bits in (("exact", "expected"), ("via-float16", "expected_via_float16")):
+            with self.subTest(rounding):
+                self.assert_exit(self.overlay(TWIN, base, "--rounding", rounding, "--force"), 0)
+                found = read_checkpoint(self.work / "out")
+                wide = {name for name, tensor in found.items() if tensor[0] == "F32"}
+                self.assertTrue(any("q_proj.weight" in name for name in wide))
+                for name in (name for name in wide if name.startswith("model.layers")
+                             and name.endswith("q_proj.weight")):
+                    self.assertTrue(found[name] == plain[name], name)  # exact in both
+                others = {name: entry for name, entry in expected(bits).items()
+                          if name not in wide}
+                got = hashes(self.work / "out")
+                self.assertEqual({name: got[name] for name in others}, others)
+
+    def test_a_model_over_its_own_floats_changes_nothing(self):
+        """Every family and layout: the plain conversion as base has each tensor already."""
+        for name in (*QWEN, *COMPRESSED, *LLAMA, "starcoder2-awq-act_scales"):
+            with self.subTest(name):
+                twin, base = self.model(name), self.work / "base"
+                self.convert(twin, base, "--force", "--max-shard-size", "300kB")
+                result = self.overlay(twin, base, "--force", "--quiet")
+                self.assert_exit(result, 0)
+                self.assertTrue(read_checkpoint(self.work / "out") == read_checkpoint(base))
+                self.assertEqual((self.work / "out/config.json").read_bytes(),
+                                 (base / "config.json").read_bytes())
+
+
+class Spellings(Overlay):
+    NEW = (("model.", "model.language_model."), ("visual.", "model.visual."))
+
+    def check(self, twin, base, back):
+        result = self.overlay(twin, base)
+        self.assert_exit(result, 0)
+        found = hashes(self.work / "out")
+        self.assertEqual(set(found), set(read_checkpoint(base)))
+
+        def old(name):
+            for new, prefix in back:
+                if name.startswith(new):
+                    return prefix + name[len(new):]
+            return name
+        self.assertEqual({old(name): entry for name, entry in found.items()}, expected())
+
+    def test_a_base_in_the_newer_spelling(self):
+        base = self.renamed(BASE, "base", *self.NEW)
+        self.check(TWIN, base, [(new, old) for old, new in self.NEW])
+
+    def test_a_twin_in_the_newer_spelling(self):
+        self.check(self.renamed(TWIN, "twin", *self.NEW), BASE, [])
+
+    def test_minicpmv_has_its_language_model_below_llm(self):
+        pairs = (("model.", "llm.model."), ("lm_head.", "llm.lm_head."), ("visual.", "vpm."))
+        base = self.renamed(BASE, "base", *pairs, model_type="minicpmv")
+        twin = self.renamed(TWIN, "twin", *pairs, model_type="minicpmv")
+        self.check(twin, base, [(new, old) for old, new in pairs])
+
+    def test_a_spec_by_name_and_by_file(self):
+        unknown = self.variant(BASE, "base", model_type="nobody_knows")
+        self.assert_refused(self.overlay(TWIN, unknown), 3, "nobody_knows")
+        self.assert_exit(self.overlay(TWIN, unknown, "--spec", "qwen2_5_vl"), 0)
+        self.assertEqual(hashes(self.work / "out"), expected())
+        mine = self.work / "mine.json"
+        linears = ["q_proj", "k_proj", "v_proj", "o_proj"]
+        spec = {"model_types": ["mine"], "layers": ["model.layers"],
+                "linears": [f"self_attn.{name}" for name in linears]
+                + [f"mlp.{name}_proj" for name in ("gate", "up", "down")]}
+        mine.write_text(json.dumps(spec))
+        # It says of no norm: norms travel all the same, and columns are compared as they are.
+        result = self.overlay(TWIN, unknown, "--spec", mine, "--force")
+        self.assert_exit(result, 0)
+        self.assertIn("2 linears compared", result.stderr)
+        self.assertEqual(hashes(self.work / "out"), expected())
+        spec["linears"].remove("mlp.down_proj")
+        mine.write_text(json.dumps(spec))
+        self.assert_refused(self.overlay(TWIN, unknown, "--spec", mine, "--force"), 3,
+                            "model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj",
+                            "no rule of the model spec mine")
+
+
+class Differences(Overlay):
+    """Clause 4: nothing is skipped silently."""
+
+    def refused(self, *fragments, base=BASE, twin=TWIN, code=3, options=()):
+        result = self.overlay(twin, base, *options)
+        self.assert_refused(result, code, *fragments)
+        self.assertFalse((self.work / "out").exists())
+        return messages(result)
+
+    def without(self, source, name, *prefixes):
+        return self.variant(source, name, lambda tensors: {
+            key: value for key, value in tensors.items()
+            if not any(key.startswith(prefix) for prefix in prefixes)})
+
+    def test_what_the_twin_lacks(self):
+        rows = {"norm": "input_layernorm.weight", "bias": "self_attn.q_proj.bias",
+                "linear": "mlp.up_proj."}
+        for name, member in rows.items():
+            with self.subTest(name):
+                twin = self.without(TWIN, name, BLOCK + member)
+                wanted = BLOCK + (member + "weight" if member.endswith(".") else member)
+                lines = self.refused(wanted, "is not in the AWQ model", twin=twin)
+                self.assertEqual(len(lines), 1)
+
+    def test_what_the_base_lacks(self):
+        base = self.without(BASE, "linear", BLOCK + "mlp.up_proj.")
+        self.refused(BLOCK + "mlp.up_proj", "layer 0 has no mlp.up_proj", base=base)
+        base = self.without(BASE, "bias", BLOCK + "self_attn.q_proj.bias")
+        self.refused(BLOCK + "self_attn.q_proj.bias", "of its values are not zero", base=base)
+        base = self.without(BASE, "norm", BLOCK + "input_layernorm.")
+        self.refused(BLOCK + "input_layernorm.weight", "the base has no such tensor", base=base)
+
+    def test_what_both_lack(self):
+        base = self.without(BASE, "base", BLOCK + "input_layernorm.")
+        twin = self.without(TWIN, "twin", BLOCK + "input_layernorm.")
+        self.refused("layer 0 has no input_layernorm", "nor has the AWQ model", base=base,
+                     twin=twin)
+
+    def test_the_number_of_layers(self):
+        twin = self.variant(TWIN, "twin", lambda tensors: {
+            key: value for key, value in tensors.items() if not key.startswith("model.layers.1.")},
+            num_hidden_layers=1)
+        lines = self.refused("number of layers", "got 1, expected 2", twin=twin)
+        self.assertEqual(len(lines), 1)
+
+    def test_shapes(self):
+        def change(tensors):
+            dtype, shape, data = tensors[BLOCK + "mlp.up_proj.weight"]
+            tensors[BLOCK + "mlp.up_proj.weight"] = (dtype, shape[::-1], data)
+            tensors[BLOCK + "input_layernorm.weight"] = ("BF16", [64, 2], bytes(256))
+        lines = self.refused(BLOCK + "mlp.up_proj.weight", BLOCK + "input_layernorm.weight",
+                             "[128, 384]", "[384, 128]", base=self.variant(BASE, "base", change))
+        self.assertEqual(len(lines), 2)
+
+    def test_types_that_cannot_be_cast(self):
+        def change(tensors):
+            tensors[BLOCK + "input_layernorm.weight"] = ("I16", [128], bytes(256))
+            dtype, shape, data = tensors[BLOCK + "mlp.up_proj.weight"]
+            tensors[BLOCK + "mlp.up_proj.weight"] = ("I16", shape, data)
+        self.refused(BLOCK + "input_layernorm.weight", BLOCK + "mlp.up_proj.weight", "I16",
+                     base=self.variant(BASE, "base", change))
+
+    def test_quantized_linears_that_go_nowhere(self):
+        def change(tensors):
+            for suffix in ("qweight", "qzeros", "scales"):
+                for module in ("lm_head", "visual.merger.mlp.9", BLOCK + "mlp.router"):
+                    tensors[f"{module}.{suffix}"] = tensors[BLOCK + f"mlp.up_proj.{suffix}"]
+            del tensors["lm_head.weight"]
+        lines = self.refused("lm_head", "visual.merger.mlp.9", BLOCK + "mlp.router",
+                             "outside of the blocks", "no rule of the model spec",
+                             twin=self.variant(TWIN, "twin", change))
+        self.assertEqual(len(lines), 3)
+
+    def test_all_at_once_and_at_most_twenty(self):
+        twin = self.without(TWIN, "twin", "model.layers.0.mlp.", "model.layers.1.input")
+        self.assertEqual(len(self.refused(BLOCK + "mlp.down_proj.weight", twin=twin)), 4)
+
+        def many(tensors):
+            for i in range(30):
+                for suffix in ("qweight", "qzeros", "scales"):
+                    tensors[f"other.{i}.{suffix}"] = tensors[BLOCK + f"mlp.up_proj.{suffix}"]
+        lines = self.refused("other.0", twin=self.variant(TWIN, "many", many))
+        self.assertEqual(len(lines), 21)
+
+    def test_a_base_that_is_quantized(self):
+        self.refused("the base is itself quantized", base=TWIN)
+        base = self.variant(TWIN, "base", quantization_config=None)
+        self.refused("the base is itself quantized", base=base)
+        base = self.variant(BASE, "fp8", quantization_config={"quant_method": "fp8"})
+        self.refused("the base is itself quantized", base=base)
+
+    def test_buffers_that_only_one_side_has_are_told(self):
+        def add(tensors):
+            for i in (0, 1):
+                tensors[f"model.layers.{i}.self_attn.rotary_emb.inv_freq"] = (
+                    "F32", [2], b"\0\0\x80\x3f" * 2)
+                tensors[f"model.layers.{i}.self_attn.masked_bias"] = ("F32", [1], bytes(4))
+        wider = self.variant(BASE, "base", add)
+        result = self.overlay(TWIN, wider)
+        self.assert_exit(result, 0)
+        self.assertIn("only the base has 4 tensors (self_attn.masked_bias, "
+                      "self_attn.rotary_emb.inv_freq) of the blocks: kept", result.stderr)
+        found = read_checkpoint(self.work / "out")
+        self.assertTrue({name: found[name] for name in found if "rotary" in name or "masked" in name}
+                        == {name: value for name, value in read_checkpoint(wider).items()
+                            if "rotary" in name or "masked" in name})
+        twin = self.variant(TWIN, "twin", add)
+        result = self.overlay(twin, BASE, "--force")
+        self.assert_exit(result, 0)
+        self.assertIn("only the AWQ model has 4 tensors", result.stderr)
+        self.assertEqual(hashes(self.work / "out"), expected())
+        # Where both have them they travel.
+        self.assert_exit(self.overlay(twin, wider, "--force"), 0)
+
+    def test_biases_of_zeros_may_be_left_out(self):
+        def add(tensors):
+            tensors[BLOCK + "self_attn.o_proj.bias"] = ("F16", [128], bytes(256))
+        result = self.overlay(self.variant(TWIN, "twin", add), BASE)
+        self.assert_exit(result, 0)
+        self.assertIn("biases that hold zeros only", result.stderr)
+        self.assertEqual(hashes(self.work / "out"), expected())
+
+
+class Match(Overlay):
+    """Clause 6: do they belong together?"""
+
+    def test_the_lowest_cosine_is_told(self):
+        plan = run("convert", TWIN, "--base", BASE, "--dry-run", "--json")
+        match = json.loads(plan.stdout)["overlay"]["match"]
+        self.assertEqual(match["samples"], 4)
+        self.assertGreater(match["lowest_cosine"], 0.98)
+        self.assertIn("model.layers.", match["lowest"])
+        text = run("convert", TWIN, "--base", BASE, "--dry-run", "--no-match-check").stdout
+        self.assertIn("not checked", text)
+
+    def other(self, name, *modules):
+        """The base with those weights' rows in another order."""
+        def change(tensors):
+            for key, (dtype, shape, data) in tensors.items():
+                if any(module in key for module in modules) and key.endswith("proj.weight"):
+                    row = len(data) // shape[0]
+                    rows = [data[i * row:(i + 1) * row] for i in range(shape[0])]
+                    tensors[key] = (dtype, shape, b"".join(rows[7:] + rows[:7]))
+        return self.variant(BASE, name, change)
+
+    def test_another_model_is_refused(self):
+        base = self.other("base", "layers.1.mlp.gate_proj")
+        result = self.overlay(TWIN, base)
+        self.assert_refused(result, 3, "base and AWQ are not the same model: layer 1, "
+                            "mlp.gate_proj, cosine ", "expected at least 0.900",
+                            "model.layers.1.mlp.gate_proj.weight", "--no-match-check")
+        self.assertEqual(len(messages(result)), 1)
+        self.assertFalse((self.work / "out").exists())
+        self.assert_exit(self.overlay(TWIN, base, "--no-match-check"), 0)
+        self.assertEqual(hashes(self.work / "out"), expected())
+
+    def test_norms_of_another_model_are_refused(self):
+        def negate(tensors):
+            for key, (dtype, shape, data) in tensors.items():
+                if "layers.0.input_layernorm" in key:
+                    tensors[key] = (dtype, shape, bytes(byte ^ (0x80 * (i % 2))
+                                                        for i, byte in enumerate(data)))
+        self.assert_refused(self.overlay(TWIN, self.variant(BASE, "base", negate)), 3,
+                            "not the same model: layer 0", "input_layernorm.weight", "norms")
+
+    def test_norms_that_did_not_travel_with_their_linears_are_seen(self):
+        def double(tensors):
+            for key, (dtype, shape, data) in tensors.items():
+                if key.endswith("input_layernorm.weight"):
+                    values = struct.unpack(f"<{shape[0]}e", data)
+                    tensors[key] = (dtype, shape, struct.pack(
+                        f"<{shape[0]}e", *(value * (8 if i % 3 else 0.1)
+                                           for i, value in enumerate(values))))
+        self.assert_refused(self.overlay(self.variant(TWIN, "twin", double), BASE), 3,
+                            "not the same model")
+
+    def test_without_a_rule_for_norms_columns_are_compared_whatever_their_scale(self):
+        spec = self.work / "plain.json"
+        spec.write_text(json.dumps({
+            "model_types": ["plain"], "layers": ["model.layers"],
+            "linears": [f"self_attn.{name}_proj" for name in "qkvo"]
+            + [f"mlp.{name}_proj" for name in ("gate", "up", "down")]}))
+        self.assert_exit(self.overlay(TWIN, BASE, "--spec", spec), 0)
+        self.assert_refused(self.overlay(TWIN, self.other("base", "q_proj"), "--spec", spec,
+                                         "--force"), 3, "self_attn.q_proj, cosine")
+
+
+class Usage(Overlay):
+    def test_options_that_do_not_go_together(self):
+        out = self.work / "out"
+        rows = [("--in-place needs --base", [TWIN, "--in-place"]),
+                ("--spec needs --base", [TWIN, out, "--spec", "qwen2"]),
+                ("--no-match-check needs --base", [TWIN, out, "--no-match-check"]),
+                ("--keep-backup needs --in-place", [TWIN, out, "--base", BASE, "--keep-backup"]),
+                ("OUT does not go with", [TWIN, out, "--base", BASE, "--in-place"]),
+                ("--dtype does not go with", [TWIN, out, "--base", BASE, "--dtype", "float16"]),
+                ("--base is empty", [TWIN, out, "--base", ""]),
+                ("--spec is empty", [TWIN, out, "--base", BASE, "--spec", ""]),
+                ("OUT is missing", [TWIN, "--base", BASE])]
+        for fragment, words in rows:
+            with self.subTest(fragment):
+                self.assert_refused(run("convert", *words), 2, fragment)
+                self.assertFalse(out.exists())
+        self.assert_exit(run("convert", TWIN, out, "--base", BASE, "--dtype", "auto"), 0)
+
+    def test_an_out_that_touches_an_input(self):
+        base = self.work / "models" / "base"
+        shutil.copytree(BASE, base)
+        before = tree(self.work)
+        for out in (base, base / "deep" / "out", base.parent):
+            with self.subTest(out=out):
+                self.assert_refused(run("convert", TWIN, out, "--base", base, "--force"), 2,
+                                    "inside the input")
+        self.assertEqual(tree(self.work), before)
+
+    def test_the_report_tells_what_went_where(self):
+        result = self.overlay(TWIN, BASE, "--report", "-")
+        self.assert_exit(result, 0)
+        overlay = json.loads(result.stdout)["plan"]["overlay"]
+        overlay.pop("match")
+        self.assertEqual(overlay, {
+            "base": str(BASE), "spec": "qwen2_5_vl", "base_layers": "model.layers",
+            "model_layers": "model.layers", "layers": 2, "replaced": 24, "kept": 33,
+            "ignored": 33})
+        self.assertIn("24 tensors replaced, 33 kept", result.stderr)
+
+    def test_the_fingerprint_holds_base_and_spec_and_nothing_else_of_them(self):
+        def fingerprint(*words):
+            plan = run("convert", TWIN, "--dry-run", "--json", "--base", *words)
+            self.assert_exit(plan, 0)
+            return json.loads(plan.stdout)["fingerprint"]
+        usual = fingerprint(BASE)
+        spelled = os.path.relpath(BASE)
+        self.assertEqual(usual, fingerprint(spelled, "--no-match-check", "--spec", "qwen2_5_vl",
+                                            "--threads", "1"))
+        others = {fingerprint(BASE, "--rounding", "via-float16"),
+                  fingerprint(BASE, "--max-shard-size", "5GB"),
+                  fingerprint(self.variant(BASE, "base"))}
+        self.assertEqual(len(others | {usual}), 4)
+
+
+class InPlace(Overlay):
+    """Clause 7."""
+
+    def copy(self, name="float"):
+        shutil.copytree(BASE, self.work / name)
+        return self.work / name
+
+    def replace(self, base, *options):
+        return run("convert", TWIN, "--base", base, "--in-place", *options)
+
+    def test_the_base_is_replaced_and_nothing_is_left_beside_it(self):
+        base = self.copy()
+        result = self.replace(base)
+        self.assert_exit(result, 0)
+        self.assertEqual(os.listdir(self.work), ["float"])
+        self.assertEqual(hashes(base), expected())
+        self.assertEqual(set(tree(base)), set(tree(BASE)))
+        self.assertIn(str(base), result.stderr)
+
+    def test_the_backup_stays_where_it_is_asked_for(self):
+        base = self.copy()
+        result = self.replace(base, "--keep-backup")
+        self.assert_exit(result, 0)
+        self.assertEqual(sorted(os.listdir(self.work)), ["float", "float.backup"])
+        self.assertEqual(tree(self.work / "float.backup"), tree(BASE))
+        self.assertEqual(hashes(base), expected())
+        self.assertIn("float.backup", result.stderr)
+        # It is the only copy of the floats now.
+        self.assert_refused(self.replace(base), 2, "float.backup", "exists")
+
+    def test_the_result_is_what_an_out_would_hold(self):
+        base = self.copy()
+        self.assert_exit(self.overlay(TWIN, base), 0)
+        self.assert_exit(self.replace(base), 0)
+        self.assertEqual(tree(base), tree(self.work / "out"))
+        # Once more: the blocks are those of the twin already.
+        self.assert_exit(self.replace(base), 0)
+        self.assertEqual(tree(base), tree(self.work / "out"))
+
+    def test_a_link_stays_and_its_directory_is_replaced(self):
+        base = self.copy()
+        (self.work / "link").symlink_to("float")
+        self.assert_exit(self.replace(self.work / "link"), 0)
+        self.assertTrue((self.work / "link").is_symlink())
+        self.assertEqual(hashes(base), expected())
+
+    def test_what_is_refused(self):
+        base = self.copy()
+        (self.work / "alone").mkdir()
+        single = shutil.copy(BASE / "model-00001-of-00005.safetensors",
+                             self.work / "alone/model.safetensors")
+        shutil.copy(BASE / "config.json", self.work / "alone")
+        snapshot = self.work / "hub/models--org--name/snapshots/0123abc"
+        shutil.copytree(BASE, snapshot)
+        weights, git, nested = self.copy("weights"), self.copy("git"), self.copy("nested")
+        (weights / "pytorch_model.bin").write_bytes(b"mine")
+        (git / ".git").mkdir()
+        shutil.copytree(TWIN, nested / "awq")
+        before = tree(self.work)
+        rows = [(single, "is a file"), (snapshot, "snapshot in a Hugging Face cache"),
+                (weights, "pytorch_model.bin"), (git, ".git")]
+        for path, fragment in rows:
+            with self.subTest(path=path):
+                self.assert_refused(self.replace(path), 2, fragment)
+        self.assert_refused(run("convert", nested / "awq", "--base", nested, "--in-place"), 2,
+                            "contains or lies inside the AWQ model")
+        (self.work / "float.backup").mkdir()
+        self.assert_refused(self.replace(base), 2, "float.backup")
+        (self.work / "float.backup").rmdir()
+        self.assertEqual(tree(self.work), before)
+        # Nothing of the user's goes where the old directory stays.
+        self.assert_exit(self.replace(weights, "--keep-backup"), 0)
+        self.assertEqual((self.work / "weights.backup/pytorch_model.bin").read_bytes(), b"mine")
+
+    def test_a_dry_run_and_a_failure_change_nothing(self):
+        base = self.copy()
+        before = tree(self.work)
+        plan = self.replace(base, "--dry-run", "--json")
+        self.assert_exit(plan, 0)
+        self.assertEqual(json.loads(plan.stdout)["out"], str(base.resolve()))
+        wrong = self.variant(TWIN, "wrong", lambda tensors: {
+            name: value for name, value in tensors.items() if "layers.1.mlp" not in name})
+        self.assert_refused(run("convert", wrong, "--base", base, "--in-place"), 3, "layers.1.mlp")
+        shutil.rmtree(wrong)
+        self.assertEqual(tree(self.work), before)
