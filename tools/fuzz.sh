@@ -15,7 +15,7 @@ seconds=$1
 shift
 targets=("$@")
 if [[ $# -eq 0 ]]; then
-  targets=(header index json edit config pattern spec checkpoint kernels)
+  targets=(header index json edit config pattern spec checkpoint job kernels)
 fi
 
 folder=build/fuzz

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "convert/infer_shards.h"
+#include "convert/output_parts.h"
 #include "convert/round_once.h"
 #include "quant/code_reader.h"
 
@@ -29,6 +30,15 @@ std::optional<Dtype> main_dtype(const Checkpoint& out) {
   const auto most = std::max_element(
       bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == bytes.end() ? std::nullopt : std::optional(most->first);
+}
+
+// The name that the plan gives what stands at `offset` of a file: an overlay's weights are called
+// as in its base.
+std::string name_at(const std::vector<OutputPart>& parts, std::uint64_t offset) {
+  const auto found =
+      std::lower_bound(parts.begin(), parts.end(), offset,
+                       [](const OutputPart& part, std::uint64_t at) { return part.begin < at; });
+  return found != parts.end() && found->begin == offset ? found->name : std::string();
 }
 
 // The type that most of the linears' weights have in the output.
@@ -83,14 +93,14 @@ double float_at(const std::byte* data, std::uint64_t index, Dtype type) {
 
 // How many elements of a sample are as one rounding gives them and not as two, less those that are
 // the other way about.
-std::int64_t vote_for_exact(const Plan& plan, const Checkpoint& out) {
+Result<std::int64_t> vote_for_exact(const Plan& plan, const Checkpoint& out) {
+  THAW_ASSIGN_OR_RETURN(const std::vector<std::vector<OutputPart>> parts, output_parts(plan));
   std::int64_t votes = 0;
   std::size_t sampled = 0;
-  for (const PlannedFile& file : plan.files) {
-    for (const Segment& segment : file.segments) {
+  for (std::size_t file = 0; file < plan.files.size(); ++file) {
+    for (const Segment& segment : plan.files[file].segments) {
       if (segment.kind != SegmentKind::tile || segment.to != Dtype::bf16) continue;
-      std::string name(segment.name);
-      const Tensor* tensor = out.find(name.empty() ? name += "weight" : name += ".weight");
+      const Tensor* tensor = out.find(name_at(parts[file], segment.offset));
       if (tensor == nullptr || tensor->dtype != Dtype::bf16 || tensor->size() != segment.size) {
         continue;
       }
@@ -196,7 +206,7 @@ class Inference {
   Status infer_rounding() {
     const bool bfloat16 = prepared_->plan.dtype == Dtype::bf16 || !conversion_.base.empty();
     if (!options_.infer_rounding || !bfloat16) return {};
-    const std::int64_t votes = vote_for_exact(prepared_->plan, *out_);
+    THAW_ASSIGN_OR_RETURN(const std::int64_t votes, vote_for_exact(prepared_->plan, *out_));
     if (votes < 0) {
       conversion_.rounding = Rounding::via_float16;
       THAW_RETURN_IF_ERROR(prepare_again());
