@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Conversions into streams beside the plain tools, in turns, so that both see the same weather:
 #   bench/streams/run.sh --thaw BIN --model MODEL [--rounds N] [--levels "1 3"] [--folder DIR]
-# tar into a pipe beside a loop of write(128 KiB) of as many bytes into the same reader, cat, once
-# with the 64 KiB that a pipe has and once with 1 MiB; tar.zst beside zstd with as many threads on
+# tar into a pipe beside a loop that fills and writes 128 KiB, of as many bytes into the same reader,
+# cat, once with the 64 KiB that a pipe has and once with 1 MiB; tar.zst beside zstd with as many threads on
 # the finished tar. The input is in the page cache. Needs GNU time and python3; prints a markdown
 # table: GB are 10^9 bytes of tar, CPU seconds are of all processes of a pipeline.
 set -euo pipefail
@@ -46,8 +46,12 @@ write_loop() {
   cat <<PYTHON
 import fcntl, os
 if $2: fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, $2)
-block = bytearray(os.urandom(131072))
-for _ in range($1 // 131072): os.write(1, block)
+source = os.urandom(8 << 20)
+parts = [source[i:i + 131072] for i in range(0, 8 << 20, 131072)]
+block = bytearray(131072)
+for i in range($1 // 131072):
+    block[:] = parts[i % 64]
+    os.write(1, block)
 PYTHON
 }
 

@@ -1,5 +1,5 @@
-// libarchive writes the header into memory and is then told that the archive has failed, so that
-// it writes nothing more: the content goes to the stream directly, without another copy.
+// libarchive writes the header into memory and is then refused more, so that closing it does not
+// fill the member with zeros: the content goes to the stream directly, without another copy.
 //
 // Its names pass through the locale. A name that is set as UTF-8 cannot be written in the locale
 // "C" (its issue 931), and one that is set as bytes is read in whatever locale there is: so this
@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "base/text.h"
 
@@ -44,16 +45,20 @@ class Utf8Locale {
   locale_t before_ = nullptr;
 };
 
+struct Collected {
+  std::string bytes;
+  bool closed = false;
+};
+
 la_ssize_t append(archive* /*writer*/, void* to, const void* bytes, std::size_t size) {
-  static_cast<std::string*>(to)->append(static_cast<const char*>(bytes), size);
+  auto& collected = *static_cast<Collected*>(to);
+  if (collected.closed) return -1;
+  collected.bytes.append(static_cast<const char*>(bytes), size);
   return static_cast<la_ssize_t>(size);
 }
 
 struct FreeArchive {
-  void operator()(archive* writer) const {
-    ::archive_write_fail(writer);
-    ::archive_write_free(writer);
-  }
+  void operator()(archive* writer) const { ::archive_write_free(writer); }
 };
 struct FreeEntry {
   void operator()(archive_entry* entry) const { ::archive_entry_free(entry); }
@@ -77,7 +82,7 @@ Result<std::string> tar_header(const TarMember& member) {
                 "the name is not ASCII, and this system has no locale C.UTF-8",
                 "Install that locale, or convert to a directory.");
   }
-  std::string header;
+  Collected header;
   const std::unique_ptr<archive, FreeArchive> writer(::archive_write_new());
   const std::unique_ptr<archive_entry, FreeEntry> entry(::archive_entry_new());
   if (writer == nullptr || entry == nullptr) return refused(member, writer.get());
@@ -94,11 +99,12 @@ Result<std::string> tar_header(const TarMember& member) {
   ::archive_entry_set_uid(entry.get(), 0);
   ::archive_entry_set_gid(entry.get(), 0);
   const int result = ::archive_write_header(writer.get(), entry.get());
+  header.closed = true;
   // A warning is what a name that is not UTF-8 gets.
   if (result != ARCHIVE_OK && (result != ARCHIVE_WARN || ascii)) {
     return refused(member, writer.get());
   }
-  return header;
+  return std::move(header.bytes);
 }
 
 }  // namespace thaw
