@@ -127,6 +127,113 @@ struct Avx2Ops : F16c {
     store_planes(table, join_planes(_mm256_unpacklo_epi32(a, b)));
     store_planes(table + 32, join_planes(_mm256_unpackhi_epi32(a, b)));
   }
+
+  // --- products. For bfloat16 sixteen values are arranged as the even ones, then the odd ones.
+
+  template <Target kTarget>
+  static constexpr bool kEvenOdd =
+      kTarget == Target::bfloat16 || kTarget == Target::bfloat16_via_float16;
+
+  template <Target kTarget>
+  static void order_sixteen(const void* from, void* to) {
+    const auto* at = static_cast<const unsigned char*>(from);
+    if constexpr (!kEvenOdd<kTarget>) {  // whole vectors: pieces would keep their readers waiting
+      const auto* vectors = reinterpret_cast<const __m256i*>(at);
+      _mm256_store_si256(static_cast<__m256i*>(to), _mm256_loadu_si256(vectors));
+      _mm256_store_si256(static_cast<__m256i*>(to) + 1, _mm256_loadu_si256(vectors + 1));
+    } else {
+      const __m256 first = _mm256_castsi256_ps(two_lanes(at, at + 32));  // 0..3, 8..11
+      const __m256 second = _mm256_castsi256_ps(two_lanes(at + 16, at + 48));
+      _mm256_store_ps(static_cast<float*>(to), _mm256_shuffle_ps(first, second, 0x88));
+      _mm256_store_ps(static_cast<float*>(to) + 8, _mm256_shuffle_ps(first, second, 0xdd));
+    }
+  }
+
+  template <Target kTarget>
+  static bool load_sixteen_scales(const unsigned char* from, FloatType type, float* out) {
+    alignas(32) float widened[16];
+    const bool first = load_scales(from, type, widened);
+    const bool second = load_scales(from + 16, type, widened + 8);
+    order_sixteen<kTarget>(widened, out);
+    return first && second;
+  }
+
+  template <Target kTarget>
+  static void widen_sixteen(const unsigned char* from, float* to) {
+    __m256i first;
+    __m256i second;
+    if constexpr (kEvenOdd<kTarget>) {
+      const __m256i bytes = _mm256_broadcastsi128_si256(load_128(from));
+      first = _mm256_shuffle_epi8(
+          bytes, _mm256_setr_epi8(0, -1, -1, -1, 2, -1, -1, -1, 4, -1, -1, -1, 6, -1, -1, -1, 8, -1,
+                                  -1, -1, 10, -1, -1, -1, 12, -1, -1, -1, 14, -1, -1, -1));
+      second = _mm256_shuffle_epi8(
+          bytes, _mm256_setr_epi8(1, -1, -1, -1, 3, -1, -1, -1, 5, -1, -1, -1, 7, -1, -1, -1, 9, -1,
+                                  -1, -1, 11, -1, -1, -1, 13, -1, -1, -1, 15, -1, -1, -1));
+    } else {
+      first = _mm256_cvtepu8_epi32(load_64(from));
+      second = _mm256_cvtepu8_epi32(load_64(from + 8));
+    }
+    _mm256_store_ps(to, _mm256_cvtepi32_ps(first));
+    _mm256_store_ps(to + 8, _mm256_cvtepi32_ps(second));
+  }
+
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext>
+  static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
+    put_sixteen<kTarget, kStream, kUpper>(a, to);
+    put_sixteen<kTarget, kStream, kUpper>(b, to + kNext);
+  }
+
+ private:
+  static __m256i two_lanes(const unsigned char* low, const unsigned char* high) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(load_128(low)), load_128(high), 1);
+  }
+
+  static __m128i halves(__m256 values) {
+    return _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
+  }
+
+  template <Target kTarget, bool kStream, std::uint64_t kUpper>
+  static void put_sixteen(const float* values, unsigned char* to) {
+    __m256 first = _mm256_load_ps(values);
+    __m256 second = _mm256_load_ps(values + 8);
+    if constexpr (kTarget == Target::float32) {
+      __builtin_memcpy(to, values, 64);
+    } else if constexpr (kTarget == Target::float16) {
+      put_units<kStream, kUpper>(halves(first), halves(second), to);
+    } else {
+      if constexpr (kTarget == Target::bfloat16_via_float16) {
+        first = _mm256_cvtph_ps(halves(first));
+        second = _mm256_cvtph_ps(halves(second));
+      }
+      const __m256i both = two_bfloat16(_mm256_castps_si256(first), _mm256_castps_si256(second));
+      put_units<kStream, kUpper>(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1),
+                                 to);
+    }
+  }
+
+  // The upper halves of eight even and eight odd floats, in sequence, one more where the lower half
+  // wants it: the carry of lower + 0x7fff + the upper half's last bit, which is the top bit of the
+  // average (x + y + 1) / 2.
+  static __m256i two_bfloat16(__m256i even, __m256i odd) {
+    const __m256i upper = _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xaa);
+    const __m256i lower = _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xaa);
+    const __m256i last = _mm256_and_si256(upper, _mm256_set1_epi16(1));
+    const __m256i bias = _mm256_or_si256(last, _mm256_set1_epi16(0x7ffe));
+    const __m256i carry = _mm256_srli_epi16(_mm256_avg_epu16(lower, bias), 15);
+    return _mm256_add_epi16(upper, carry);
+  }
+
+  template <bool kStream, std::uint64_t kUpper>
+  static void put_units(__m128i low, __m128i high, unsigned char* to) {
+    if constexpr (kStream) {
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to), low);
+      _mm_stream_si128(reinterpret_cast<__m128i*>(to + kUpper), high);
+    } else {
+      store_128(to, low);
+      store_128(to + kUpper, high);
+    }
+  }
 };
 
 }  // namespace

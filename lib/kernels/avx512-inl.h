@@ -121,6 +121,83 @@ struct Avx512 : F16c {
     put<kTarget, kStream>(table, _mm512_srlv_epi16(units, shifts), out);
   }
 
+  // --- casts and products
+
+  static constexpr std::uint64_t kCastStep = 16;
+
+  static void widen_half(const unsigned char* from, float* to) {
+    _mm512_storeu_ps(to,
+                     _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))));
+  }
+
+  // Leaves NaN payloads: the caller makes them canonical.
+  static void narrow_half(const float* from, unsigned char* to) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves(_mm512_loadu_ps(from)));
+  }
+
+  static __m256i halves(__m512 values) {
+    return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
+  }
+
+  // Whole vectors, here and below: pieces in memory would keep their readers waiting.
+  template <Target>
+  static void order_sixteen(const void* from, void* to) {
+    _mm512_store_si512(to, _mm512_loadu_si512(from));
+  }
+
+  template <Target>
+  static bool load_sixteen_scales(const unsigned char* from, FloatType type, float* out) {
+    const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    const __m512 values =
+        type == FloatType::float16
+            ? _mm512_cvtph_ps(bits)
+            : _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+    _mm512_store_ps(out, values);
+    const __m512 magnitudes = _mm512_andnot_ps(_mm512_set1_ps(-0.0f), values);
+    return _mm512_cmp_ps_mask(magnitudes, _mm512_set1_ps(kRareMagnitude), _CMP_NLT_UQ) == 0;
+  }
+
+  template <Target>
+  static void widen_sixteen(const unsigned char* from, float* to) {
+    _mm512_store_ps(to, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load_128(from))));
+  }
+
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext>
+  static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
+    __m512 first = _mm512_load_ps(a);
+    __m512 second = _mm512_load_ps(b);
+    if constexpr (kTarget == Target::float32) {
+      _mm512_storeu_ps(to, first);
+      _mm512_storeu_ps(to + kNext, second);
+      return;
+    }
+    static_assert(kTarget == Target::float32 || (kUpper == 16 && kNext == 32));
+    if constexpr (kTarget == Target::float16) {
+      const __m512i low = _mm512_castsi256_si512(halves(first));
+      store_512<kStream>(to, _mm512_inserti64x4(low, halves(second), 1));
+    } else {
+      if constexpr (kTarget == Target::bfloat16_via_float16) {
+        first = _mm512_cvtph_ps(halves(first));
+        second = _mm512_cvtph_ps(halves(second));
+      }
+      store_512<kStream>(to, two_bfloat16(_mm512_castps_si512(first), _mm512_castps_si512(second)));
+    }
+  }
+
+  // The upper halves of 32 floats, one more where the lower half wants it: the carry of lower +
+  // 0x7fff + the upper half's last bit, which is the top bit of the average (x + y + 1) / 2.
+  static __m512i two_bfloat16(__m512i a, __m512i b) {
+    const __m512i even =
+        _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26,
+                         24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    const __m512i one = _mm512_set1_epi16(1);
+    const __m512i lower = _mm512_permutex2var_epi16(a, even, b);
+    const __m512i upper = _mm512_permutex2var_epi16(a, _mm512_or_si512(even, one), b);
+    const __m512i odd = _mm512_or_si512(_mm512_and_si512(upper, one), _mm512_set1_epi16(0x7ffe));
+    const __m512i carry = _mm512_srli_epi16(_mm512_avg_epu16(lower, odd), 15);
+    return _mm512_add_epi16(upper, carry);
+  }
+
   // --- transposing
 
   // Scratch of a line: [chunk][quarter][8] vectors, where vector i of chunk c has in lane l the
@@ -161,9 +238,27 @@ struct Avx512 : F16c {
     }
   }
 
+  // gptq-turned-inl.h: a vector has two columns, 8 apart, of 16 units.
+  static constexpr std::uint64_t kUpperUnits = 16;
+  static constexpr std::uint64_t unit_place(std::uint64_t c) {
+    return c / 16 * 512 + c % 8 * 64 + c % 16 / 8 * 32;
+  }
+
+  static void turn_units(const unsigned char* from, unsigned char* to, std::uint64_t to_pitch) {
+    __m512i v[2][8];  // columns 0 to 15, and 16 to 31
+    for (int half = 0; half < 2; ++half) {
+      for (int i = 0; i < 8; ++i) v[half][i] = _mm512_load_si512(from + half * 512 + i * 64);
+      transpose_units(v[half]);
+    }
+    for (std::uint64_t i = 0; i < 8; ++i) {  // lanes: row i, row 8 + i, and both of 8 more columns
+      _mm512_store_si512(to + i * to_pitch, _mm512_shuffle_i32x4(v[0][i], v[1][i], 0x88));
+      _mm512_store_si512(to + (8 + i) * to_pitch, _mm512_shuffle_i32x4(v[0][i], v[1][i], 0xdd));
+    }
+  }
+
   template <Target kTarget, bool kStream, std::uint64_t kCount, bool kOneTable>
-  static void emit(const unsigned char* scratch, std::uint64_t chunk,
-                   const unsigned char* const* tables, unsigned char* out, std::uint64_t pitch) {
+  static void emit(const unsigned char* scratch, std::uint64_t chunk, unsigned char* const* tables,
+                   unsigned char* out, std::uint64_t pitch) {
     constexpr std::size_t kStep = kTableBytes<kTarget>;
     constexpr std::uint64_t kRun = kQuarter * sizeof(ElementOf<kTarget>);
     const unsigned char* from = scratch + chunk * kChunkScratch;

@@ -36,6 +36,56 @@ struct BlockGroups {
   }
 };
 
+template <std::uint64_t kCountOf>
+struct QuarterCount {
+  static constexpr std::uint64_t kCount = kCountOf;
+};
+
+// Walks a strip along in_features: blocks of four quarters, then single ones. Of each block every
+// chunk of rows is made: the tables it needs, unless the block before had the same group and left
+// them, and then its columns. A `Strip` has
+//   start<kCount>(k)                            before the chunks of kCount quarters at column k;
+//   tables(i)                                   room for the tables of one chunk, i < max(chunks,
+//   4); build(chunk, group, tables)                 the tables of a chunk in one group;
+//   emit<kCount, kOneTable>(k, chunk, tables)   kCount quarters, with tables[i] for the i-th.
+template <class Strip>
+inline void walk_strip(Strip& strip, const PackedLinear& linear, std::uint64_t chunks) {
+  constexpr std::uint64_t kNoGroup = ~std::uint64_t{0};
+  std::uint64_t built = kNoGroup;  // the group whose tables every chunk has
+  const auto one_group = [&](auto count, std::uint64_t k, std::uint64_t group) {
+    for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {
+      auto* const tables = strip.tables(chunk);
+      if (group != built) strip.build(chunk, group, tables);
+      decltype(tables) const by_quarter[kQuarters] = {tables, tables, tables, tables};
+      strip.template emit<decltype(count)::kCount, true>(k, chunk, by_quarter);
+    }
+    built = group;
+  };
+  const auto many_groups = [&](std::uint64_t k, const BlockGroups& groups) {
+    for (std::uint64_t chunk = 0; chunk < chunks; ++chunk) {  // tables last for one chunk only
+      decltype(strip.tables(0)) by_quarter[kQuarters];
+      for (std::uint64_t i = 0; i < kQuarters; ++i) {
+        const bool again = i != 0 && groups.group[i] == groups.group[i - 1];
+        by_quarter[i] = again ? by_quarter[i - 1] : strip.tables(i);
+        if (!again) strip.build(chunk, groups.group[i], by_quarter[i]);
+      }
+      strip.template emit<kQuarters, false>(k, chunk, by_quarter);
+    }
+    built = kNoGroup;
+  };
+  const std::uint64_t end = vector_columns(linear);
+  std::uint64_t k = 0;
+  for (; k + kBlock <= end; k += kBlock) {
+    strip.template start<kQuarters>(k);
+    const BlockGroups groups(linear, k);
+    groups.one ? one_group(QuarterCount<kQuarters>{}, k, groups.group[0]) : many_groups(k, groups);
+  }
+  for (; k < end; k += kQuarter) {
+    strip.template start<1>(k);
+    one_group(QuarterCount<1>{}, k, k / linear.group_size);
+  }
+}
+
 // Non-temporal stores want whole, aligned cache lines in every row.
 template <Target kTarget>
 inline bool can_stream(const PackedLinear& linear, const OutputFormat& format) {

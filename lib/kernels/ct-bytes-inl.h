@@ -1,89 +1,65 @@
-// The 8-bit codes of ct_pack. 256 values a group would make too large a table: the product with a
-// 16-bit scale is exact in float32, and the compiler makes vectors of the loop. float16 comes from
-// the instruction set (`Isa`: kCastStep, widen_half, narrow_half, as in cast-inl.h).
+// The 8-bit codes of ct_pack. 256 values a group would make too large a table: products-inl.h.
 #pragma once
 
 #include "kernels/ct-plain-inl.h"
+#include "kernels/products-inl.h"
 
 namespace thaw::kernels {
 namespace {
 
-inline constexpr std::uint64_t kByteRun = 128;
+inline constexpr std::uint64_t kBytesAhead = 1024;
 
-// No value is NaN. Always a whole run: what follows the values is ignored by the caller.
+// A run of fewer than 32 codes.
 template <class Isa, Target kTarget>
-inline void narrow_run(float* values, ElementOf<kTarget>* out) {
-  if constexpr (kTarget == Target::float32) {
-    __builtin_memcpy(out, values, kByteRun * 4);
-  } else {
-    if constexpr (kTarget != Target::bfloat16) {
-      for (std::uint64_t i = 0; i < kByteRun; i += Isa::kCastStep) {
-        Isa::narrow_half(values + i, reinterpret_cast<unsigned char*>(out + i));
-      }
-    }
-    if constexpr (kTarget == Target::bfloat16_via_float16) {
-      for (std::uint64_t i = 0; i < kByteRun; i += Isa::kCastStep) {
-        Isa::widen_half(reinterpret_cast<const unsigned char*>(out + i), values + i);
-      }
-    }
-    if constexpr (kTarget != Target::float16) {
-      for (std::uint64_t i = 0; i < kByteRun; ++i) {
-        const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, values[i]);
-        out[i] = static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-      }
-    }
-  }
+inline void put_few_bytes(const ByteFactors& factors, const unsigned char* codes,
+                          std::uint64_t count, unsigned char* out) {
+  alignas(64) unsigned char padded[kQuarter] = {};
+  alignas(64) unsigned char values[kQuarter * sizeof(ElementOf<kTarget>)];
+  __builtin_memcpy(padded, codes, count);
+  put_bytes<Isa, kTarget, false>(factors, padded, values);
+  __builtin_memcpy(out, values, count * sizeof(ElementOf<kTarget>));
 }
 
-// `count` codes that share a scale and a zero.
-template <class Isa, Target kTarget>
-inline void put_bytes(const unsigned char* codes, std::uint64_t count, float zero, float scale,
-                      ElementOf<kTarget>* out) {
-  alignas(64) float values[kByteRun];
-  for (; count >= kByteRun; count -= kByteRun, codes += kByteRun, out += kByteRun) {
-    for (std::uint64_t i = 0; i < kByteRun; ++i) {
-      values[i] = (static_cast<float>(codes[i]) - zero) * scale;
+template <class Isa, Target kTarget, bool kStream>
+inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
+  constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+  const unsigned char* codes = line(linear.qweight, row);
+  const unsigned char* scales = line(linear.scales, row);
+  const CtZeros zeros(linear, row);
+  std::uint64_t group = 0;
+  for (std::uint64_t k = 0; k < linear.in_features; ++group) {
+    const std::uint64_t left = linear.in_features - k;
+    const std::uint64_t stop = k + (left < linear.group_size ? left : linear.group_size);
+    const float scale = load_float(scales + group * 2, linear.scale_type);
+    const float magnitude = __builtin_fabsf(scale);
+    const ByteFactors factors = {scale, static_cast<float>(zeros.at(group)),
+                                 !(magnitude < kRareMagnitude)};
+    for (; k + kQuarter <= stop; k += kQuarter) {
+      if (k % (4 * kQuarter) == 0) __builtin_prefetch(codes + k + kBytesAhead, 0, 2);
+      put_bytes<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
     }
-    narrow_run<Isa, kTarget>(values, out);
+    if (k == stop) continue;
+    put_few_bytes<Isa, kTarget>(factors, codes + k, stop - k, out + k * kElement);
+    k = stop;
   }
-  if (count == 0) return;
-  alignas(64) unsigned char rest[kByteRun] = {};
-  alignas(64) ElementOf<kTarget> narrowed[kByteRun];
-  __builtin_memcpy(rest, codes, count);
-  for (std::uint64_t i = 0; i < kByteRun; ++i) {
-    values[i] = (static_cast<float>(rest[i]) - zero) * scale;
-  }
-  narrow_run<Isa, kTarget>(values, narrowed);
-  __builtin_memcpy(out, narrowed, count * sizeof *out);
 }
-
-// Groups whose scale is so large that float32 might overflow, or no number, go the careful way.
-inline bool fits_float32(double scale) { return magnitude_of(scale) < 0x1p119; }
 
 template <class Isa, Target kTarget>
 inline void ct_byte_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
-                         void* out) {
+                         void* out, const OutputFormat& format) {
   if (linear.group_index.data != nullptr || linear.scale_type == FloatType::float32) {
     return ct_plain<kTarget>(linear, row_begin, row_end, out);
   }
+  const bool whole_runs =
+      linear.group_size % kQuarter == 0 || linear.group_size >= linear.in_features;
+  const bool stream = whole_runs && can_stream<kTarget>(linear, format);
+  const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
   for (std::uint64_t row = row_begin; row < row_end; ++row) {
-    auto* to = static_cast<ElementOf<kTarget>*>(out) + (row - row_begin) * linear.in_features;
-    const unsigned char* codes = line(linear.qweight, row);
-    const CtZeros zeros(linear, row);
-    for (std::uint64_t k = 0; k < linear.in_features;) {
-      const std::uint64_t group = k / linear.group_size;
-      const std::uint64_t left = linear.in_features - k;
-      const std::uint64_t count = left < linear.group_size ? left : linear.group_size;
-      const double scale = load_scale(linear, row, group);
-      if (fits_float32(scale)) [[likely]] {
-        put_bytes<Isa, kTarget>(codes + k, count, static_cast<float>(zeros.at(group)),
-                                static_cast<float>(scale), to + k);
-      } else {
-        ct_columns<kTarget>(linear, row, row + 1, k, k + count, to);
-      }
-      k += count;
-    }
+    unsigned char* to = static_cast<unsigned char*>(out) + (row - row_begin) * pitch;
+    stream ? ct_byte_row<Isa, kTarget, true>(linear, row, to)
+           : ct_byte_row<Isa, kTarget, false>(linear, row, to);
   }
+  if (stream) Isa::fence();
 }
 
 }  // namespace

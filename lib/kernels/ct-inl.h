@@ -67,7 +67,7 @@ void ct_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
 template <class Isa, Target kTarget>
 void ct_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end, void* out,
              const OutputFormat& format) {
-  if (linear.bits == 8) return ct_byte_rows<Isa, kTarget>(linear, row_begin, row_end, out);
+  if (linear.bits == 8) return ct_byte_rows<Isa, kTarget>(linear, row_begin, row_end, out, format);
   const bool whole_runs =
       linear.group_size % kQuarter == 0 || linear.group_size >= linear.in_features;
   if (linear.group_index.data != nullptr || !whole_runs) {

@@ -33,32 +33,13 @@ class GemmStrip {
   GemmStrip(const PackedLinear& linear, std::uint64_t row, std::uint64_t rows, unsigned char* out)
       : linear_(linear), row_(row), rows_(rows), out_(out) {}
 
-  void run() {
-    const std::uint64_t end = vector_columns(linear_);
-    std::uint64_t k = 0;
-    for (; k + kBlock <= end; k += kBlock) {
-      copy<kQuarters>(k);
-      const BlockGroups groups(linear_, k);
-      if (groups.one) {
-        emit_one_group<kQuarters>(k, groups.group[0]);
-      } else {
-        emit_groups(k, groups);
-      }
-    }
-    for (; k < end; k += kQuarter) {
-      copy<1>(k);
-      emit_one_group<1>(k, k / linear_.group_size);
-    }
-  }
+  void run() { walk_strip(*this, linear_, rows_ / kChunkRows); }
 
- private:
-  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  static constexpr std::uint64_t kChunkTables = kChunkRows * Isa::template kTableBytes<kTarget>;
-  static constexpr std::uint64_t kNoGroup = ~std::uint64_t{0};
+  // --- of walk_strip
 
   // Lines [k, k + 32 * count) to scratch.
   template <std::uint64_t kCount>
-  void copy(std::uint64_t k) {
+  void start(std::uint64_t k) {
     const unsigned char* from = line(linear_.qweight, k) + row_ / 2;
     const std::uint64_t pitch = linear_.qweight.pitch;
     const std::uint64_t whole = rows_ / kLineRows;
@@ -78,18 +59,7 @@ class GemmStrip {
     }
   }
 
-  // Asks for this chunk's share of the lines that follow the block at k. Spread over the chunks,
-  // they arrive while the processor computes and stores. Inlined by force: g++ 12 takes a function
-  // that only prefetches for one without effects, and drops the call.
-  [[gnu::always_inline]] void prefetch(std::uint64_t k, std::uint64_t chunk) const {
-    const std::uint64_t chunks = rows_ / kChunkRows;
-    const unsigned char* from = line(linear_.qweight, k + kBlock) + row_ / 2;
-    for (std::uint64_t i = chunk * kBlock / chunks; i < (chunk + 1) * kBlock / chunks; ++i) {
-      for (std::uint64_t at = 0; at < rows_ / 2; at += kLineBytes) {
-        __builtin_prefetch(from + i * linear_.qweight.pitch + at);
-      }
-    }
-  }
+  unsigned char* tables(std::uint64_t chunk) { return tables_ + chunk * kChunkTables; }
 
   // The tables of 32 rows, from row_ + 32 * chunk on, in one group.
   void build(std::uint64_t chunk, std::uint64_t group, unsigned char* tables) const {
@@ -106,50 +76,36 @@ class GemmStrip {
     }
   }
 
-  template <std::uint64_t kCount>
-  void emit_one_group(std::uint64_t k, std::uint64_t group) {
-    for (std::uint64_t chunk = 0; chunk < rows_ / kChunkRows; ++chunk) {
-      prefetch(k, chunk);
-      unsigned char* tables = tables_ + chunk * kChunkTables;
-      if (group != group_) build(chunk, group, tables);
-      const unsigned char* const by_quarter[kQuarters] = {tables, tables, tables, tables};
-      emit<kCount, true>(k, chunk, by_quarter);
-    }
-    group_ = group;
-  }
-
-  // Two to four groups in the block: the tables last for one chunk only.
-  void emit_groups(std::uint64_t k, const BlockGroups& groups) {
-    group_ = kNoGroup;
-    for (std::uint64_t chunk = 0; chunk < rows_ / kChunkRows; ++chunk) {
-      prefetch(k, chunk);
-      const unsigned char* by_quarter[kQuarters];
-      for (std::uint64_t i = 0; i < kQuarters; ++i) {
-        if (i != 0 && groups.group[i] == groups.group[i - 1]) {
-          by_quarter[i] = by_quarter[i - 1];
-          continue;
-        }
-        unsigned char* tables = tables_ + i * kChunkTables;
-        build(chunk, groups.group[i], tables);
-        by_quarter[i] = tables;
-      }
-      emit<kQuarters, false>(k, chunk, by_quarter);
-    }
-  }
-
   template <std::uint64_t kCount, bool kOneTable>
-  void emit(std::uint64_t k, std::uint64_t chunk, const unsigned char* const* tables) {
+  void emit(std::uint64_t k, std::uint64_t chunk, unsigned char* const* tables) {
+    prefetch(k, chunk);
     const std::uint64_t pitch = linear_.in_features * kElement;
     unsigned char* out = out_ + chunk * kChunkRows * pitch + k * kElement;
     Isa::template emit<kTarget, kStream, kCount, kOneTable>(scratch_ + chunk / 4 * kLineScratch,
                                                             chunk % 4, tables, out, pitch);
   }
 
+ private:
+  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+  static constexpr std::uint64_t kChunkTables = kChunkRows * Isa::template kTableBytes<kTarget>;
+
+  // Asks for this chunk's share of the lines that follow the block at k. Spread over the chunks,
+  // they arrive while the processor computes and stores. Inlined by force: g++ 12 takes a function
+  // that only prefetches for one without effects, and drops the call.
+  [[gnu::always_inline]] void prefetch(std::uint64_t k, std::uint64_t chunk) const {
+    const std::uint64_t chunks = rows_ / kChunkRows;
+    const unsigned char* from = line(linear_.qweight, k + kBlock) + row_ / 2;
+    for (std::uint64_t i = chunk * kBlock / chunks; i < (chunk + 1) * kBlock / chunks; ++i) {
+      for (std::uint64_t at = 0; at < rows_ / 2; at += kLineBytes) {
+        __builtin_prefetch(from + i * linear_.qweight.pitch + at);
+      }
+    }
+  }
+
   const PackedLinear& linear_;
   const std::uint64_t row_;
   const std::uint64_t rows_;
   unsigned char* const out_;
-  std::uint64_t group_ = kNoGroup;  // whose tables are in tables_
   alignas(64) unsigned char scratch_[kStripLines * kLineScratch];
   alignas(64) unsigned char tables_[kChunks * kChunkTables];
 };

@@ -1,90 +1,138 @@
-// GPTQ with tables: codes of 4 bits whose groups are runs of inputs. Turning 4 lines by 4 outputs,
-// word by word, gives every output 16 bytes of 32 consecutive codes, the form that put_serial
-// takes (gemv-inl.h). A strip is up to 512 output rows; its blocks are 128 columns, 16 lines.
+// GPTQ whose groups are runs of inputs. Turning 4 lines by 4 outputs, word by word, gives every
+// output 16 bytes of consecutive codes: 32 of 4 bits, the form that put_serial takes
+// (gemv-inl.h), or 16 of 8 bits, for put_bytes (products-inl.h). A strip is up to 512 output rows;
+// its blocks are 128 columns: 16 lines of 4-bit codes, 32 of 8-bit ones.
 #pragma once
 
 #include "kernels/gemv-inl.h"
-#include "kernels/gptq-inl.h"
+#include "kernels/gptq-factors-inl.h"
 
 namespace thaw::kernels {
 namespace {
 
 inline constexpr std::uint64_t kGptqStripRows = 512;  // 2 KiB of each line
 
-template <class Isa, Target kTarget, bool kStream>
+// The codes of 4 bits: tables of kGptqOutputs rows, and what is made of them.
+template <class Isa, Target kTarget>
+struct GptqNibbles {
+  static constexpr std::uint64_t kPerWord = 8;
+  static constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
+
+  struct Tables {
+    alignas(64) unsigned char bytes[kGptqOutputs * kStep];
+  };
+
+  static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
+                    Tables* tables) {
+    const unsigned char* scales = line(linear.scales, group) + row * 2;
+    const unsigned char* zeros =
+        linear.qzeros.data == nullptr ? nullptr : line(linear.qzeros, group) + row / 2;
+    for (std::uint64_t i = 0; i < kGptqOutputs; i += 8) {
+      const std::uint32_t zero_word =
+          zeros == nullptr ? 0x88888888u : load<std::uint32_t>(zeros + i / 2) + linear.zero_addend;
+      eight_product_tables<Isa, kTarget, ZeroOrder::serial>(scales + i * 2, linear.scale_type,
+                                                            zero_word, tables->bytes + i * kStep);
+    }
+  }
+
+  static auto load_row(const Tables& tables, std::uint64_t i) {
+    return Isa::template load_table<kTarget>(tables.bytes + i * kStep);
+  }
+
+  template <bool kStream, class Loaded>
+  static void put(const Loaded& loaded, const unsigned char* codes, unsigned char* out) {
+    Isa::template put_serial<kTarget, kStream>(loaded, codes, out);
+  }
+};
+
+// The same of codes of 8 bits.
+template <class Isa, Target kTarget>
+struct GptqBytes {
+  static constexpr std::uint64_t kPerWord = 4;
+
+  struct Tables {
+    alignas(64) float scales[kGptqOutputs];
+    alignas(64) float zeros[kGptqOutputs];
+    bool rare;
+  };
+
+  static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
+                    Tables* tables) {
+    tables->rare = !load_factors<Isa, Target::float16, 8>(linear, group, row, kGptqOutputs,
+                                                          tables->scales, tables->zeros);
+  }
+
+  static ByteFactors load_row(const Tables& tables, std::uint64_t i) {
+    return {tables.scales[i], tables.zeros[i], tables.rare};
+  }
+
+  template <bool kStream>
+  static void put(const ByteFactors& loaded, const unsigned char* codes, unsigned char* out) {
+    put_bytes<Isa, kTarget, kStream>(loaded, codes, out);
+  }
+};
+
+template <class Isa, class Codes, Target kTarget, bool kStream>
 class GptqStrip {
  public:
+  using Tables = typename Codes::Tables;
+
   // `rows` output rows from `row` on, a multiple of 16 and at most 512; `out` is where they go.
   GptqStrip(const PackedLinear& linear, std::uint64_t row, std::uint64_t rows, unsigned char* out)
       : linear_(linear), row_(row), rows_(rows), out_(out) {}
 
-  void run() {
-    const std::uint64_t end = vector_columns(linear_);
-    std::uint64_t k = 0;
-    for (; k + kBlock <= end; k += kBlock) {
-      const BlockGroups groups(linear_, k);
-      if (groups.one) {
-        emit_one_group<kQuarters>(k, groups.group[0]);
-      } else {
-        for (std::uint64_t i = 0; i < kQuarters; ++i) {
-          emit_one_group<1>(k + i * kQuarter, groups.group[i]);
-        }
-      }
-    }
-    for (; k < end; k += kQuarter) emit_one_group<1>(k, k / linear_.group_size);
-  }
+  void run() { walk_strip(*this, linear_, rows_ / kGptqOutputs); }
 
- private:
-  static constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
-  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  static constexpr std::uint64_t kNoGroup = ~std::uint64_t{0};
-  static constexpr std::uint64_t kLines = kQuarter / 8;  // of qweight in a quarter
-
-  // kCount quarters of 32 columns, all in one group.
-  template <std::uint64_t kCount>
-  void emit_one_group(std::uint64_t k, std::uint64_t group) {
-    for (std::uint64_t first = 0; first < rows_; first += kGptqOutputs) {
-      if (group != group_) build(first, group);
-      emit<kCount>(k, first);
-    }
-    group_ = group;
-  }
-
-  // The tables of 16 rows in one group.
-  void build(std::uint64_t first, std::uint64_t group) {
-    const std::uint64_t row = row_ + first;
-    const unsigned char* scales = line(linear_.scales, group) + row * 2;
-    const unsigned char* zeros =
-        linear_.qzeros.data == nullptr ? nullptr : line(linear_.qzeros, group) + row / 2;
-    for (std::uint64_t i = 0; i < kGptqOutputs; i += 8) {
-      const std::uint32_t zero_word =
-          zeros == nullptr ? 0x88888888u : load<std::uint32_t>(zeros + i / 2) + linear_.zero_addend;
-      eight_product_tables<Isa, kTarget, ZeroOrder::serial>(
-          scales + i * 2, linear_.scale_type, zero_word, tables_ + (first + i) * kStep);
-    }
-  }
+  // --- of walk_strip
 
   template <std::uint64_t kCount>
-  void emit(std::uint64_t k, std::uint64_t first) {
+  void start(std::uint64_t) {}
+
+  Tables* tables(std::uint64_t chunk) { return tables_ + chunk; }
+
+  void build(std::uint64_t chunk, std::uint64_t group, Tables* tables) const {
+    Codes::build(linear_, group, row_ + chunk * kGptqOutputs, tables);
+  }
+
+  template <std::uint64_t kCount, bool kOneTable>
+  void emit(std::uint64_t k, std::uint64_t chunk, Tables* const* tables) const {
+    constexpr std::uint64_t kLines = kQuarter / Codes::kPerWord;  // of qweight in a quarter
+    constexpr std::uint64_t kRun = kLines * 4;                    // bytes of a quarter's codes
+    const std::uint64_t first = chunk * kGptqOutputs;
     const std::uint64_t line_pitch = linear_.qweight.pitch;
-    const unsigned char* from = line(linear_.qweight, k / 8) + (row_ + first) * 4;
-    alignas(64) unsigned char runs[kGptqOutputs][kCount * kRunBytes];
-    for (std::uint64_t i = 0; i < kCount; ++i) {
-      const unsigned char* lines = from + i * kLines * line_pitch;
-      for (std::uint64_t l = 0; l < kLines; ++l) {
-        __builtin_prefetch(lines + (kBlock / 8 + l) * line_pitch);
-      }
+    const unsigned char* from = line(linear_.qweight, k / Codes::kPerWord) + (row_ + first) * 4;
+    prefetch(k, chunk);
+    alignas(64) unsigned char runs[kGptqOutputs][kCount * kRun];
+    for (std::uint64_t l = 0; l < kCount * kLines; l += 4) {
+      const unsigned char* lines = from + l * line_pitch;
       for (std::uint64_t n = 0; n < kGptqOutputs; n += 4) {
-        Isa::turn_4x4(lines + n * 4, line_pitch, runs[n] + i * kRunBytes, sizeof runs[0]);
+        Isa::turn_4x4(lines + n * 4, line_pitch, runs[n] + l * 4, sizeof runs[0]);
       }
     }
     const std::uint64_t pitch = linear_.in_features * kElement;
     unsigned char* out = out_ + first * pitch + k * kElement;
     for (std::uint64_t n = 0; n < kGptqOutputs; ++n) {
-      const auto loaded = Isa::template load_table<kTarget>(tables_ + (first + n) * kStep);
+      auto loaded = Codes::load_row(*tables[0], n);
       for (std::uint64_t i = 0; i < kCount; ++i) {
-        Isa::template put_serial<kTarget, kStream>(loaded, runs[n] + i * kRunBytes,
-                                                   out + n * pitch + i * kQuarter * kElement);
+        if (!kOneTable && i != 0) loaded = Codes::load_row(*tables[i], n);
+        Codes::template put<kStream>(loaded, runs[n] + i * kRun,
+                                     out + n * pitch + i * kQuarter * kElement);
+      }
+    }
+  }
+
+ private:
+  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+
+  // Asks for this chunk's share of the lines that follow the block at k: each as a whole, as lines
+  // lie on pages of their own. See GemmStrip.
+  [[gnu::always_inline]] void prefetch(std::uint64_t k, std::uint64_t chunk) const {
+    constexpr std::uint64_t kLines = kBlock / Codes::kPerWord;
+    const std::uint64_t chunks = rows_ / kGptqOutputs;
+    const unsigned char* from = line(linear_.qweight, k / Codes::kPerWord + kLines) + row_ * 4;
+    for (std::uint64_t i = chunk * kLines / chunks; i < (chunk + 1) * kLines / chunks; ++i) {
+      for (std::uint64_t at = 0; at < rows_ * 4; at += 64) {
+        __builtin_prefetch(from + i * linear_.qweight.pitch + at);
       }
     }
   }
@@ -93,46 +141,13 @@ class GptqStrip {
   const std::uint64_t row_;
   const std::uint64_t rows_;
   unsigned char* const out_;
-  std::uint64_t group_ = kNoGroup;  // whose tables are in tables_
-  alignas(64) unsigned char tables_[kGptqStripRows * kStep];
+  Tables tables_[kGptqStripRows / kGptqOutputs];
 };
 
-template <class Isa, Target kTarget, bool kStream>
+template <class Isa, class Codes, Target kTarget, bool kStream>
 [[gnu::noinline]] void gptq_strip(const PackedLinear& linear, std::uint64_t row, std::uint64_t rows,
                                   unsigned char* out) {
-  GptqStrip<Isa, kTarget, kStream>(linear, row, rows, out).run();
-}
-
-inline bool gptq_fits_tables(const PackedLinear& linear) {
-  return linear.bits == 4 && linear.group_index.data == nullptr &&
-         (linear.group_size % kQuarter == 0 || linear.group_size >= linear.in_features);
-}
-
-template <class Isa, Target kTarget>
-void gptq_output_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
-                      void* out, const OutputFormat& format) {
-  if (linear.scale_type == FloatType::float32) {
-    return gptq_plain<Gptq, kTarget>(linear, row_begin, row_end, out);
-  }
-  const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
-  auto* const bytes = static_cast<unsigned char*>(out);
-  std::uint64_t row = row_begin;
-  if (gptq_fits_tables(linear)) {
-    const bool stream = can_stream<kTarget>(linear, format);
-    const std::uint64_t end = row_begin + (row_end - row_begin) / kGptqOutputs * kGptqOutputs;
-    while (row < end) {
-      const std::uint64_t rows = end - row < kGptqStripRows ? end - row : kGptqStripRows;
-      unsigned char* to = bytes + (row - row_begin) * pitch;
-      stream ? gptq_strip<Isa, kTarget, true>(linear, row, rows, to)
-             : gptq_strip<Isa, kTarget, false>(linear, row, rows, to);
-      row += rows;
-    }
-    if (stream) Isa::fence();
-    gptq_without_tables<Isa, kTarget>(linear, row_begin, end, vector_columns(linear),
-                                      linear.in_features, out, format);
-  }
-  gptq_without_tables<Isa, kTarget>(linear, row, row_end, 0, linear.in_features,
-                                    bytes + (row - row_begin) * pitch, format);
+  GptqStrip<Isa, Codes, kTarget, kStream>(linear, row, rows, out).run();
 }
 
 }  // namespace

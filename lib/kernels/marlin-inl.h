@@ -24,60 +24,30 @@ class MarlinStrip {
   MarlinStrip(const PackedLinear& linear, std::uint64_t row, std::uint64_t rows, unsigned char* out)
       : linear_(linear), row_(row), chunks_(rows / kMarlinRows), out_(out) {}
 
-  void run() {
-    const std::uint64_t end = vector_columns(linear_);
-    std::uint64_t k = 0;
-    for (; k + kBlock <= end; k += kBlock) {
-      const BlockGroups groups(linear_, k);
-      if (groups.one) {
-        emit_one_group<kQuarters>(k, groups.group[0]);
-      } else {
-        for (std::uint64_t i = 0; i < kQuarters; ++i) {
-          emit_one_group<1>(k + i * kQuarter, groups.group[i]);
-        }
-      }
-    }
-    for (; k < end; k += kQuarter) emit_one_group<1>(k, k / linear_.group_size);
-  }
+  void run() { walk_strip(*this, linear_, chunks_); }
 
- private:
-  static constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
-  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  static constexpr std::uint64_t kNoGroup = ~std::uint64_t{0};
+  // --- of walk_strip
 
-  // kCount quarters of 32 columns, all in one group.
   template <std::uint64_t kCount>
-  void emit_one_group(std::uint64_t k, std::uint64_t group) {
-    for (std::uint64_t chunk = 0; chunk < chunks_; ++chunk) {
-      if (group != group_) build(chunk, group);
-      emit<kCount>(k, chunk);
-    }
-    group_ = group;
-  }
+  void start(std::uint64_t) {}
+
+  unsigned char* tables(std::uint64_t chunk) { return tables_ + chunk * kMarlinRows * kStep; }
 
   // The tables of 64 rows, in the order of the stored scales, which is not that of the rows.
-  void build(std::uint64_t chunk, std::uint64_t group) {
+  void build(std::uint64_t chunk, std::uint64_t group, unsigned char* tables) const {
     const std::uint64_t first = chunk * kMarlinRows;
     const unsigned char* scales = line(linear_.scales, group) + (row_ + first) * 2;
     for (std::uint64_t i = 0; i < kMarlinRows; i += 8) {
-      eight_product_tables<Isa, kTarget, ZeroOrder::serial>(
-          scales + i * 2, linear_.scale_type, 0x88888888u, tables_ + (first + i) * kStep);
+      eight_product_tables<Isa, kTarget, ZeroOrder::serial>(scales + i * 2, linear_.scale_type,
+                                                            0x88888888u, tables + i * kStep);
     }
   }
 
-  // The place among 64 stored scales, and so among the tables, of a row.
-  [[nodiscard]] std::uint64_t stored_place(std::uint64_t row) const {
-    const bool one_group = linear_.group_size == linear_.in_features;
-    return one_group ? row / 32 * 32 + row % 8 / 2 * 8 + row % 32 / 8 * 2 + row % 2
-                     : row % 8 * 8 + row / 8;
-  }
-
-  template <std::uint64_t kCount>
-  void emit(std::uint64_t k, std::uint64_t chunk) {
+  template <std::uint64_t kCount, bool kOneTable>
+  void emit(std::uint64_t k, std::uint64_t chunk, unsigned char* const* tables) const {
     const std::uint64_t first_row = chunk * kMarlinRows;
     const std::uint64_t pitch = linear_.in_features * kElement;
     const unsigned char* from = line(linear_.qweight, k / 16) + (row_ + first_row) * 8;
-    const unsigned char* tables = tables_ + first_row * kStep;
     unsigned char* out = out_ + first_row * pitch + k * kElement;
     for (std::uint64_t m = 0; m < 8; ++m) {
       alignas(64) unsigned char runs[kCount][8 * kRunBytes];
@@ -90,8 +60,10 @@ class MarlinStrip {
       }
       for (std::uint64_t j = 0; j < 8; ++j) {
         const std::uint64_t row = j % 4 * 16 + j / 4 * 8 + m;
-        const auto loaded = Isa::template load_table<kTarget>(tables + stored_place(row) * kStep);
+        const std::uint64_t at = stored_place(row) * kStep;
+        auto loaded = Isa::template load_table<kTarget>(tables[0] + at);
         for (std::uint64_t i = 0; i < kCount; ++i) {
+          if (!kOneTable && i != 0) loaded = Isa::template load_table<kTarget>(tables[i] + at);
           Isa::template put_units<kTarget, kStream>(loaded, runs[i] + j * kRunBytes,
                                                     out + row * pitch + i * kQuarter * kElement);
         }
@@ -99,11 +71,21 @@ class MarlinStrip {
     }
   }
 
+ private:
+  static constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
+  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+
+  // The place among 64 stored scales, and so among the tables, of a row.
+  [[nodiscard]] std::uint64_t stored_place(std::uint64_t row) const {
+    const bool one_group = linear_.group_size == linear_.in_features;
+    return one_group ? row / 32 * 32 + row % 8 / 2 * 8 + row % 32 / 8 * 2 + row % 2
+                     : row % 8 * 8 + row / 8;
+  }
+
   const PackedLinear& linear_;
   const std::uint64_t row_;
   const std::uint64_t chunks_;
   unsigned char* const out_;
-  std::uint64_t group_ = kNoGroup;  // whose tables are in tables_
   alignas(64) unsigned char tables_[kMarlinChunks * kMarlinRows * kStep];
 };
 

@@ -142,6 +142,16 @@ struct NeonOps {
     vst1q_f32(to, vcvt_f32_f16(vreinterpret_f16_u16(bits)));
   }
 
+  static void widen_bytes(const unsigned char* from, float* to) {
+    const uint8x8_t bytes = vcreate_u8(load<std::uint32_t>(from));
+    vst1q_f32(to, vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(bytes)))));
+  }
+
+  static void narrow_upper(const float* from, unsigned char* to) {
+    const uint16x4_t bits = vshrn_n_u32(vreinterpretq_u32_f32(vld1q_f32(from)), 16);
+    __builtin_memcpy(to, &bits, sizeof bits);
+  }
+
   static void narrow_half(const float* from, unsigned char* to) {
     const uint16x4_t bits = vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(from)));
     __builtin_memcpy(to, &bits, sizeof bits);

@@ -193,6 +193,34 @@ struct Planes : Ops {
     }
   }
 
+  // gptq-turned-inl.h: 64 bytes have four columns, 8 apart, of eight units.
+  static constexpr std::uint64_t kUpperUnits = 512;
+  static constexpr std::uint64_t unit_place(std::uint64_t c) { return c % 8 * 64 + c / 8 * 16; }
+
+  static void turn_units(const unsigned char* from, unsigned char* to, std::uint64_t to_pitch) {
+    for (std::uint64_t half = 0; half < 2; ++half) {
+      for (std::uint64_t at = 0; at < 64; at += kVector) {
+        turn_eight_units(from + half * kUpperUnits + at, to + half * 8 * to_pitch + at, to_pitch);
+      }
+    }
+  }
+
+  // Three rounds of a perfect shuffle, as in transpose_bytes.
+  static void turn_eight_units(const unsigned char* from, unsigned char* to,
+                               std::uint64_t to_pitch) {
+    Bytes v[8];
+    for (std::uint64_t i = 0; i < 8; ++i) v[i] = Bytes::load_aligned(from + i * 64);
+    for (int round = 0; round < 3; ++round) {
+      Bytes t[8];
+      for (int i = 0; i < 4; ++i) {
+        t[2 * i] = Ops::interleave_low_16(v[i], v[i + 4]);
+        t[2 * i + 1] = Ops::interleave_high_16(v[i], v[i + 4]);
+      }
+      for (int i = 0; i < 8; ++i) v[i] = t[i];
+    }
+    for (std::uint64_t i = 0; i < 8; ++i) v[i].store_aligned(to + i * to_pitch);
+  }
+
   // The row that byte i of lane 0 comes from: the order of codes at the top of this file.
   template <std::uint64_t kElement>
   static constexpr std::uint64_t first_lane_row(std::uint64_t i) {
@@ -201,8 +229,8 @@ struct Planes : Ops {
   }
 
   template <Target kTarget, bool kStream, std::uint64_t kCount, bool kOneTable>
-  static void emit(const unsigned char* scratch, std::uint64_t chunk,
-                   const unsigned char* const* tables, unsigned char* out, std::uint64_t pitch) {
+  static void emit(const unsigned char* scratch, std::uint64_t chunk, unsigned char* const* tables,
+                   unsigned char* out, std::uint64_t pitch) {
     constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
     constexpr std::uint64_t kLaneStride = 16 / kElement * kLineBytes;
     constexpr std::uint64_t kAll = kCount * kLookups;

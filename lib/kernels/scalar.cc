@@ -2,7 +2,8 @@
 #include "kernels/cast-inl.h"
 #include "kernels/ct-bytes-inl.h"
 #include "kernels/divide-inl.h"
-#include "kernels/gptq-inl.h"
+#include "kernels/gptq-rows-inl.h"
+#include "kernels/gptq-turned-inl.h"
 #include "kernels/layouts-inl.h"
 #include "kernels/tables.h"
 
@@ -16,10 +17,62 @@ struct Rows {
   }
 };
 
+// The steps of products-inl.h and gptq-turned-inl.h, four at a time: the compiler has vectors of
+// its own for the rest.
+struct FourSteps {
+  static constexpr std::uint64_t kCastStep = 4;
+
+  static void widen_bytes(const unsigned char* from, float* to) {
+    for (std::uint64_t i = 0; i < kCastStep; ++i) to[i] = static_cast<float>(from[i]);
+  }
+  static void widen_half(const unsigned char* from, float* to) {
+    for (std::uint64_t i = 0; i < kCastStep; ++i) PlainSteps::widen_half(from + i * 2, to + i);
+  }
+  static void narrow_half(const float* from, unsigned char* to) {
+    for (std::uint64_t i = 0; i < kCastStep; ++i) PlainSteps::narrow_half(from + i, to + i * 2);
+  }
+  static void narrow_upper(const float* from, unsigned char* to) {
+    for (std::uint64_t i = 0; i < kCastStep; ++i) {
+      const std::uint32_t bits = __builtin_bit_cast(std::uint32_t, from[i]);
+      store(to + i * 2, static_cast<std::uint16_t>(bits >> 16));
+    }
+  }
+  static bool load_scales(const void* from, FloatType type, float* out) {
+    bool usual = true;
+    for (std::uint64_t i = 0; i < 8; ++i) {
+      out[i] = load_float(static_cast<const unsigned char*>(from) + i * 2, type);
+      usual = usual && __builtin_fabsf(out[i]) < kRareMagnitude;
+    }
+    return usual;
+  }
+  static void turn_4x4(const void* from, std::uint64_t from_pitch, void* to,
+                       std::uint64_t to_pitch) {
+    for (std::uint64_t i = 0; i < 16; ++i) {
+      __builtin_memcpy(static_cast<unsigned char*>(to) + i % 4 * to_pitch + i / 4 * 4,
+                       static_cast<const unsigned char*>(from) + i / 4 * from_pitch + i % 4 * 4, 4);
+    }
+  }
+  static constexpr std::uint64_t kUpperUnits = 16;
+  static constexpr std::uint64_t unit_place(std::uint64_t c) { return c * 32; }
+  static void turn_units(const unsigned char* from, unsigned char* to, std::uint64_t to_pitch) {
+    for (std::uint64_t c = 0; c < 32; ++c) {
+      for (std::uint64_t n = 0; n < 16; ++n) {
+        __builtin_memcpy(to + n * to_pitch + c * 2, from + c * 32 + n * 2, 2);
+      }
+    }
+  }
+  template <bool>
+  static void store_line(unsigned char* to, const unsigned char* from) {
+    __builtin_memcpy(to, from, 64);
+  }
+  static void fence() {}
+};
+using ProductSteps = StepProducts<FourSteps>;
+
 template <Target kTarget>
 struct Rows<CtPack, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
-    linear.bits == 8 ? ct_byte_rows<PlainSteps, kTarget>(linear, begin, end, out)
+    linear.bits == 8 ? ct_byte_rows<ProductSteps, kTarget>(linear, begin, end, out, {})
                      : ct_plain<kTarget>(linear, begin, end, out);
   }
 };
@@ -44,31 +97,16 @@ constexpr thaw::kernels::Layout entry() {
   return {Layout::kName, Layout::kRowBlock, dequantize<Layout>};
 }
 
-struct GptqSteps : PlainSteps {
-  static void turn_4x4(const void* from, std::uint64_t from_pitch, void* to,
-                       std::uint64_t to_pitch) {
-    for (std::uint64_t i = 0; i < 16; ++i) {
-      __builtin_memcpy(static_cast<unsigned char*>(to) + i % 4 * to_pitch + i / 4 * 4,
-                       static_cast<const unsigned char*>(from) + i / 4 * from_pitch + i % 4 * 4, 4);
-    }
-  }
-  template <bool>
-  static void store_line(unsigned char* to, const unsigned char* from) {
-    __builtin_memcpy(to, from, 64);
-  }
-  static void fence() {}
-};
-
 template <class Layout, Target kTarget>
 void gptq_to(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end, void* out,
              const OutputFormat& format) {
   if (linear.scale_type == FloatType::float32) {
     gptq_plain<Layout, kTarget>(linear, row_begin, row_end, out);
   } else if (Layout::kRowsAreInputs) {
-    gptq_input_rows<GptqSteps, kTarget>(linear, row_begin, row_end, out, format);
+    gptq_input_rows<ProductSteps, kTarget>(linear, row_begin, row_end, out, format);
   } else {
-    gptq_without_tables<GptqSteps, kTarget>(linear, row_begin, row_end, 0, linear.in_features, out,
-                                            format);
+    gptq_turned<ProductSteps, kTarget>(linear, row_begin, row_end, 0, linear.in_features, out,
+                                       format);
   }
 }
 

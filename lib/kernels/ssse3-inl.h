@@ -178,10 +178,24 @@ struct Ssse3Ops {
     _mm_storeu_ps(to, widen(_mm_unpacklo_epi16(bits, _mm_setzero_si128())));
   }
 
+  static void widen_bytes(const unsigned char* from, float* to) {
+    const __m128i zero = _mm_setzero_si128();
+    const __m128i units = _mm_unpacklo_epi8(_mm_cvtsi32_si128(load<std::int32_t>(from)), zero);
+    _mm_storeu_ps(to, _mm_cvtepi32_ps(_mm_unpacklo_epi16(units, zero)));
+  }
+
   // The lower halves of four 32-bit values, as a signed saturation of their sign extensions.
   static void narrow_half(const float* from, unsigned char* to) {
     const __m128i bits = narrow_to_half(_mm_loadu_ps(from));
-    const __m128i extended = _mm_srai_epi32(_mm_slli_epi32(bits, 16), 16);
+    store_signed(_mm_srai_epi32(_mm_slli_epi32(bits, 16), 16), to);
+  }
+
+  static void narrow_upper(const float* from, unsigned char* to) {
+    store_signed(_mm_srai_epi32(_mm_castps_si128(_mm_loadu_ps(from)), 16), to);
+  }
+
+ private:
+  static void store_signed(__m128i extended, unsigned char* to) {
     _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi32(extended, extended));
   }
 };

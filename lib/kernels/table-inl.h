@@ -4,7 +4,8 @@
 #include "kernels/cast-inl.h"
 #include "kernels/ct-inl.h"
 #include "kernels/divide-inl.h"
-#include "kernels/gptq-strip-inl.h"
+#include "kernels/gptq-inl.h"
+#include "kernels/gptq-rows-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/tables.h"
 
