@@ -1,56 +1,21 @@
 // ct_pack on every table that this CPU runs, against the oracle: specs/compressed_tensors.md.
 #include <doctest/doctest.h>
 
-#include <string>
+#include <iterator>
 #include <vector>
 
-#include "kernels/packed_case.h"
+#include "kernels/case_checks.h"
 
 namespace thaw::test {
 namespace {
 
 using kernels::FloatType;
 using kernels::OutputFormat;
-using kernels::Rounding;
-using kernels::Stores;
 
 constexpr FloatType kTypes[] = {FloatType::float16, FloatType::bfloat16, FloatType::float32};
 
-const std::vector<OutputFormat>& formats() {
-  static const std::vector<OutputFormat> all = {
-      {FloatType::float16, Rounding::exact, Stores::normal},
-      {FloatType::bfloat16, Rounding::exact, Stores::streaming},
-      {FloatType::bfloat16, Rounding::via_float16, Stores::normal},
-      {FloatType::float32, Rounding::exact, Stores::streaming},
-      {FloatType::float16, Rounding::exact, Stores::streaming},
-  };
-  return all;
-}
-
-// The whole weight, and rows from its middle.
-void check_case(const PackedCase& packed) {
-  const std::uint64_t rows = packed.shape().out_features;
-  const kernels::TableList tables = kernels::available_tables();
-  for (const OutputFormat& format : formats()) {
-    const std::vector<unsigned char> want = packed.expected(format);
-    for (std::size_t i = 0; i < tables.count; ++i) {
-      CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, 0, rows), "");
-      if (rows < 3) continue;
-      CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, 1, rows - 1), "");
-    }
-  }
-}
-
-void check_shapes(const std::vector<Shape>& shapes) {
-  std::uint32_t seed = 5000;
-  for (const Shape& shape : shapes) {
-    for (const FloatType type : kTypes) {
-      for (const Scales scales : {Scales::usual, Scales::random_bits}) {
-        const bool chosen = seed++ % 5 == 0;
-        if (chosen || !runs_slowly()) check_case(PackedCase(shape, type, scales, seed));
-      }
-    }
-  }
+void check(const std::vector<Shape>& shapes) {
+  check_shapes(shapes, {std::begin(kTypes), std::end(kTypes)}, 5000);
 }
 
 Shape shape(std::uint64_t in, std::uint64_t out, std::uint64_t group, std::uint64_t bits) {
@@ -80,19 +45,19 @@ TEST_CASE("ct_pack: 4 bits, every kind of zero and size: the oracle's bytes") {
   for (const Shape& base :
        {shape(1152, 11, 128, 4), shape(256, 9, 32, 4), shape(192, 5, 96, 4), shape(640, 3, 640, 4),
         shape(100, 12, 100, 4), shape(75, 6, 25, 4), shape(48, 5, 16, 4), shape(5, 2, 5, 4)}) {
-    check_shapes(with_zeros(base));
+    check(with_zeros(base));
   }
 }
 
 TEST_CASE("ct_pack: 8 bits, every kind of zero and size: the oracle's bytes") {
   for (const Shape& base : {shape(1152, 7, 128, 8), shape(256, 9, 32, 8), shape(300, 6, 300, 8),
                             shape(75, 6, 25, 8), shape(3, 2, 3, 8)}) {
-    check_shapes(with_zeros(base));
+    check(with_zeros(base));
   }
 }
 
 TEST_CASE("ct_pack: a last group that is shorter") {
-  check_shapes({shape(160, 4, 64, 4), shape(170, 4, 64, 4), shape(90, 4, 64, 8)});
+  check({shape(160, 4, 64, 4), shape(170, 4, 64, 4), shape(90, 4, 64, 8)});
 }
 
 TEST_CASE("ct_pack: columns that name their groups") {
@@ -103,7 +68,7 @@ TEST_CASE("ct_pack: columns that name their groups") {
     few.shuffled = many.shuffled = unaligned.shuffled = true;
     few.int8_zeros = true;
     unaligned.misalignment = 3;
-    check_shapes({few, many, unaligned});
+    check({few, many, unaligned});
   }
 }
 
@@ -113,7 +78,7 @@ TEST_CASE("ct_pack: experts whose rows end within a word of zeros") {
     odd.rows_per_slice = 10;
     Shape even = shape(64, 32, 32, bits);
     even.rows_per_slice = 16;
-    check_shapes({odd, even});
+    check({odd, even});
   }
 }
 
@@ -122,7 +87,7 @@ TEST_CASE("ct_pack: one scale for the whole weight") {
     Shape single = shape(128, 6, 128, bits);
     single.single_scale = true;
     single.has_zeros = false;
-    check_shapes({single});
+    check({single});
   }
 }
 
@@ -152,7 +117,7 @@ TEST_CASE("ct_pack: the count is that of the finite values that became infinite"
           counted.shuffled = seed % 3 == 0;
           if (counted.shuffled) counted.in_features = 64;
           const PackedCase packed(counted, type, scales, ++seed);
-          for (const OutputFormat& format : formats()) {
+          for (const OutputFormat& format : output_formats()) {
             const std::vector<unsigned char> out = packed.expected(format);
             const std::uint64_t want = packed.expected_overflows(format);
             CAPTURE(seed);

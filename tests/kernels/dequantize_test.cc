@@ -3,64 +3,23 @@
 
 #include <vector>
 
-#include "kernels/packed_case.h"
+#include "kernels/case_checks.h"
 
 namespace thaw::test {
 namespace {
 
 using kernels::FloatType;
 using kernels::OutputFormat;
-using kernels::Rounding;
-using kernels::Stores;
 
 constexpr const char* kLayouts[] = {"awq_gemm",   "awq_gemv", "awq_gemv_fast",
                                     "awq_marlin", "gptq",     "gptq_rows"};
 
-const std::vector<OutputFormat>& formats() {
-  static const std::vector<OutputFormat> all = {
-      {FloatType::float16, Rounding::exact, Stores::normal},
-      {FloatType::bfloat16, Rounding::exact, Stores::normal},
-      {FloatType::bfloat16, Rounding::via_float16, Stores::normal},
-      {FloatType::float32, Rounding::exact, Stores::normal},
-  };
-  return all;
-}
-
-// One case through all tables, formats and stores, whole and in part.
-void check_case(const PackedCase& packed) {
-  const std::uint64_t rows = packed.shape().out_features;
-  const std::uint64_t block = row_block(packed.shape().layout);
-  const kernels::TableList tables = kernels::available_tables();
-  for (OutputFormat format : formats()) {
-    const std::vector<unsigned char> want = packed.expected(format);
-    for (std::size_t i = 0; i < tables.count; ++i) {
-      for (const Stores stores : {Stores::normal, Stores::streaming}) {
-        format.stores = stores;
-        CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, 0, rows), "");
-        if (rows < 3 * block) continue;
-        CHECK_EQ(packed.check(*tables.tables[i], format, want, 0, block, rows - block), "");
-        if (packed.shape().layout == "ct_pack" || !packed.can_start_at(2 * block)) continue;
-        CHECK_EQ(packed.check(*tables.tables[i], format, want, 2 * block, 0, rows - 2 * block), "");
-      }
-    }
-  }
-}
-
-void check_shapes(const std::vector<Shape>& shapes) {
-  std::uint32_t seed = 0;
-  for (const Shape& shape : shapes) {
-    const std::uint32_t turn = seed / 4 % 4;  // where time is dear, one combination of the four
-    for (const FloatType type : {FloatType::float16, FloatType::bfloat16}) {
-      for (const Scales scales : {Scales::usual, Scales::random_bits}) {
-        const bool chosen = seed++ % 4 == turn;
-        if (chosen || !runs_slowly()) check_case(PackedCase(shape, type, scales, seed));
-      }
-    }
-  }
+void check(const std::vector<Shape>& shapes) {
+  check_shapes(shapes, {FloatType::float16, FloatType::bfloat16}, 0);
 }
 
 TEST_CASE("awq_gemm: every shape, every table gives the oracle's bytes") {
-  check_shapes({
+  check({
       {"awq_gemm", 128, 128, 128},
       {"awq_gemm", 256, 680, 128},              // a strip, a line, chunks, single words
       {"awq_gemm", 384, 96, 384, true, 3, 20},  // one group; unaligned, a wider tensor
@@ -77,7 +36,7 @@ TEST_CASE("awq_gemm: every shape, every table gives the oracle's bytes") {
 }
 
 TEST_CASE("awq_gemv: every shape, every table gives the oracle's bytes") {
-  check_shapes({
+  check({
       {"awq_gemv", 1024, 6, 128},
       {"awq_gemv", 1152, 5, 128, true, 3, 20},  // nine groups
       {"awq_gemv", 256, 9, 32, true, 1},
@@ -92,7 +51,7 @@ TEST_CASE("awq_gemv: every shape, every table gives the oracle's bytes") {
 }
 
 TEST_CASE("awq_gemv_fast: every shape, every table gives the oracle's bytes") {
-  check_shapes({
+  check({
       {"awq_gemv_fast", 256, 16, 128},
       {"awq_gemv_fast", 384, 12, 128, true, 3, 20},
       {"awq_gemv_fast", 192, 8, 64, true, 1},
@@ -106,7 +65,7 @@ TEST_CASE("awq_gemv_fast: every shape, every table gives the oracle's bytes") {
 }
 
 TEST_CASE("awq_marlin: every shape, every table gives the oracle's bytes") {
-  check_shapes({
+  check({
       {"awq_marlin", 256, 192, 128},
       {"awq_marlin", 256, 64, 256, true, 3, 20},
       {"awq_marlin", 192, 192, 64, true, 1},
@@ -119,7 +78,7 @@ TEST_CASE("awq_marlin: every shape, every table gives the oracle's bytes") {
 }
 
 TEST_CASE("gptq: every shape, every table gives the oracle's bytes") {
-  check_shapes({
+  check({
       {"gptq", 128, 128, 128},
       {"gptq", 256, 552, 128, true, 0, 0, 4, true},    // a strip, more, and half a chunk
       {"gptq", 384, 96, 384, true, 3, 20, 4, true},    // one group; unaligned, a wider tensor
@@ -136,12 +95,15 @@ TEST_CASE("gptq: every shape, every table gives the oracle's bytes") {
       {"gptq", 90, 10, 32, false, 1, 0, 8},
       {"gptq", 200, 24, 40, true, 5, 0, 8, true, 8},
       {"gptq", 320, 32, 1, true, 0, 0, 8},
+      {"gptq", 288, 552, 32, true, 1, 0, 8, true},      // strips of 8 bits, four groups in a block
+      {"gptq", 1184, 24, 128, true, 0, 0, 4, true, 4},  // act-order of more columns than one piece
+      {"gptq", 1100, 520, 64, true, 2, 0, 8, false, 4},
       {"gptq", 1, 1, 1},
   });
 }
 
 TEST_CASE("gptq_rows: every shape, every table gives the oracle's bytes") {
-  check_shapes({
+  check({
       {"gptq_rows", 128, 64, 16},
       {"gptq_rows", 300, 40, 16, true, 1, 12, 4, true},  // tails of columns
       {"gptq_rows", 72, 44, 64, true, 2},                // a word that is not full
@@ -149,6 +111,8 @@ TEST_CASE("gptq_rows: every shape, every table gives the oracle's bytes") {
       {"gptq_rows", 160, 32, 8, true, 0, 0, 4, true, 4},
       {"gptq_rows", 136, 48, 16, true, 1, 0, 8, true},
       {"gptq_rows", 33, 27, 9, true, 3, 4, 8, false, 8},
+      {"gptq_rows", 1184, 24, 8, true, 0, 0, 4, true},  // pieces, a strip and more
+      {"gptq_rows", 640, 20, 4, true, 2, 0, 8, true, 4},
       {"gptq_rows", 1, 1, 1},
   });
 }
@@ -193,7 +157,7 @@ TEST_CASE("overflow: the count is that of the finite values that became infinite
         if (shape.layout == "gptq_rows") shape.bits = 8;
         if (shape.layout == "gptq") shape.index_bytes = 4;
         const PackedCase packed(shape, type, scales, ++seed);
-        for (const OutputFormat& format : formats()) {
+        for (const OutputFormat& format : output_formats()) {
           const std::vector<unsigned char> out = packed.expected(format);
           const std::uint64_t want = packed.expected_overflows(format);
           CAPTURE(layout);
