@@ -136,10 +136,12 @@ struct Avx2Ops : F16c {
 
   template <Target kTarget>
   static void order_sixteen(const void* from, void* to) {
-    if constexpr (!kEvenOdd<kTarget>) {
-      __builtin_memcpy(to, from, 64);
+    const auto* at = static_cast<const unsigned char*>(from);
+    if constexpr (!kEvenOdd<kTarget>) {  // whole vectors: pieces would keep their readers waiting
+      const auto* vectors = reinterpret_cast<const __m256i*>(at);
+      _mm256_store_si256(static_cast<__m256i*>(to), _mm256_loadu_si256(vectors));
+      _mm256_store_si256(static_cast<__m256i*>(to) + 1, _mm256_loadu_si256(vectors + 1));
     } else {
-      const auto* at = static_cast<const unsigned char*>(from);
       const __m256 first = _mm256_castsi256_ps(two_lanes(at, at + 32));  // 0..3, 8..11
       const __m256 second = _mm256_castsi256_ps(two_lanes(at + 16, at + 48));
       _mm256_store_ps(static_cast<float*>(to), _mm256_shuffle_ps(first, second, 0x88));

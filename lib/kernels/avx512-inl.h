@@ -139,12 +139,12 @@ struct Avx512 : F16c {
     return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
   }
 
+  // Whole vectors, here and below: pieces in memory would keep their readers waiting.
   template <Target>
   static void order_sixteen(const void* from, void* to) {
-    __builtin_memcpy(to, from, 64);
+    _mm512_store_si512(to, _mm512_loadu_si512(from));
   }
 
-  // One vector: two halves in memory would keep its readers waiting.
   template <Target>
   static bool load_sixteen_scales(const unsigned char* from, FloatType type, float* out) {
     const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));

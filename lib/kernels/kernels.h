@@ -59,7 +59,7 @@ struct PackedLinear {
 // Writes rows [row_begin, row_end) of the weight [out_features, in_features], contiguous and row
 // after row, to `out`, which is 64-byte aligned and holds exactly that many elements; nothing
 // outside it is written. Streaming stores are used where in_features elements are a multiple of 64
-// bytes, else normal ones (8-bit codes of ct_pack: always). Takes up to 80 KiB of stack.
+// bytes, else normal ones. Takes up to 80 KiB of stack.
 // awq_gemv_fast must have qzeros; elsewhere absent ones mean 8, in ct_pack and gptq the middle of
 // the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so is row_end,
 // unless it is out_features. Any thread may call it.

@@ -393,8 +393,8 @@ class Usage(Overlay):
                 ("--keep-backup needs --in-place", [TWIN, out, "--base", BASE, "--keep-backup"]),
                 ("OUT does not go with", [TWIN, out, "--base", BASE, "--in-place"]),
                 ("--dtype does not go with", [TWIN, out, "--base", BASE, "--dtype", "float16"]),
-                ("--base is empty", [TWIN, out, "--base", ""]),
-                ("--spec is empty", [TWIN, out, "--base", BASE, "--spec", ""]),
+                ("expected a name or a path", [TWIN, out, "--base", ""]),
+                ("--spec: got", [TWIN, out, "--base", BASE, "--spec", ""]),
                 ("OUT is missing", [TWIN, "--base", BASE])]
         for fragment, words in rows:
             with self.subTest(fragment):
