@@ -76,12 +76,7 @@ Result<CompareArguments> parse_compare(const std::vector<std::string>& words) {
   THAW_ASSIGN_OR_RETURN(arguments.fail_above, limit_value(given.fail_above));
   THAW_ASSIGN_OR_RETURN(arguments.options.memory, size_value("--memory", given.memory));
   THAW_ASSIGN_OR_RETURN(arguments.options.threads, threads_value(given.threads));
-  ConvertOptions named;  // checks the name as convert does
-  THAW_RETURN_IF_ERROR(apply_option(named, "isa", given.isa));
-  arguments.options.isa = named.isa;
-  if (named.isa.empty()) {
-    THAW_ASSIGN_OR_RETURN(arguments.options.isa, isa_of_environment());
-  }
+  THAW_ASSIGN_OR_RETURN(arguments.options.isa, isa_value(given.isa));
   THAW_ASSIGN_OR_RETURN(arguments.progress, progress_value(given.progress));
   return arguments;
 }

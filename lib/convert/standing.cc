@@ -61,10 +61,11 @@ Result<Standing> look_at_output(const ConvertOptions& options, FileSystem& file_
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(forced, file_system));
   Standing standing{.fingerprint = prepared->plan.fingerprint, .whole = true};
   if (prepared->format) {
-    standing.fingerprint += "-" + std::string(format_name(prepared->format));
-    standing.fingerprint += "-" + std::to_string(options.level.value_or(0));
-    standing.fingerprint += "-" + std::to_string(options.archive_mtime);
-    standing.fingerprint += "-" + printable(prepared->archive_root);
+    for (const std::string& part :
+         {std::string(format_name(prepared->format)), std::to_string(options.level.value_or(0)),
+          std::to_string(options.archive_mtime), printable(prepared->archive_root)}) {
+      standing.fingerprint.append("-").append(part);
+    }
     const std::optional<std::uint64_t> size = file_size(prepared->out);
     standing.whole = size.has_value();
     standing.archive_bytes = size.value_or(0);
