@@ -51,7 +51,7 @@ struct ParseOptions {
   std::size_t most_depth = 64;
   std::size_t most_bytes = 16u << 20;
   std::size_t most_values = 250'000;  // a Node is 120 bytes, whatever little text it stands for
-  bool lines = false;  // errors say line and column, for files that people write
+  bool lines = false;                 // errors say line and column, for files that people write
 };
 
 // Strict: UTF-8, one value, no duplicate keys, no trailing bytes (white space may). Errors are
