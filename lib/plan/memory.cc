@@ -135,7 +135,7 @@ void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
   std::uint64_t rest = budget - memory.peak;
   if (memory.slab_bytes != 0) {
     const std::uint64_t ahead =
-        std::min(kReadAhead + kMiB * 4 - memory.read_ahead, round_down(rest / 8, kMiB));
+        std::min(kReadAhead + kMiB * 16 - memory.read_ahead, round_down(rest / 6, kMiB));
     memory.read_ahead += ahead;
     rest -= ahead;
     const std::uint64_t more =

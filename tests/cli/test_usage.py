@@ -12,7 +12,7 @@ class Usage(Case):
     def test_bad_words_exit_2_with_one_line_and_a_hint(self):
         model, out = str(self.model()), str(self.work / "out")
         rows = {
-            "no command": ([], "convert or inspect"),
+            "no command": ([], "convert, inspect"),
             "unknown command": (["melt"], "melt"),
             "unknown option before a command": (["--melt"], "--melt"),
             "no MODEL": (["convert"], "MODEL"),
