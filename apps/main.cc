@@ -30,7 +30,9 @@ int print(const std::string& text) {
 
 int run(const std::vector<std::string>& words) {
   if (words.empty()) {
-    return print_error(usage_error("which command? convert, inspect, verify, compare, specs or run", "thaw").error());
+    return print_error(
+        usage_error("which command? convert, inspect, verify, compare, specs or run", "thaw")
+            .error());
   }
   const std::string& command = words[0];
   const std::vector<std::string> rest(words.begin() + 1, words.end());
