@@ -1,7 +1,8 @@
 #include "job/run_job.h"
 
 #include <chrono>
-#include <thread>
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 #include "convert/standing.h"
@@ -19,11 +20,15 @@ bool may_pass(ErrorCode code) {
   return code == ErrorCode::io || code == ErrorCode::no_space || code == ErrorCode::locked;
 }
 
-// False when a stop was requested meanwhile.
+// False when a stop was requested meanwhile. Nobody notifies: a signal's handler may only set the
+// flag, so it is looked at often.
 bool wait(std::uint64_t seconds, const StopFlag& stop) {
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
   const Clock::time_point end = Clock::now() + std::chrono::seconds(seconds);
   while (!stop.requested() && Clock::now() < end) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    never.wait_for(lock, std::chrono::milliseconds(50));
   }
   return !stop.requested();
 }

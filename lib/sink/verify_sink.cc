@@ -54,7 +54,7 @@ Status VerifySink::write(std::uint32_t file, std::uint64_t offset,
     if (!equal) note(file, at, want, got);
     at += size;
   }
-  forget(file, begin, end);
+  if (begin < end) forget(file, begin, end);
   return {};
 }
 
@@ -64,12 +64,15 @@ void VerifySink::forget(std::uint32_t file, std::uint64_t begin, std::uint64_t e
   const MappedFile& mapped = *mapped_[file];
   const std::lock_guard lock(mutex_);
   std::vector<std::uint32_t>& left = left_[file];
-  if (left.empty()) left.resize(divide_up(mapped.size(), kStep), kStep);
+  if (left.empty()) {
+    left.resize(divide_up(mapped.size(), kStep), kStep);
+    left.back() = static_cast<std::uint32_t>(mapped.size() - (left.size() - 1) * kStep);
+  }
   for (std::uint64_t step = begin / kStep; step * kStep < end; ++step) {
     const std::uint64_t from = std::max(begin, step * kStep);
     const std::uint64_t to = std::min(end, (step + 1) * kStep);
     left[step] -= static_cast<std::uint32_t>(to - from);
-    if (left[step] == 0 || to == mapped.size()) mapped.drop(step * kStep, kStep);
+    if (left[step] == 0) mapped.drop(step * kStep, kStep);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <zstd_errors.h>
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <vector>
 
@@ -100,15 +101,17 @@ Result<std::unique_ptr<ByteStream>> open_zstd_stream(ByteStream& to, const ZstdS
   return std::unique_ptr<ByteStream>(std::move(stream));
 }
 
-// libzstd keeps the input of the jobs under way in a ring of workers + 3 jobs, and so at most as
-// many compressed jobs wait for the first; each worker has a context for the level's tables.
+// libzstd keeps the input of the jobs under way in a ring of workers + 3 jobs. A compressed job
+// leaves the ring and waits for those before it; its table of jobs, a power of two, is what bounds
+// them. Each worker has a context for the level's tables.
 std::uint64_t zstd_memory(int level, unsigned workers) {
   const ZSTD_compressionParameters parameters = ::ZSTD_getCParams(level, 0, 0);
   const std::uint64_t window = std::uint64_t{1} << parameters.windowLog;
   const std::uint64_t overlap = window >> overlap_below_window(parameters.strategy);
   const std::uint64_t job = std::max<std::uint64_t>(kJob, overlap);
   const std::uint64_t ring = std::max(window, workers * job) + 3 * job;
-  const std::uint64_t compressed = (std::uint64_t{workers} + 3) * ::ZSTD_compressBound(job);
+  const std::uint64_t table = std::bit_ceil(std::uint64_t{workers} + 3);
+  const std::uint64_t compressed = table * ::ZSTD_compressBound(job);
   const std::uint64_t contexts = workers * std::uint64_t{::ZSTD_estimateCCtxSize(level)};
   return ring + compressed + contexts + kOutput;
 }
