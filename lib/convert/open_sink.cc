@@ -35,6 +35,7 @@ Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& optio
                                              .backup = prepared.backup,
                                              .keep_backup = options.keep_backup,
                                              .restart = options.restart,
+                                             .drop_foreign = options.drop_foreign,
                                              .file = file}));
   DirectorySink* const directory = sink.get();
   return OpenSink{std::move(sink), directory};

@@ -49,10 +49,11 @@ struct ConvertOptions {
   bool keep_backup = false;  // in_place: the old directory stays, as `base`.backup
   bool match_check = true;   // refuses a base and a model that do not belong together
 
-  bool force = false;      // replace an existing checkpoint at `out`
-  bool restart = false;    // start over where an earlier run left another plan's files
-  bool checksums = false;  // write SHA256SUMS into the output
-  bool verify = false;     // read the output back and compare it with what was planned
+  bool force = false;         // replace an existing checkpoint at `out`
+  bool restart = false;       // start over where an earlier run left something
+  bool drop_foreign = false;  // start over where an earlier run left another plan's files
+  bool checksums = false;     // write SHA256SUMS into the output
+  bool verify = false;        // read the output back and compare it with what was planned
 };
 
 }  // namespace thaw

@@ -10,6 +10,7 @@
 #include "convert/output_format.h"
 #include "convert/prepare.h"
 #include "io/directory.h"
+#include "sink/directory_sink.h"
 
 namespace thaw {
 
@@ -59,7 +60,7 @@ Result<Standing> look_at_output(const ConvertOptions& options, FileSystem& file_
   ConvertOptions forced = options;
   forced.force = true;
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(forced, file_system));
-  Standing standing{.fingerprint = prepared->plan.fingerprint, .whole = true};
+  Standing standing{.fingerprint = prepared->plan.fingerprint, .out = prepared->out, .whole = true};
   if (prepared->format) {
     for (const std::string& part :
          {std::string(format_name(prepared->format)), std::to_string(options.level.value_or(0)),
@@ -79,6 +80,10 @@ Result<Standing> look_at_output(const ConvertOptions& options, FileSystem& file_
     standing.whole = standing.whole && file_size(prepared->out + "/" + kChecksumsName).has_value();
   }
   return standing;
+}
+
+Status tidy_output(const Standing& standing, FileSystem& file_system) {
+  return tidy_published(file_system, standing.out);
 }
 
 }  // namespace thaw

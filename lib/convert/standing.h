@@ -12,6 +12,7 @@ namespace thaw {
 
 struct Standing {
   std::string fingerprint;  // of the plan that the options make now, and of the kind of output
+  std::string out;          // resolved
   // Every file of that plan stands at `out` with its size; an archive is there.
   bool whole = false;
   std::uint64_t archive_bytes = 0;  // its size, for who knows how large it was
@@ -20,5 +21,8 @@ struct Standing {
 // Plans the conversion as if options.force were set. Errors: as convert(), before it writes.
 [[nodiscard]] Result<Standing> look_at_output(const ConvertOptions& options,
                                               FileSystem& file_system);
+
+// For a whole output that an earlier run published: removes what that run had no time to remove.
+[[nodiscard]] Status tidy_output(const Standing& standing, FileSystem& file_system);
 
 }  // namespace thaw

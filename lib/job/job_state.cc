@@ -25,6 +25,7 @@ void visit_members(State& state, Visitor& visit) {
   visit("name", state.name);
   visit("output", state.output);
   visit("fingerprint", state.fingerprint);
+  visit("planned", state.planned);
   visit("archive_bytes", state.archive_bytes);
   visit("hook_pending", state.hook_pending);
   visit("running", state.running);

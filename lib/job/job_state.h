@@ -14,7 +14,9 @@ struct JobState {
   std::string name;
   // Where the job's output goes; once it stands here, what is at that place is ours to replace.
   std::string output;
-  std::string fingerprint;          // of the plan whose output stands there; empty: none yet
+  std::string fingerprint;  // of the plan whose output stands there; empty: none yet
+  // Of the plan that is being carried out, where nothing stood at `output` before; else empty.
+  std::string planned;
   std::uint64_t archive_bytes = 0;  // of an output that is one file: its size
   bool hook_pending = false;  // the output stands, but the hook after success has not succeeded
   // The last run.

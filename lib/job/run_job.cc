@@ -58,6 +58,7 @@ class JobRun {
 
  private:
   Status work();
+  void adopt(const Standing& found);
   Status convert_until_done();
   Status convert_once();
   Status run_success_hook();
@@ -96,6 +97,7 @@ JobResult JobRun::run() {
 Status JobRun::work() {
   const bool ours = state_.output == place();
   const Result<Standing> check = look_at_output(options_, file_system_);
+  if (check.ok() && ours) adopt(check.value());
   if (check.ok() && check.value().whole && ours &&
       state_.archive_bytes == check.value().archive_bytes &&
       state_.fingerprint == check.value().fingerprint) {
@@ -104,10 +106,18 @@ Status JobRun::work() {
   }
   // What an earlier run of this job made, or left half made, is its own to replace.
   if (ours && !state_.fingerprint.empty()) options_.force = true;
-  if (ours) options_.restart = true;
+  if (ours) options_.drop_foreign = true;
 
-  const std::string output_before = std::exchange(state_.output, place());
-  save();
+  // A place is claimed before the work begins, and never where somebody else's output stands: the
+  // conversion refuses that.
+  const std::string output_before = state_.output;
+  const bool vacant = !exists(place());
+  if (check.ok() && (ours || vacant || options_.in_place)) {
+    state_.output = place();
+    if (!ours) state_.fingerprint.clear();
+    state_.planned = vacant ? check.value().fingerprint : std::string();
+    THAW_RETURN_IF_ERROR(save_job_state(file_system_, queued_.state_file, state_));
+  }
   if (Status status = convert_until_done(); !status.ok()) {
     // It did not come to the place, or found somebody else there.
     const ErrorCode code = status.error().code;
@@ -115,6 +125,17 @@ Status JobRun::work() {
     return status;
   }
   return run_success_hook();
+}
+
+// An earlier run published what it had planned, and ended before it could say so.
+void JobRun::adopt(const Standing& found) {
+  if (!found.whole || state_.planned.empty() || state_.planned != found.fingerprint) return;
+  state_.fingerprint = std::exchange(state_.planned, std::string());
+  state_.archive_bytes = found.archive_bytes;
+  state_.hook_pending = !job_.on_success.empty();
+  if (const Status tidied = tidy_output(found, file_system_); !tidied.ok()) {
+    observer_.on_warning(queued_, tidied.error());
+  }
 }
 
 Status JobRun::convert_until_done() {
@@ -138,6 +159,8 @@ Status JobRun::convert_once() {
   // What the next run will find: in place, its plan reads the base that this one made.
   THAW_ASSIGN_OR_RETURN(const Standing next, look_at_output(options_, file_system_));
   state_.fingerprint = next.fingerprint;
+  state_.planned.clear();
+  state_.output = place();
   state_.archive_bytes = next.archive_bytes;
   return {};
 }

@@ -25,7 +25,8 @@ struct DirectorySettings {
   // unless keep_backup.
   std::string backup = {};
   bool keep_backup = false;
-  bool restart = false;  // what another plan left in `out`.partial is removed, not refused
+  bool restart = false;       // what an earlier run left in `out`.partial is removed
+  bool drop_foreign = false;  // the same, but only what another plan left; it is not refused
   OutputSettings file = {};
 };
 
@@ -49,5 +50,9 @@ class DirectorySink : public Sink {
   // Adds a small file that is not in the plan, at the top; whole and durable on return.
   [[nodiscard]] virtual Status add(const std::string& name, std::string_view content) = 0;
 };
+
+// Removes what a run has left beside `out` that ended right after it had published and had nothing
+// else left to do. `out` is resolved.
+[[nodiscard]] Status tidy_published(FileSystem& file_system, const std::string& out);
 
 }  // namespace thaw

@@ -20,6 +20,9 @@ namespace thaw {
 
 [[nodiscard]] std::string parent_of(const std::string& path);
 
+// Where the state is while OUT.partial becomes OUT: OUT and this.
+constexpr const char* kAside = ".partial-state.json";
+
 // Holds the lock as long as it lives. `plan` must outlive it.
 class PartialDirectory {
  public:
@@ -62,8 +65,6 @@ class PartialDirectory {
   Status finish_backup(const Publication& publication);
   Status put_aside();
   Status remove_aside();
-
-  static constexpr const char* kAside = ".partial-state.json";
 
   FileSystem& file_system_;
   const Plan& plan_;

@@ -116,4 +116,11 @@ void PartialDirectory::remove() {
   if (exists(aside_path())) static_cast<void>(remove_tree(file_system_, aside_path()));
 }
 
+Status tidy_published(FileSystem& file_system, const std::string& out) {
+  const std::string aside = out + kAside;
+  if (!exists(aside) || exists(out + ".partial")) return {};
+  THAW_RETURN_IF_ERROR(remove_tree(file_system, aside));
+  return sync_directory(file_system, parent_of(out));
+}
+
 }  // namespace thaw

@@ -126,13 +126,15 @@ Status PartialDirectory::take_over() {
   }
   if (settings_.restart) return clear();
   Result<RunState> state = load_run_state(file_system_, path_ + "/" + kStateFile);
+  const bool continues = state.ok() && state.value().fingerprint == plan_.fingerprint;
+  if (!continues && settings_.drop_foreign) return clear();
   if (!state.ok()) {
     Error error = std::move(state).take_status().take_error();
     if (error.code == ErrorCode::input) error.code = ErrorCode::usage;
     error.hint = kRestartHint;
     return Status(std::move(error));
   }
-  if (state.value().fingerprint != plan_.fingerprint) {
+  if (!continues) {
     Error error =
         make_error(ErrorCode::usage, {.file = path_, .tensor = {}},
                    "holds a conversion of other input or with other options: got "
@@ -141,7 +143,9 @@ Status PartialDirectory::take_over() {
     error.hint = "Repeat that run as it was, or start over with --restart.";
     return Status(std::move(error));
   }
-  THAW_RETURN_IF_ERROR(match_files(state.value()));
+  if (Status matched = match_files(state.value()); !matched.ok()) {
+    return settings_.drop_foreign ? clear() : std::move(matched);
+  }
   THAW_RETURN_IF_ERROR(clean(path_, ""));
   for (std::size_t i = 0; i < found_.size(); ++i) {
     if (found_[i] && !exists(path_ + "/" + plan_.files[i].name)) found_[i].reset();

@@ -159,7 +159,8 @@ TEST_CASE("the memory of every level stays below what is planned, and not far") 
       }
       const auto planned = static_cast<std::int64_t>(zstd_memory(level, workers));
       CHECK(counter.most <= planned);
-      if (level <= 3) CHECK(counter.most * 2 >= planned);
+      // On a busy machine no more than one compressed job may ever wait.
+      if (level <= 3) CHECK(counter.most * 3 >= planned);
       ::ZSTD_freeCCtx(context);
       CHECK(counter.now == 0);
     }
