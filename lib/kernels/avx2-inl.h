@@ -189,10 +189,6 @@ struct Avx2Ops : F16c {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_128(low)), load_128(high), 1);
   }
 
-  static __m128i halves(__m256 values) {
-    return _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
-  }
-
   template <Target kTarget, bool kStream, std::uint64_t kUpper>
   static void put_sixteen(const float* values, unsigned char* to) {
     __m256 first = _mm256_load_ps(values);
