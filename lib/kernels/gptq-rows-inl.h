@@ -1,207 +1,146 @@
 // gptq_rows, GPTQ without turning: the rows of the weight are inputs. A line of qweight makes eight
-// rows (four, with 8 bits), a piece of 128 outputs at a time. In order of groups: in strips of four
-// pieces, whose scales and zeros last for a group. In any order: many lines of one piece are
-// kept, and their rows are made group by group.
+// rows (four, with 8 bits), a piece of 128 outputs at a time, in strips of four pieces whose scales
+// and zeros last for a group. For act-order see gptq-indexed-inl.h.
 #pragma once
 
-#include "kernels/gptq-factors-inl.h"
+#include "kernels/gptq-indexed-inl.h"
 
 namespace thaw::kernels {
 namespace {
 
-// Rows of up to 128 outputs, and the scales and zeros of one group of them.
-template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
-class GptqPiece {
+inline constexpr std::uint64_t kPieces = 4;  // of a strip
+
+template <class Isa, Target kTarget, bool kStream>
+class GptqRowsStrip {
  public:
-  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  static constexpr std::uint64_t kPerWord = 32 / kBits;
+  // Rows [row_begin, row_end) of the outputs [output, stop), up to four pieces; `out` is where
+  // output 0 of row_begin goes.
+  GptqRowsStrip(const PackedLinear& linear, std::uint64_t output, std::uint64_t stop,
+                unsigned char* out)
+      : linear_(linear), output_(output), stop_(stop), out_(out) {}
 
-  // Outputs [output, output + count), at most 128.
-  void start(std::uint64_t output, std::uint64_t count) {
-    output_ = output;
-    count_ = count;
-    group_ = ~std::uint64_t{0};
-  }
-
-  // Words of the line that has `input`, as put() wants them: 128 of them, aligned.
-  void arrange(const PackedLinear& linear, std::uint64_t input, std::uint32_t* words) const {
-    const unsigned char* from = line(linear.qweight, input / kPerWord) + output_ * 4;
-    alignas(64) unsigned char padded[kBlock * 4];
-    if (count_ < kBlock) {  // the line, or the file, may end here
-      __builtin_memset(padded, 0, sizeof padded);
-      __builtin_memcpy(padded, from, count_ * 4);
-      from = padded;
-    }
-    for (std::uint64_t i = 0; i < kBlock; i += 16) {
-      Isa::template order_sixteen<kTarget>(from + i * 4, words + i);
-    }
-  }
-
-  // The row `input`, which is of `group`. `to` is where the first of its outputs goes.
-  [[gnu::always_inline]] void put(const PackedLinear& linear, const std::uint32_t* words,
-                                  std::uint64_t input, std::uint64_t group, unsigned char* to) {
-    if (group != group_) load(linear, group);
-    const auto shift = static_cast<std::uint32_t>(input % kPerWord * kBits);
-    if (count_ == kBlock && !rare_ && !kThrough) [[likely]] {
-      return put_row<kStream>(words, shift, to);
-    }
-    alignas(64) unsigned char values[kBlock * kElement];
-    put_row<false>(words, shift, values);
-    for (std::uint64_t n = 0; rare_ && n < count_; ++n) {
-      put_rare_product<kTarget>(linear, group, input, output_ + n, values + n * kElement);
-    }
-    if constexpr (kStream) {
-      store_lines<Isa, true>(to, values, count_ * kElement);
-    } else {
-      __builtin_memcpy(to, values, count_ * kElement);
+  template <std::uint32_t kBits>
+  void run(std::uint64_t row_begin, std::uint64_t row_end) {
+    constexpr std::uint64_t kPerWord = 32 / kBits;
+    for (std::uint64_t first = row_begin; first < row_end; first += kPerWord) {
+      const std::uint64_t last = row_end - first < kPerWord ? row_end : first + kPerWord;
+      for (std::uint64_t row = first; row < last; ++row) {
+        groups_[row - first] = row / linear_.group_size;
+      }
+      for (std::uint64_t output = output_; output < stop_; output += kBlock) {
+        const std::uint64_t count = stop_ - output < kBlock ? stop_ - output : kBlock;
+        put_piece<kBits>(first, output, count, last - first,
+                         out_ + ((first - row_begin) * linear_.in_features + output) * kElement);
+      }
     }
   }
 
  private:
-  // Where put_thirty_two has no non-temporal stores.
-  static constexpr bool kThrough = kStream && kTarget == Target::float32;
+  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
 
-  void load(const PackedLinear& linear, std::uint64_t group) {
-    group_ = group;
-    rare_ = false;
-    for (std::uint64_t i = 0; i < count_; i += kGptqOutputs) {
-      const std::uint64_t some = count_ - i < kGptqOutputs ? count_ - i : kGptqOutputs;
-      const bool usual = load_factors<Isa, kTarget, kBits>(linear, group, output_ + i, some,
-                                                           scales_ + i, zeros_ + i);
-      rare_ = rare_ || !usual;
+  struct Factors {
+    std::uint64_t group = ~std::uint64_t{0};
+    bool rare = false;
+    alignas(64) float scales[kBlock] = {};
+    alignas(64) float zeros[kBlock] = {};
+  };
+
+  template <std::uint32_t kBits>
+  void load(std::uint64_t group, std::uint64_t output, std::uint64_t count, Factors* to) {
+    to->group = group;
+    to->rare = false;
+    for (std::uint64_t i = 0; i < count; i += kGptqOutputs) {
+      const std::uint64_t some = count - i < kGptqOutputs ? count - i : kGptqOutputs;
+      const bool usual = load_factors<Isa, kTarget, kBits>(linear_, group, output + i, some,
+                                                           to->scales + i, to->zeros + i);
+      to->rare = to->rare || !usual;
     }
   }
 
-  template <bool kStreamHere>
-  void put_row(const std::uint32_t* words, std::uint32_t shift, unsigned char* to) const {
+  // `rows` rows, from `input` on, of `count` outputs, at most 128, from one line.
+  template <std::uint32_t kBits>
+  void put_piece(std::uint64_t input, std::uint64_t output, std::uint64_t count, std::uint64_t rows,
+                 unsigned char* out) {
+    const unsigned char* from = line(linear_.qweight, input * kBits / 32) + output * 4;
+    alignas(64) unsigned char padded[kBlock * 4];
+    if (count < kBlock) {  // the line, or the file, may end here
+      __builtin_memset(padded, 0, sizeof padded);
+      __builtin_memcpy(padded, from, count * 4);
+      from = padded;
+    }
+    alignas(64) std::uint32_t words[kBlock];
+    for (std::uint64_t i = 0; i < kBlock; i += 16) {
+      Isa::template order_sixteen<kTarget>(from + i * 4, words + i);
+    }
+    Factors& factors = factors_[(output - output_) / kBlock];
+    for (std::uint64_t i = 0; i < rows; ++i) {
+      if (groups_[i] != factors.group) load<kBits>(groups_[i], output, count, &factors);
+      unsigned char* to = out + i * linear_.in_features * kElement;
+      const auto shift = static_cast<std::uint32_t>(i * kBits);
+      if (count == kBlock && !factors.rare && !kThrough) [[likely]] {
+        put_row<kBits, kStream>(words, shift, factors, to);
+        continue;
+      }
+      alignas(64) unsigned char values[kBlock * kElement];
+      put_row<kBits, false>(words, shift, factors, values);
+      for (std::uint64_t n = 0; factors.rare && n < count; ++n) {
+        put_rare_product<kTarget>(linear_, groups_[i], input + i, output + n,
+                                  values + n * kElement);
+      }
+      if constexpr (kStream) {
+        store_lines<Isa, true>(to, values, count * kElement);
+      } else {
+        __builtin_memcpy(to, values, count * kElement);
+      }
+    }
+  }
+
+  template <std::uint32_t kBits, bool kStreamHere>
+  static void put_row(const std::uint32_t* words, std::uint32_t shift, const Factors& factors,
+                      unsigned char* to) {
     for (std::uint64_t i = 0; i < kBlock; i += 32) {
       alignas(64) float a[16];
       alignas(64) float b[16];
-      multiply_codes<Isa, kBits>(words + i, shift, scales_ + i, zeros_ + i, a);
-      multiply_codes<Isa, kBits>(words + i + 16, shift, scales_ + i + 16, zeros_ + i + 16, b);
+      multiply_codes<Isa, kBits>(words + i, shift, factors.scales + i, factors.zeros + i, a);
+      multiply_codes<Isa, kBits>(words + i + 16, shift, factors.scales + i + 16,
+                                 factors.zeros + i + 16, b);
       Isa::template put_thirty_two<kTarget, kStreamHere, 8 * kElement, 16 * kElement>(
           a, b, to + i * kElement);
     }
   }
 
-  std::uint64_t output_ = 0;
-  std::uint64_t count_ = 0;
-  std::uint64_t group_ = 0;
-  bool rare_ = false;
-  alignas(64) float scales_[kBlock] = {};
-  alignas(64) float zeros_[kBlock] = {};
+  // Where put_thirty_two has no non-temporal stores.
+  static constexpr bool kThrough = kStream && kTarget == Target::float32;
+
+  const PackedLinear& linear_;
+  const std::uint64_t output_;
+  const std::uint64_t stop_;
+  unsigned char* const out_;
+  std::uint64_t groups_[8] = {};  // of the rows of a line
+  Factors factors_[kPieces];
 };
 
-inline constexpr std::uint64_t kPieces = 4;  // of a strip
-
-// Rows [row_begin, row_end) of up to four pieces from `output` on; `out` is where output 0 of
-// row_begin goes.
 template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
 [[gnu::noinline]] void gptq_rows_strip(const PackedLinear& linear, std::uint64_t output,
                                        std::uint64_t row_begin, std::uint64_t row_end,
                                        unsigned char* out) {
-  using Piece = GptqPiece<Isa, kTarget, kBits, kStream>;
-  constexpr std::uint64_t kPerWord = Piece::kPerWord;
-  const std::uint64_t pitch = linear.in_features * Piece::kElement;
-  Piece pieces[kPieces];
-  std::uint64_t count = 0;
-  for (std::uint64_t at = output; count < kPieces && at < linear.in_features; at += kBlock) {
-    const std::uint64_t left = linear.in_features - at;
-    pieces[count++].start(at, left < kBlock ? left : kBlock);
-  }
-  for (std::uint64_t first = row_begin; first < row_end; first += kPerWord) {
-    const std::uint64_t last = row_end - first < kPerWord ? row_end : first + kPerWord;
-    for (std::uint64_t i = 0; i < count; ++i) {
-      alignas(64) std::uint32_t words[kBlock];
-      pieces[i].arrange(linear, first, words);
-      unsigned char* to = out + (output + i * kBlock) * Piece::kElement;
-      for (std::uint64_t row = first; row < last; ++row) {
-        pieces[i].put(linear, words, row, row / linear.group_size, to + (row - row_begin) * pitch);
-      }
-    }
-  }
+  const std::uint64_t left = linear.in_features - output;
+  const std::uint64_t stop =
+      left < kPieces * kBlock ? linear.in_features : output + kPieces * kBlock;
+  GptqRowsStrip<Isa, kTarget, kStream>(linear, output, stop, out)
+      .template run<kBits>(row_begin, row_end);
 }
 
-inline constexpr std::uint64_t kKeptLines = 64;
-
-// Rows by their groups, as far as a byte tells those apart: many groups may share a byte, which
-// costs time only.
-class RowsByGroup {
- public:
-  // Rows [begin, end), at most kMost.
-  RowsByGroup(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end)
-      : count_(end - begin) {
-    std::uint16_t starts[257] = {};
-    for (std::uint64_t i = 0; i < count_; ++i) {
-      groups_[i] = group_of_input(linear, begin + i);
-      ++starts[groups_[i] % 256 + 1];
-    }
-    for (std::uint64_t i = 1; i < 256; ++i) {
-      starts[i] = static_cast<std::uint16_t>(starts[i] + starts[i - 1]);
-    }
-    for (std::uint64_t i = 0; i < count_; ++i) {
-      rows_[starts[groups_[i] % 256]++] = static_cast<std::uint16_t>(i);
-    }
-  }
-
-  static constexpr std::uint64_t kMost = kKeptLines * 8;
-
-  [[nodiscard]] std::uint64_t count() const { return count_; }
-  [[nodiscard]] std::uint64_t row(std::uint64_t i) const { return rows_[i]; }  // less begin
-  [[nodiscard]] std::uint64_t group(std::uint64_t row) const { return groups_[row]; }
-
- private:
-  const std::uint64_t count_;
-  std::uint16_t rows_[kMost];
-  std::uint64_t groups_[kMost];
-};
-
-// Rows [begin, end), of at most kKeptLines lines, in any order of groups. `out` is where `begin`
-// goes.
-template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
-[[gnu::noinline]] void gptq_rows_by_group(const PackedLinear& linear, std::uint64_t begin,
-                                          std::uint64_t end, unsigned char* out) {
-  using Piece = GptqPiece<Isa, kTarget, kBits, kStream>;
-  constexpr std::uint64_t kPerWord = Piece::kPerWord;
-  constexpr std::uint64_t kShare = 8 / kPerWord;  // of a piece's 8 cache lines, a row's
-  const std::uint64_t pitch = linear.in_features * Piece::kElement;
-  const RowsByGroup rows(linear, begin, end);
-  alignas(64) std::uint32_t words[kKeptLines][kBlock];
-  Piece piece;
-  for (std::uint64_t output = 0; output < linear.in_features; output += kBlock) {
-    const std::uint64_t left = linear.in_features - output;
-    piece.start(output, left < kBlock ? left : kBlock);
-    for (std::uint64_t row = begin; row < end; row += kPerWord) {
-      piece.arrange(linear, row, words[(row - begin) / kPerWord]);
-    }
-    const unsigned char* next = line(linear.qweight, begin / kPerWord) + (output + kBlock) * 4;
-    unsigned char* to = out + output * Piece::kElement;
-    for (std::uint64_t i = 0; i < rows.count(); ++i) {
-      for (std::uint64_t n = 0; n < kShare; ++n) {
-        __builtin_prefetch(next + i / kPerWord * linear.qweight.pitch +
-                           (i % kPerWord * kShare + n) * 64);
-      }
-      const std::uint64_t row = rows.row(i);
-      piece.put(linear, words[row / kPerWord], begin + row, rows.group(row), to + row * pitch);
-    }
-  }
-}
-
-template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
+template <class Isa, Target kTarget, std::uint32_t kBits>
 void gptq_rows_bits(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
-                    unsigned char* out) {
-  if (linear.group_index.data == nullptr) {
-    for (std::uint64_t output = 0; output < linear.in_features; output += kPieces * kBlock) {
-      gptq_rows_strip<Isa, kTarget, kBits, kStream>(linear, output, row_begin, row_end, out);
-    }
-    return;
+                    unsigned char* out, bool stream) {
+  if (linear.group_index.data != nullptr) {
+    return stream ? gptq_rows_indexed<Isa, kTarget, kBits, true>(linear, row_begin, row_end, out)
+                  : gptq_rows_indexed<Isa, kTarget, kBits, false>(linear, row_begin, row_end, out);
   }
-  constexpr std::uint64_t kRows = kKeptLines * 32 / kBits;
-  const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
-  for (std::uint64_t row = row_begin; row < row_end; row += kRows) {
-    gptq_rows_by_group<Isa, kTarget, kBits, kStream>(linear, row,
-                                                     row_end - row < kRows ? row_end : row + kRows,
-                                                     out + (row - row_begin) * pitch);
+  for (std::uint64_t output = 0; output < linear.in_features; output += kPieces * kBlock) {
+    stream ? gptq_rows_strip<Isa, kTarget, kBits, true>(linear, output, row_begin, row_end, out)
+           : gptq_rows_strip<Isa, kTarget, kBits, false>(linear, output, row_begin, row_end, out);
   }
 }
 
@@ -213,13 +152,8 @@ void gptq_input_rows(const PackedLinear& linear, std::uint64_t row_begin, std::u
   }
   auto* const bytes = static_cast<unsigned char*>(out);
   const bool stream = can_stream<kTarget>(linear, format);
-  if (linear.bits == 4) {
-    stream ? gptq_rows_bits<Isa, kTarget, 4, true>(linear, row_begin, row_end, bytes)
-           : gptq_rows_bits<Isa, kTarget, 4, false>(linear, row_begin, row_end, bytes);
-  } else {
-    stream ? gptq_rows_bits<Isa, kTarget, 8, true>(linear, row_begin, row_end, bytes)
-           : gptq_rows_bits<Isa, kTarget, 8, false>(linear, row_begin, row_end, bytes);
-  }
+  linear.bits == 4 ? gptq_rows_bits<Isa, kTarget, 4>(linear, row_begin, row_end, bytes, stream)
+                   : gptq_rows_bits<Isa, kTarget, 8>(linear, row_begin, row_end, bytes, stream);
   if (stream) Isa::fence();
 }
 
