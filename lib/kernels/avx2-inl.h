@@ -189,10 +189,6 @@ struct Avx2Ops : F16c {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_128(low)), load_128(high), 1);
   }
 
-  static __m128i halves(__m256 values) {
-    return _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
-  }
-
   template <Target kTarget, bool kStream, std::uint64_t kUpper>
   static void put_sixteen(const float* values, unsigned char* to) {
     __m256 first = _mm256_load_ps(values);
@@ -200,15 +196,22 @@ struct Avx2Ops : F16c {
     if constexpr (kTarget == Target::float32) {
       __builtin_memcpy(to, values, 64);
     } else if constexpr (kTarget == Target::float16) {
-      put_units<kStream, kUpper>(halves(first), halves(second), to);
+      const __m128i low = halves(first);
+      const __m128i high = halves(second);
+      if constexpr (kUpper == 16) {
+        const __m256i both = _mm256_castsi128_si256(low);
+        put_units<kStream, kUpper>(_mm256_inserti128_si256(both, high, 1), to);
+      } else {
+        store_128(to, low);
+        store_128(to + kUpper, high);
+      }
     } else {
       if constexpr (kTarget == Target::bfloat16_via_float16) {
         first = _mm256_cvtph_ps(halves(first));
         second = _mm256_cvtph_ps(halves(second));
       }
-      const __m256i both = two_bfloat16(_mm256_castps_si256(first), _mm256_castps_si256(second));
-      put_units<kStream, kUpper>(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1),
-                                 to);
+      put_units<kStream, kUpper>(
+          two_bfloat16(_mm256_castps_si256(first), _mm256_castps_si256(second)), to);
     }
   }
 
@@ -224,14 +227,18 @@ struct Avx2Ops : F16c {
     return _mm256_add_epi16(upper, carry);
   }
 
+  // Sixteen units: in one piece where they stay together, as pieces of non-temporal stores are
+  // slow.
   template <bool kStream, std::uint64_t kUpper>
-  static void put_units(__m128i low, __m128i high, unsigned char* to) {
+  static void put_units(__m256i units, unsigned char* to) {
+    static_assert(!kStream || kUpper == 16);
     if constexpr (kStream) {
-      _mm_stream_si128(reinterpret_cast<__m128i*>(to), low);
-      _mm_stream_si128(reinterpret_cast<__m128i*>(to + kUpper), high);
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to), units);
+    } else if constexpr (kUpper == 16) {
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), units);
     } else {
-      store_128(to, low);
-      store_128(to + kUpper, high);
+      store_128(to, _mm256_castsi256_si128(units));
+      store_128(to + kUpper, _mm256_extracti128_si256(units, 1));
     }
   }
 };

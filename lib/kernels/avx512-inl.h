@@ -135,8 +135,10 @@ struct Avx512 : F16c {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), halves(_mm512_loadu_ps(from)));
   }
 
-  static __m256i halves(__m512 values) {
-    return _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
+  static __m256i halves(__m512 values) {  // kept in a register: see F16c
+    __m256i rounded = _mm512_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
+    asm("" : "+x"(rounded));
+    return rounded;
   }
 
   // Whole vectors, here and below: pieces in memory would keep their readers waiting.

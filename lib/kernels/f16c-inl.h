@@ -39,6 +39,14 @@ struct F16c {
 
   static void fence() { _mm_sfence(); }
 
+  // Eight float16 in a register. Kept there: converting straight to memory takes Zen 5 2.0
+  // cycles, converting and then storing 0.75.
+  static __m128i halves(__m256 values) {
+    __m128i rounded = _mm256_cvtps_ph(values, _MM_FROUND_TO_NEAREST_INT);
+    asm("" : "+x"(rounded));
+    return rounded;
+  }
+
   static constexpr std::uint64_t kCastStep = 8;
 
   static void widen_half(const unsigned char* from, float* to) {
@@ -47,7 +55,7 @@ struct F16c {
 
   // Leaves NaN payloads: the caller makes them canonical.
   static void narrow_half(const float* from, unsigned char* to) {
-    store_128(to, _mm256_cvtps_ph(_mm256_loadu_ps(from), _MM_FROUND_TO_NEAREST_INT));
+    store_128(to, halves(_mm256_loadu_ps(from)));
   }
 };
 

@@ -9,27 +9,21 @@ namespace {
 
 inline constexpr std::uint64_t kGptqOutputs = 16;  // 64 bytes of a line
 
-typedef std::uint64_t SixteenBytes __attribute__((vector_size(16)));
+typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
 
-// The eight nibbles of a word, a byte each, in order.
-inline std::uint64_t spread_nibbles(std::uint32_t word) {
-  std::uint64_t spread = word;
-  spread = (spread | spread << 16) & 0x0000ffff0000ffffu;
-  spread = (spread | spread << 8) & 0x00ff00ff00ff00ffu;
-  return (spread | spread << 4) & 0x0f0f0f0f0f0f0f0fu;
-}
-
-// The zeros of 16 outputs, a byte each; `words` are the two (8 bits: four) that hold them.
+// The zeros of 16 outputs, a byte each; `from` are the two words (8 bits: four) that hold them.
 template <std::uint32_t kBits>
-inline SixteenBytes zero_bytes(const std::uint32_t* words, std::uint32_t addend) {
-  if constexpr (kBits == 4) {
-    return SixteenBytes{spread_nibbles(words[0] + addend), spread_nibbles(words[1] + addend)};
-  } else {
-    const auto pair = [&](std::uint64_t i) {
-      return std::uint64_t{words[i] + addend} | std::uint64_t{words[i + 1] + addend} << 32;
-    };
-    return SixteenBytes{pair(0), pair(2)};
-  }
+[[gnu::always_inline]] inline SixteenBytes zero_bytes(const unsigned char* from,
+                                                      std::uint32_t addend) {
+  typedef std::uint32_t FourWords __attribute__((vector_size(16)));
+  typedef std::uint64_t TwoPairs __attribute__((vector_size(16)));
+  const TwoPairs pairs = {load<std::uint64_t>(from),
+                          kBits == 4 ? 0 : load<std::uint64_t>(from + kBits)};
+  const FourWords words = __builtin_bit_cast(FourWords, pairs) + addend;
+  if constexpr (kBits == 8) return __builtin_bit_cast(SixteenBytes, words);
+  const SixteenBytes low = __builtin_bit_cast(SixteenBytes, words) & 15;
+  const SixteenBytes high = __builtin_bit_cast(SixteenBytes, words >> 4) & 15;
+  return __builtin_shufflevector(low, high, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
 // Those of `count` outputs, at most 16, from `output` on, a multiple of 8; both arrays are aligned
@@ -53,13 +47,12 @@ template <class Isa, Target kTarget, std::uint32_t kBits>
     __builtin_memset(zero, 1 << (kBits - 1), sizeof zero);
   } else {
     const unsigned char* packed = line(linear.qzeros, group) + output / kPerWord * 4;
-    std::uint32_t words[kWords] = {};
+    unsigned char padded_zeros[kWords * 4] = {};
     if (count < kGptqOutputs) [[unlikely]] {
-      __builtin_memcpy(words, packed, (count + kPerWord - 1) / kPerWord * 4);
-    } else {
-      __builtin_memcpy(words, packed, sizeof words);
+      __builtin_memcpy(padded_zeros, packed, (count + kPerWord - 1) / kPerWord * 4);
+      packed = padded_zeros;
     }
-    const SixteenBytes bytes = zero_bytes<kBits>(words, linear.zero_addend);
+    const SixteenBytes bytes = zero_bytes<kBits>(packed, linear.zero_addend);
     __builtin_memcpy(zero, &bytes, sizeof bytes);
   }
   Isa::template widen_sixteen<kTarget>(zero, zeros);

@@ -1,9 +1,9 @@
 // gptq_rows, GPTQ without turning: the rows of the weight are inputs. A line of qweight makes eight
 // rows (four, with 8 bits), a piece of 128 outputs at a time, in strips of four pieces whose scales
-// and zeros last for a group.
+// and zeros last for a group. For act-order see gptq-indexed-inl.h.
 #pragma once
 
-#include "kernels/gptq-factors-inl.h"
+#include "kernels/gptq-indexed-inl.h"
 
 namespace thaw::kernels {
 namespace {
@@ -25,7 +25,7 @@ class GptqRowsStrip {
     for (std::uint64_t first = row_begin; first < row_end; first += kPerWord) {
       const std::uint64_t last = row_end - first < kPerWord ? row_end : first + kPerWord;
       for (std::uint64_t row = first; row < last; ++row) {
-        groups_[row - first] = group_of_input(linear_, row);
+        groups_[row - first] = row / linear_.group_size;
       }
       for (std::uint64_t output = output_; output < stop_; output += kBlock) {
         const std::uint64_t count = stop_ - output < kBlock ? stop_ - output : kBlock;
@@ -120,16 +120,28 @@ class GptqRowsStrip {
   Factors factors_[kPieces];
 };
 
-template <class Isa, Target kTarget, bool kStream>
+template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
 [[gnu::noinline]] void gptq_rows_strip(const PackedLinear& linear, std::uint64_t output,
                                        std::uint64_t row_begin, std::uint64_t row_end,
                                        unsigned char* out) {
   const std::uint64_t left = linear.in_features - output;
   const std::uint64_t stop =
       left < kPieces * kBlock ? linear.in_features : output + kPieces * kBlock;
-  GptqRowsStrip<Isa, kTarget, kStream> strip(linear, output, stop, out);
-  linear.bits == 4 ? strip.template run<4>(row_begin, row_end)
-                   : strip.template run<8>(row_begin, row_end);
+  GptqRowsStrip<Isa, kTarget, kStream>(linear, output, stop, out)
+      .template run<kBits>(row_begin, row_end);
+}
+
+template <class Isa, Target kTarget, std::uint32_t kBits>
+void gptq_rows_bits(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
+                    unsigned char* out, bool stream) {
+  if (linear.group_index.data != nullptr) {
+    return stream ? gptq_rows_indexed<Isa, kTarget, kBits, true>(linear, row_begin, row_end, out)
+                  : gptq_rows_indexed<Isa, kTarget, kBits, false>(linear, row_begin, row_end, out);
+  }
+  for (std::uint64_t output = 0; output < linear.in_features; output += kPieces * kBlock) {
+    stream ? gptq_rows_strip<Isa, kTarget, kBits, true>(linear, output, row_begin, row_end, out)
+           : gptq_rows_strip<Isa, kTarget, kBits, false>(linear, output, row_begin, row_end, out);
+  }
 }
 
 template <class Isa, Target kTarget>
@@ -140,10 +152,8 @@ void gptq_input_rows(const PackedLinear& linear, std::uint64_t row_begin, std::u
   }
   auto* const bytes = static_cast<unsigned char*>(out);
   const bool stream = can_stream<kTarget>(linear, format);
-  for (std::uint64_t output = 0; output < linear.in_features; output += kPieces * kBlock) {
-    stream ? gptq_rows_strip<Isa, kTarget, true>(linear, output, row_begin, row_end, bytes)
-           : gptq_rows_strip<Isa, kTarget, false>(linear, output, row_begin, row_end, bytes);
-  }
+  linear.bits == 4 ? gptq_rows_bits<Isa, kTarget, 4>(linear, row_begin, row_end, bytes, stream)
+                   : gptq_rows_bits<Isa, kTarget, 8>(linear, row_begin, row_end, bytes, stream);
   if (stream) Isa::fence();
 }
 

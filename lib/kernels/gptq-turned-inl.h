@@ -53,6 +53,8 @@ class TurnedBlock {
     for (std::uint64_t n = 0; n < count; ++n) {
       if constexpr (kStream) {
         store_lines<Isa, true>(out + n * pitch, rows_[n], columns * kElement);
+      } else if (columns == kBlock) {  // a size that the compiler knows: else it takes rep movs
+        store_lines<Isa, false>(out + n * pitch, rows_[n], kBlock * kElement);
       } else {
         __builtin_memcpy(out + n * pitch, rows_[n], columns * kElement);
       }
@@ -82,7 +84,10 @@ class GptqTurned {
     }
     group_count_ = last - first_group_ + 1;
     keeps_all_ = group_count_ <= kKeptGroups;
-    for (std::uint64_t k = begin; k < end; ++k) groups_[k - begin] -= first_group_;
+    for (std::uint64_t i = 0; i < end - begin; ++i) {
+      groups_[i] -= first_group_;
+      factors_of_[i] = factors_ + (keeps_all_ ? groups_[i] : 0);
+    }
   }
 
   // `count` rows, at most 16, from `row` on, a multiple of 8. `out` is where column 0 goes.
@@ -108,9 +113,15 @@ class GptqTurned {
   static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
   static constexpr std::uint64_t kPerWord = 32 / kBits;
 
+  struct Factors {
+    alignas(64) float scales[kGptqOutputs];
+    alignas(64) float zeros[kGptqOutputs];
+  };
+
   bool load(std::uint64_t group, std::uint64_t place) {
+    Factors& to = factors_[place];
     const bool usual = load_factors<Isa, kTarget, kBits>(linear_, first_group_ + group, row_,
-                                                         count_, scales_[place], zeros_[place]);
+                                                         count_, to.scales, to.zeros);
     rare_[place] = !usual;
     return usual;
   }
@@ -127,18 +138,17 @@ class GptqTurned {
         __builtin_prefetch(from + i * pitch + kGptqOutputs * 4);  // of the next 16 outputs
         Isa::template order_sixteen<kTarget>(from + i * pitch, words[i]);
       }
-      const std::uint64_t* groups = groups_ + (k - begin_ + c);
+      const Factors* const* factors = factors_of_ + (k - begin_ + c);
       unsigned char* const to = block_.low(c);
 #pragma GCC unroll 8
       for (std::uint64_t i = 0; i < 8; ++i) {
         const auto shift = static_cast<std::uint32_t>(i % kPerWord * kBits);
-        const std::uint64_t at = groups[i];
-        const std::uint64_t next = groups[8 + i];
+        const Factors& at = *factors[i];
+        const Factors& next = *factors[8 + i];
         alignas(64) float a[16];
         alignas(64) float b[16];
-        multiply_codes<Isa, kBits>(words[i / kPerWord], shift, scales_[at], zeros_[at], a);
-        multiply_codes<Isa, kBits>(words[(8 + i) / kPerWord], shift, scales_[next], zeros_[next],
-                                   b);
+        multiply_codes<Isa, kBits>(words[i / kPerWord], shift, at.scales, at.zeros, a);
+        multiply_codes<Isa, kBits>(words[(8 + i) / kPerWord], shift, next.scales, next.zeros, b);
         Isa::template put_thirty_two<kTarget, false, Block::kUpper, Block::kNext>(
             a, b, to + (block_.low(i) - block_.low(0)));
       }
@@ -154,18 +164,17 @@ class GptqTurned {
       alignas(64) std::uint32_t arranged[kGptqOutputs];
       Isa::template order_sixteen<kTarget>(words, arranged);
       const std::uint64_t group = groups_[k - begin_ + c];
-      std::uint64_t at = group;
       if (!keeps_all_) {
         if (group != loaded_) load(group, 0);
         loaded_ = group;
-        at = 0;
       }
+      const Factors& at = *factors_of_[k - begin_ + c];
       alignas(64) float values[kGptqOutputs];
       alignas(64) unsigned char rounded[4 * kHalf];
       multiply_codes<Isa, kBits>(arranged, static_cast<std::uint32_t>((k + c) % kPerWord * kBits),
-                                 scales_[at], zeros_[at], values);
+                                 at.scales, at.zeros, values);
       Isa::template put_thirty_two<kTarget, false, kHalf, 2 * kHalf>(values, values, rounded);
-      for (std::uint64_t n = 0; rare_[at] && n < count_; ++n) {
+      for (std::uint64_t n = 0; rare_[&at - factors_] && n < count_; ++n) {
         put_rare_product<kTarget>(linear_, first_group_ + group, k + c, row_ + n,
                                   rounded + n * kElement);
       }
@@ -186,8 +195,8 @@ class GptqTurned {
   std::uint64_t count_ = 0;
   std::uint64_t groups_[kTurnedColumns];  // less first_group_
   bool rare_[kKeptGroups];
-  alignas(64) float scales_[kKeptGroups][kGptqOutputs];
-  alignas(64) float zeros_[kKeptGroups][kGptqOutputs];
+  const Factors* factors_of_[kTurnedColumns];
+  Factors factors_[kKeptGroups];
   TurnedBlock<Isa, kTarget> block_;
 };
 

@@ -113,6 +113,8 @@ TEST_CASE("gptq_rows: every shape, every table gives the oracle's bytes") {
       {"gptq_rows", 33, 27, 9, true, 3, 4, 8, false, 8},
       {"gptq_rows", 1184, 24, 8, true, 0, 0, 4, true},  // pieces, a strip and more
       {"gptq_rows", 640, 20, 4, true, 2, 0, 8, true, 4},
+      {"gptq_rows", 40, 1100, 2, true, 1, 0, 4, true, 4},   // act-order of more rows than are kept,
+      {"gptq_rows", 160, 600, 64, true, 0, 0, 8, true, 8},  // and of more groups than a byte tells
       {"gptq_rows", 1, 1, 1},
   });
 }
