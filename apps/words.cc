@@ -11,10 +11,10 @@ namespace po = boost::program_options;
 
 namespace {
 
-// The word that begins with `beginning`, up to its value.
+// The word that begins with `beginning`.
 std::string typed(const std::vector<std::string>& words, const std::string& beginning) {
   for (const std::string& word : words) {
-    if (word.starts_with(beginning)) return word.substr(0, word.find('='));
+    if (word.starts_with(beginning)) return word;
   }
   return beginning;
 }
@@ -40,6 +40,7 @@ Result<std::vector<std::string>> parse_words(const std::vector<std::string>& wor
     // The library names a word of one dash by its first letter; what was typed says more.
     std::string word = error.get_option_name();
     if (!word.starts_with("--")) word = typed(words, word);
+    word = word.substr(0, word.find('='));
     return fail(ErrorCode::usage, {}, "unknown option " + printable(word),
                 near_option(word, table) + "See " + command + " --help");
   } catch (const po::error& error) {
