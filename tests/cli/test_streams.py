@@ -92,7 +92,7 @@ class StandardError(Case):
     def test_summary_stands_on_standard_error(self):
         result = self.convert(self.model(), self.work / "out")
         self.assertEqual(result.stdout, "")
-        for word in ("14 linears", "27 tensors", "read", "wrote", "peak memory"):
+        for word in ("14 linears", "27 tensors", "read", "written", "peak memory"):
             self.assertIn(word, result.stderr)
         self.assertNotIn("\x1b", result.stderr)
 
