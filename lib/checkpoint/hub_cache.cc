@@ -66,10 +66,10 @@ std::string download_command(const std::string& id, const std::string& revision)
   return "hf download " + id + (revision.empty() ? "" : " --revision " + revision);
 }
 
-Status fail_miss(const HubName& name, const std::string& what) {
+Status fail_miss(const HubName& name, const std::string& what, const std::string& near = {}) {
   const std::string id = name.org + "/" + name.name;
   return fail(ErrorCode::input, {.file = id, .tensor = {}}, what,
-              near_model(id) + "Download it first: " + download_command(id, name.revision));
+              near + "Download it first: " + download_command(id, name.revision));
 }
 
 }  // namespace
@@ -94,8 +94,9 @@ Result<std::string> find_in_hub_cache(const HubName& name) {
   const std::string cache = cache_directory();
   const std::string model = join_path(cache, "models--" + name.org + "--" + name.name);
   if (file_kind(model) != FileKind::directory) {
-    return fail_miss(name, "no such file or directory, and not in the Hugging Face cache at " +
-                               printable(cache));
+    return fail_miss(
+        name, "no such file or directory, and not in the Hugging Face cache at " + printable(cache),
+        near_model(name.org + "/" + name.name));
   }
   const std::string revision = name.revision.empty() ? "main" : name.revision;
   const std::string snapshots = join_path(model, "snapshots");
