@@ -2,7 +2,9 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <utility>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "convert/option_table.h"
 #include "kernels/kernels.h"
@@ -49,7 +51,11 @@ Result<ProgressMode> progress_value(const std::string& word) {
   if (word == "plain") return ProgressMode::plain;
   if (word == "json") return ProgressMode::json;
   if (word == "none") return ProgressMode::none;
-  return bad("--progress", word, "auto, bar, plain, json or none");
+  Error error = make_error(
+      ErrorCode::usage, {},
+      "--progress: got " + printable(word) + ", expected auto, bar, plain, json or none");
+  error.hint = did_you_mean(word, {"auto", "bar", "plain", "json", "none"}, "--progress ");
+  return Status(std::move(error));
 }
 
 std::string available_isas() {

@@ -6,6 +6,7 @@
 #include "argument_values.h"
 #include "base/text.h"
 #include "convert/option_table.h"
+#include "examples.h"
 #include "words.h"
 
 namespace thaw::app {
@@ -122,7 +123,7 @@ Result<InspectArguments> parse_inspect(const std::vector<std::string>& words) {
 }
 
 std::string program_help() {
-  return "thaw turns AWQ and compressed-tensors checkpoints into float safetensors.\n\n"
+  return "thaw turns AWQ, GPTQ and compressed-tensors checkpoints into float safetensors.\n\n"
          "  thaw convert MODEL OUT [options]   write the float checkpoint to the directory OUT\n"
          "  thaw inspect MODEL [--json]        what MODEL is, and what convert would write\n"
          "  thaw verify OUT --against MODEL    whether OUT is what convert would write\n"
@@ -132,23 +133,30 @@ std::string program_help() {
          "  thaw COMMAND --help                all options of a command\n"
          "  thaw --version                     the version and the instruction sets found\n\n"
          "MODEL is a directory, a .safetensors file, or org/name[@revision] in the local\n"
-         "Hugging Face cache.\n";
+         "Hugging Face cache.\n" +
+         program_examples();
 }
 
 std::string convert_help() {
   ConvertWords words;
   ConvertArguments arguments;
   return help_text(
-      "thaw convert MODEL OUT [options]\n\n"
-      "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
-      "appears when it is whole, or as an archive: OUT.tar, OUT.tar.zst, or - and --to. MODEL is\n"
-      "a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face cache.\n"
-      "Sizes: 512MB, 5GB, 2GiB.\n\n"
-      "thaw convert MODEL OUT --base FLOAT [options]\n"
-      "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
-      "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: its\n"
-      "names, types, shards, config and all other files stay. The second form replaces FLOAT.\n",
-      convert_table(words, arguments));
+             "thaw convert MODEL OUT [options]\n\n"
+             "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, "
+             "which\n"
+             "appears when it is whole, or as an archive: OUT.tar, OUT.tar.zst, or - and --to. "
+             "MODEL is\n"
+             "a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face "
+             "cache.\n"
+             "Sizes: 512MB, 5GB, 2GiB.\n\n"
+             "thaw convert MODEL OUT --base FLOAT [options]\n"
+             "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
+             "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: "
+             "its\n"
+             "names, types, shards, config and all other files stay. The second form replaces "
+             "FLOAT.\n",
+             convert_table(words, arguments)) +
+         convert_examples();
 }
 
 std::string inspect_help() {

@@ -114,7 +114,7 @@ int run_compare(const std::vector<std::string>& words) {
   if (!parsed.ok()) return print_error(parsed.error());
   CompareArguments& arguments = parsed.value();
   if (arguments.help) {
-    const Status written = write_stdout(compare_help());
+    const Status written = write_stdout_facts(compare_help());
     return written.ok() ? 0 : print_error(written.error());
   }
   arguments.options.model_specs = model_specs_directory();
@@ -127,8 +127,8 @@ int run_compare(const std::vector<std::string>& words) {
   printer->finish();
   if (!report.ok()) return print_error(report.error());
   for (const std::string& warning : report.value().warnings) print_warning(warning);
-  const Status written =
-      write_stdout(arguments.json ? compare_json(report.value()) : compare_text(report.value()));
+  const Status written = arguments.json ? write_stdout(compare_json(report.value()))
+                                        : write_stdout_facts(compare_text(report.value()));
   if (!written.ok()) return print_error(written.error());
   const std::string what = complaint(arguments, report.value());
   if (what.empty()) return 0;

@@ -1,3 +1,4 @@
+#include "announce.h"
 #include "archive_values.h"
 #include "arguments.h"
 #include "commands.h"
@@ -17,23 +18,36 @@ namespace {
 int dry_run(const ConvertArguments& arguments) {
   const Result<PlanSummary> plan = plan_conversion(arguments.options, real_file_system());
   if (!plan.ok()) return print_error(plan.error());
-  const Status written =
-      write_stdout(arguments.json ? plan_json(plan.value()) : plan_text(plan.value()));
+  const Status written = arguments.json ? write_stdout(plan_json(plan.value()))
+                                        : write_stdout_facts(plan_text(plan.value()));
   return written.ok() ? 0 : print_error(written.error());
 }
 
-void print_summary(const ConvertArguments& arguments, const ConvertReport& report) {
+// What will be done, when nothing stands in its way any more.
+Announce announcer(const ConvertArguments& arguments, ProgressPrinter& printer) {
+  if (arguments.quiet || arguments.progress == ProgressMode::json) return {};
+  return [&](const PlanSummary& plan) {
+    printer.finish();  // a bar makes room
+    for (const std::string& warning : plan.warnings) print_warning(warning);
+    write_stderr_facts(announcement(plan, arguments.options.out));
+  };
+}
+
+// `told`: the warnings that stood above.
+void print_summary(const ConvertArguments& arguments, const ConvertReport& report,
+                   std::size_t told) {
   if (arguments.quiet) return;
   if (arguments.progress == ProgressMode::json) {
     write_stderr(done_line(report));
     return;
   }
-  for (const std::string& warning : report.plan.warnings) print_warning(warning);
+  for (std::size_t i = told; i < report.plan.warnings.size(); ++i) {
+    print_warning(report.plan.warnings[i]);
+  }
   if (report.overflows > 0) {
     print_warning(std::to_string(report.overflows) + " values became infinite");
   }
-  write_stderr(
-      report_text(report, arguments.options.in_place ? report.plan.out : arguments.options.out));
+  write_stderr_facts(report_text(report, arguments.options));
 }
 
 int convert_model(const ConvertArguments& arguments) {
@@ -53,13 +67,18 @@ int convert_model(const ConvertArguments& arguments) {
   StopFlag stop;
   Signals signals(stop);
   Watcher watcher(signals, *printer);
+  std::size_t told = 0;  // warnings
+  const Announce announce = announcer(arguments, *printer);
   const Result<ConvertReport> report =
-      convert(arguments.options, watcher, stop, real_file_system());
+      convert(arguments.options, watcher, stop, real_file_system(), [&](const PlanSummary& plan) {
+        told = plan.warnings.size();
+        if (announce) announce(plan);
+      });
   printer->finish();
   if (!report.ok()) return print_error(report.error());
   // From here on the checkpoint stands at OUT, whatever becomes of the report.
   const Status written = report_file.write(report_json(report.value()));
-  print_summary(arguments, report.value());
+  print_summary(arguments, report.value(), told);
   return written.ok() ? 0 : print_error(written.error());
 }
 
@@ -69,7 +88,7 @@ int run_convert(const std::vector<std::string>& words) {
   Result<ConvertArguments> arguments = parse_convert(words);
   if (!arguments.ok()) return print_error(arguments.error());
   if (arguments.value().help) {
-    const Status written = write_stdout(convert_help());
+    const Status written = write_stdout_facts(convert_help());
     return written.ok() ? 0 : print_error(written.error());
   }
   arguments.value().options.model_specs = model_specs_directory();

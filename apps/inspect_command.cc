@@ -11,16 +11,16 @@ namespace thaw::app {
 int run_inspect(const std::vector<std::string>& words) {
   const Result<InspectArguments> arguments = parse_inspect(words);
   if (!arguments.ok()) return print_error(arguments.error());
-  std::string text;
+  Status written;
   if (arguments.value().help) {
-    text = inspect_help();
+    written = write_stdout_facts(inspect_help());
   } else {
     const Result<Inspection> found =
         inspect(arguments.value().model, real_file_system(), model_specs_directory());
     if (!found.ok()) return print_error(found.error());
-    text = arguments.value().json ? inspection_json(found.value()) : inspection_text(found.value());
+    written = arguments.value().json ? write_stdout(inspection_json(found.value()))
+                                     : write_stdout_facts(inspection_text(found.value()));
   }
-  const Status written = write_stdout(text);
   return written.ok() ? 0 : print_error(written.error());
 }
 

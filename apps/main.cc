@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "commands.h"
 #include "signals.h"
+#include "suggest.h"
 #include "terminal.h"
 #include "words.h"
 
@@ -24,7 +25,7 @@ void raise_descriptor_limit() {
 }
 
 int print(const std::string& text) {
-  const Status written = write_stdout(text);
+  const Status written = write_stdout_facts(text);
   return written.ok() ? 0 : print_error(written.error());
 }
 
@@ -42,12 +43,14 @@ int run(const std::vector<std::string>& words) {
   if (command == "specs") return run_specs(rest);
   if (command == "verify") return run_verify(rest);
   if (command == "compare") return run_compare(rest);
+  if (command == "help" && !rest.empty()) return run({rest[0], "--help"});
   if (command == "--help" || command == "-h" || command == "help") return print(program_help());
   if (command == "--version") {
     return print("thaw " THAW_VERSION "\ninstruction sets: " + available_isas() + "\n");
   }
   const char* const what = command.starts_with('-') ? "unknown option: " : "unknown command: ";
-  return print_error(usage_error(what + printable(command), "thaw").error());
+  return print_error(make_error(ErrorCode::usage, {}, what + printable(command),
+                                near_command(command) + "See thaw --help"));
 }
 
 int run_guarded(const std::vector<std::string>& words) {

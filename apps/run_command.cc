@@ -211,7 +211,8 @@ int print_rows(const RunArguments& arguments, const std::vector<QueuedJob>& queu
   }
   out.end_array();
   out.end_object();
-  const Status written = write_stdout(arguments.json ? std::move(out).take() : column_lines(rows));
+  const Status written =
+      arguments.json ? write_stdout(std::move(out).take()) : write_stdout_facts(column_lines(rows));
   return written.ok() ? code : print_error(written.error());
 }
 
@@ -222,7 +223,7 @@ int run_run(const std::vector<std::string>& words) {
   if (!parsed.ok()) return print_error(parsed.error());
   const RunArguments& arguments = parsed.value();
   if (arguments.help) {
-    const Status written = write_stdout(run_help());
+    const Status written = write_stdout_facts(run_help());
     return written.ok() ? 0 : print_error(written.error());
   }
   const Result<std::vector<std::string>> files = find_job_files(arguments.paths);

@@ -88,7 +88,8 @@ int run_specs(const std::vector<std::string>& words) {
   if (!arguments.ok()) return print_error(arguments.error());
   const Result<std::string> text = specs_text(arguments.value());
   if (!text.ok()) return print_error(text.error());
-  const Status written = write_stdout(text.value());
+  const Status written =
+      arguments.value().help ? write_stdout_facts(text.value()) : write_stdout(text.value());
   return written.ok() ? 0 : print_error(written.error());
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "convert/inspect.h"
 #include "convert/report.h"
@@ -11,8 +12,9 @@ namespace thaw::app {
 [[nodiscard]] std::string plan_text(const PlanSummary& plan);
 [[nodiscard]] std::string plan_json(const PlanSummary& plan);
 
-// The lines at the end of a conversion; `out` as the user spelled it.
-[[nodiscard]] std::string report_text(const ConvertReport& report, const std::string& out);
+// The first names in one line, the rest as a number.
+[[nodiscard]] std::string listed_names(const std::vector<std::string>& names);
+
 [[nodiscard]] std::string report_json(const ConvertReport& report);
 // One line, {"event": "done", ...}, for --progress json.
 [[nodiscard]] std::string done_line(const ConvertReport& report);

@@ -70,6 +70,12 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("peak_bytes", plan.peak_bytes);
   out.member("slabbed_linears", plan.slabbed_linears);
   out.end_object();
+  if (plan.disk) {
+    out.begin_object("disk");
+    out.member("need", plan.disk->need);
+    out.member("free", plan.disk->free);
+    out.end_object();
+  }
 }
 
 void add_figures(JsonOut& out, const ConvertReport& report) {

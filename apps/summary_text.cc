@@ -1,7 +1,7 @@
-#include <algorithm>
 #include <array>
 #include <cstdio>
 
+#include "announce.h"
 #include "base/dtype.h"
 #include "base/text.h"
 #include "summary.h"
@@ -12,19 +12,6 @@ namespace thaw::app {
 namespace {
 
 constexpr std::size_t kMostListed = 20;
-
-// The first names in one line, the rest as a number.
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < names.size() && i < kMostListed; ++i) {
-    if (i > 0) text += ", ";
-    text += printable(names[i]);
-  }
-  if (names.size() > kMostListed) {
-    text += " and " + std::to_string(names.size() - kMostListed) + " more";
-  }
-  return text.empty() ? "none" : text;
-}
 
 std::string shard_lines(const std::vector<ShardSummary>& shards) {
   std::vector<std::vector<std::string>> rows;
@@ -158,6 +145,18 @@ std::string overlay_text(const PlanSummary& plan) {
 
 }  // namespace
 
+std::string listed_names(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < kMostListed; ++i) {
+    if (i > 0) text += ", ";
+    text += printable(names[i]);
+  }
+  if (names.size() > kMostListed) {
+    text += " and " + std::to_string(names.size() - kMostListed) + " more";
+  }
+  return text.empty() ? "none" : text;
+}
+
 std::string plan_text(const PlanSummary& plan) {
   const std::uint64_t dequantized = plan.tensors - plan.tensors_cast - plan.tensors_copied;
   std::string text = fact_line("model", printable(plan.model));
@@ -173,52 +172,12 @@ std::string plan_text(const PlanSummary& plan) {
   text +=
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
   text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards);
-  text += fact_line("side files", listed(plan.side_files));
-  text += fact_line("not carried", listed(plan.not_carried));
+  text += fact_line("side files", listed_names(plan.side_files));
+  text += fact_line("not carried", listed_names(plan.not_carried));
   text += fact_line("memory", memory_text(plan));
+  if (plan.disk) text += fact_line("disk", disk_text(*plan.disk));
   text += fact_line("fingerprint", plan.fingerprint);
   return text + list_of("warnings", plan.warnings);
-}
-
-std::string report_text(const ConvertReport& report, const std::string& out) {
-  const PlanSummary& plan = report.plan;
-  std::array<char, 48> seconds{};
-  std::snprintf(seconds.data(), seconds.size(), "%.2f s", report.seconds);
-  std::string rate;
-  if (report.seconds > 0) {
-    const double speed = static_cast<double>(report.bytes_written) / report.seconds;
-    rate = ", " + bytes_text(static_cast<std::uint64_t>(speed)) + "/s";
-  }
-  // A pipe has no such ways.
-  const char* const way = out == "-" ? "" : report.direct_io ? " (direct)" : " (buffered)";
-  std::string text = fact_line("converted", counted(plan.linears, "linear") + ", " +
-                                                counted(plan.tensors, "tensor") + " to " +
-                                                std::string(torch_dtype_name(plan.dtype)) + " in " +
-                                                counted(plan.shards.size(), "shard"));
-  text += overlay_text(plan);
-  text += folded_text(plan);
-  text += fact_line("read", bytes_text(report.bytes_read));
-  text +=
-      fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate + way);
-  if (report.stream_bytes > 0) {
-    text += fact_line("stream", plan.to + ", " + bytes_text(report.stream_bytes));
-  }
-  if (report.verified.done) {
-    text += fact_line("verified", bytes_text(report.verified.bytes) + " are as they should be, " +
-                                      std::to_string(report.verified.recovered) +
-                                      " codes were recovered");
-  }
-  if (report.files_kept > 0) {
-    text += fact_line("kept", bytes_text(report.bytes_kept) + " in " +
-                                  counted(report.files_kept, "file") +
-                                  " that an earlier run had finished");
-  }
-  if (report.peak_memory > 0) {
-    text += fact_line("peak memory", bytes_text(report.peak_memory) + ", " +
-                                         counted(plan.workers, "worker") + ", " + plan.isa);
-  }
-  if (!plan.not_carried.empty()) text += fact_line("not carried", listed(plan.not_carried));
-  return text + fact_line("out", printable(out));
 }
 
 std::string inspection_text(const Inspection& inspection) {

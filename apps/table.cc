@@ -2,40 +2,35 @@
 
 #include <algorithm>
 
+#include "base/columns.h"
+
 namespace thaw::app {
 
 namespace {
-
-constexpr std::size_t kNameWidth = 14;
 
 bool is_number(const std::string& cell) {
   return !cell.empty() && cell[0] >= '0' && cell[0] <= '9';
 }
 
-// Columns on a terminal: bytes that do not continue a UTF-8 sequence.
-std::size_t width_of(const std::string& cell) {
-  return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  }));
-}
-
 }  // namespace
 
 std::string fact_line(const std::string& name, const std::string& value) {
-  return name + std::string(kNameWidth - std::min(kNameWidth - 1, name.size()), ' ') + value + '\n';
+  return name + std::string(kFactNameWidth - std::min(kFactNameWidth - 1, name.size()), ' ') +
+         value + '\n';
 }
 
 std::string column_lines(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const std::vector<std::string>& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], columns_of(row[i]));
   }
   std::string text;
   for (const std::vector<std::string>& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string pad(widths[i] - width_of(row[i]), ' ');
+      const std::string pad(widths[i] - columns_of(row[i]), ' ');
       line += i == 0 ? "" : "  ";
       line += is_number(rows.back()[i]) ? pad + row[i] : row[i] + pad;
     }

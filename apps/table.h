@@ -1,11 +1,15 @@
 // Columns of text for people.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace thaw::app {
+
+// Names and the gap behind them.
+constexpr std::size_t kFactNameWidth = 14;
 
 // "name            value", the form of all tables with one fact a line; an empty name continues
 // the fact above.

@@ -16,13 +16,17 @@ void keep_standard_streams_apart();
 [[nodiscard]] bool stderr_is_terminal();
 // True when, besides, nobody set NO_COLOR.
 [[nodiscard]] bool stderr_takes_colour();
-// Of standard error; 80 where nothing says.
+// Of standard error, now: a window may change; 80 where nothing says.
 [[nodiscard]] int terminal_width();
 
 // All of `text`, or an error (ErrorCode::io): a closed pipe, a full disk.
 [[nodiscard]] Status write_stdout(std::string_view text);
 // As far as it goes: where messages cannot be written nobody reads them.
 void write_stderr(std::string_view text);
+// The same for lines of facts (fact_line): on a terminal wrapped at its width, the names bold where
+// it takes colour; elsewhere as they are.
+[[nodiscard]] Status write_stdout_facts(std::string_view text);
+void write_stderr_facts(std::string_view text);
 
 // "thaw: <message>" for each message, then the hint; returns the process's exit code.
 int print_error(const Error& error);

@@ -16,7 +16,7 @@ int run_verify(const std::vector<std::string>& words) {
   if (!parsed.ok()) return print_error(parsed.error());
   VerifyArguments& arguments = parsed.value();
   if (arguments.help) {
-    const Status written = write_stdout(verify_help());
+    const Status written = write_stdout_facts(verify_help());
     return written.ok() ? 0 : print_error(written.error());
   }
   arguments.options.conversion.model_specs = model_specs_directory();
@@ -30,9 +30,9 @@ int run_verify(const std::vector<std::string>& words) {
   if (!report.ok()) return print_error(report.error());
   const bool holds = report.value().holds();
   if (!arguments.quiet || arguments.json || !holds) {
-    const Status written =
-        write_stdout(arguments.json ? verify_json(arguments.options, report.value())
-                                    : verify_text(arguments.options, report.value()));
+    const Status written = arguments.json
+                               ? write_stdout(verify_json(arguments.options, report.value()))
+                               : write_stdout_facts(verify_text(arguments.options, report.value()));
     if (!written.ok()) return print_error(written.error());
   }
   if (holds) return 0;

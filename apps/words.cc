@@ -3,10 +3,23 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "suggest.h"
 
 namespace thaw::app {
 
 namespace po = boost::program_options;
+
+namespace {
+
+// The word that begins with `beginning`.
+std::string typed(const std::vector<std::string>& words, const std::string& beginning) {
+  for (const std::string& word : words) {
+    if (word.starts_with(beginning)) return word;
+  }
+  return beginning;
+}
+
+}  // namespace
 
 Result<std::vector<std::string>> parse_words(const std::vector<std::string>& words,
                                              const po::options_description& table,
@@ -23,6 +36,13 @@ Result<std::vector<std::string>> parse_words(const std::vector<std::string>& wor
     po::store(po::command_line_parser(words).options(all).positional(positions).style(kStyle).run(),
               map);
     po::notify(map);
+  } catch (const po::unknown_option& error) {
+    // The library names a word of one dash by its first letter; what was typed says more.
+    std::string word = error.get_option_name();
+    if (!word.starts_with("--")) word = typed(words, word);
+    word = word.substr(0, word.find('='));
+    return fail(ErrorCode::usage, {}, "unknown option " + printable(word),
+                near_option(word, table) + "See " + command + " --help");
   } catch (const po::error& error) {
     return usage_error(printable(error.what()), command);
   }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "base/text.h"
 #include "checkpoint/names.h"
+#include "checkpoint/near_model.h"
 #include "io/directory.h"
 
 namespace thaw {
@@ -64,10 +66,10 @@ std::string download_command(const std::string& id, const std::string& revision)
   return "hf download " + id + (revision.empty() ? "" : " --revision " + revision);
 }
 
-Status fail_miss(const HubName& name, const std::string& what) {
+Status fail_miss(const HubName& name, const std::string& what, const std::string& near = {}) {
   const std::string id = name.org + "/" + name.name;
   return fail(ErrorCode::input, {.file = id, .tensor = {}}, what,
-              "Download it first: " + download_command(id, name.revision));
+              near + "Download it first: " + download_command(id, name.revision));
 }
 
 }  // namespace
@@ -92,8 +94,9 @@ Result<std::string> find_in_hub_cache(const HubName& name) {
   const std::string cache = cache_directory();
   const std::string model = join_path(cache, "models--" + name.org + "--" + name.name);
   if (file_kind(model) != FileKind::directory) {
-    return fail_miss(name, "no such file or directory, and not in the Hugging Face cache at " +
-                               printable(cache));
+    return fail_miss(
+        name, "no such file or directory, and not in the Hugging Face cache at " + printable(cache),
+        near_model(name.org + "/" + name.name));
   }
   const std::string revision = name.revision.empty() ? "main" : name.revision;
   const std::string snapshots = join_path(model, "snapshots");
@@ -118,6 +121,22 @@ Result<std::string> find_in_hub_cache(const HubName& name) {
         name, "revision " + revision + " is not in the Hugging Face cache at " + printable(cache));
   }
   return snapshot;
+}
+
+std::vector<HubName> models_in_hub_cache(std::size_t most) {
+  constexpr std::string_view kModels = "models--";
+  const auto entries = list_directory(cache_directory());
+  if (!entries.ok() || entries.value().size() > most) return {};
+  std::vector<HubName> names;
+  for (const DirectoryEntry& entry : entries.value()) {
+    if (!entry.name.starts_with(kModels)) continue;
+    const std::string_view id = std::string_view(entry.name).substr(kModels.size());
+    const std::size_t dashes = id.find("--");
+    if (dashes == std::string_view::npos) continue;
+    HubName name{std::string(id.substr(0, dashes)), std::string(id.substr(dashes + 2)), {}};
+    if (is_name(name.org) && is_name(name.name)) names.push_back(std::move(name));
+  }
+  return names;
 }
 
 std::string repair_hint(std::string_view path) {

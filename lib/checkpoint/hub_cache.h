@@ -1,9 +1,11 @@
 // Models in the local cache of the Hugging Face hub. specs/checkpoint.md clause 1. Internal.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 
@@ -21,6 +23,9 @@ struct HubName {
 // The directory of the model's snapshot. An error that tells how to download it when it is not
 // there. Reads nothing but the local disk.
 [[nodiscard]] Result<std::string> find_in_hub_cache(const HubName& name);
+
+// The models that have a folder in the cache; none where it has more than `most` entries.
+[[nodiscard]] std::vector<HubName> models_in_hub_cache(std::size_t most);
 
 // What to do about a file that is missing at `path`: a command, when the path lies in the cache.
 [[nodiscard]] std::string repair_hint(std::string_view path);

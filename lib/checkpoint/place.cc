@@ -4,6 +4,7 @@
 
 #include "checkpoint/hub_cache.h"
 #include "checkpoint/names.h"
+#include "checkpoint/near_model.h"
 #include "io/directory.h"
 
 namespace thaw {
@@ -40,8 +41,9 @@ Result<ModelPlace> find_model(const std::string& model) {
       return ModelPlace{.directory = std::move(directory), .file = {}};
     }
     return fail(ErrorCode::input, place, "no such file or directory",
-                "MODEL is a directory, a .safetensors file, or org/name[@revision] of a model in "
-                "the local Hugging Face cache.");
+                near_model(model) +
+                    "MODEL is a directory, a .safetensors file, or org/name[@revision] of a model "
+                    "in the local Hugging Face cache.");
   }
   THAW_RETURN_IF_ERROR(check_regular_file(model));
   return fail(ErrorCode::input, place, "is not a regular file");  // it was replaced meanwhile

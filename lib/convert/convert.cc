@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "convert/add_checksums.h"
+#include "convert/disk.h"
 #include "convert/open_sink.h"
 #include "convert/output_format.h"
 #include "convert/prepare.h"
@@ -93,11 +94,13 @@ Status check_found(const Prepared& prepared, DirectorySink& sink, Observer& obse
 
 Result<PlanSummary> plan_conversion(const ConvertOptions& options, FileSystem& file_system) {
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(options, file_system));
-  return summarize(*prepared, options);
+  PlanSummary summary = summarize(*prepared, options);
+  summary.disk = disk_space(*prepared, options, file_system);
+  return summary;
 }
 
 Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer, StopFlag& stop,
-                              FileSystem& file_system) {
+                              FileSystem& file_system, const Announce& announce) {
   const Clock::time_point begin = Clock::now();
   observer.on_progress({.stage = "reading headers"});
 
@@ -107,8 +110,14 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   // From here on the output is fixed. Only I/O, lack of space, an overflow and the user can make
   // us fail.
 
+  // What the check of space is about to see.
+  const std::optional<DiskSpace> disk = disk_space(*prepared, options, file_system);
   THAW_ASSIGN_OR_RETURN(const OpenSink opened, open_sink(*prepared, options, stop, file_system));
   Sink& sink = *opened.sink;
+  ConvertReport report;
+  report.plan = summarize(*prepared, options);
+  report.plan.disk = disk;
+  if (announce) announce(report.plan);
   // Before finish the destination does not exist; after it, it is whole.
   if (opened.directory != nullptr) {
     if (Status checked = check_found(*prepared, *opened.directory, observer, stop); !checked.ok()) {
@@ -120,7 +129,6 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   if (!run.ok()) {
     return abandon(sink, *prepared, std::move(run).take_status().take_error());
   }
-  ConvertReport report;
   if (options.verify) {
     if (Status verified =
             verify_unpublished(*prepared, observer, stop, file_system, report.verified);
@@ -146,7 +154,6 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
     return abandon(sink, *prepared, std::move(finished).take_error());
   }
 
-  report.plan = summarize(*prepared, options);
   report.bytes_read = run.value().bytes_read;
   report.bytes_written = run.value().bytes_written;
   report.files_kept = run.value().files_kept;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/dtype.h"
+#include "base/nearest.h"
 #include "base/text.h"
 #include "kernels/kernels.h"
 
@@ -13,8 +14,20 @@ namespace thaw {
 
 namespace {
 
-Status bad(std::string_view option, const std::string& word, std::string_view expected) {
-  return fail(ErrorCode::usage, {}, std::string("--").append(option), printable(word), expected);
+Status bad(std::string_view option, const std::string& word, std::string_view expected,
+           std::string_view hint = {}) {
+  std::string what = "--";
+  what.append(option).append(": got ").append(printable(word));
+  what.append(", expected ").append(expected);
+  return fail(ErrorCode::usage, {}, what, hint);
+}
+
+// A word that is none of those there are.
+Status bad_choice(std::string_view option, const std::string& word,
+                  const std::vector<std::string>& known, std::string_view expected) {
+  std::string before = "--";
+  before.append(option).append(" ");
+  return bad(option, word, expected, did_you_mean(word, known, before));
 }
 
 template <typename Size>
@@ -30,7 +43,11 @@ Status set_dtype(ConvertOptions& options, const std::string& word) {
   if (word == "auto") return {};
   const std::optional<Dtype> dtype = parse_torch_dtype(word);
   if (!dtype || !is_output_dtype(*dtype)) {
-    return bad("dtype", word, "auto, float16, bfloat16 or float32");
+    // As in fp16 and fp32.
+    std::string meant = word;
+    if (meant.starts_with("fp")) meant.erase(1, 1);
+    return bad("dtype", word, "auto, float16, bfloat16 or float32",
+               did_you_mean(meant, {"auto", "float16", "bfloat16", "float32"}, "--dtype "));
   }
   options.dtype = dtype;
   return {};
@@ -38,7 +55,7 @@ Status set_dtype(ConvertOptions& options, const std::string& word) {
 
 Status set_rounding(ConvertOptions& options, const std::string& word) {
   if (word != "exact" && word != "via-float16")
-    return bad("rounding", word, "exact or via-float16");
+    return bad_choice("rounding", word, {"exact", "via-float16"}, "exact or via-float16");
   options.rounding = word == "exact" ? Rounding::exact : Rounding::via_float16;
   return {};
 }
@@ -63,13 +80,15 @@ Status set_isa(ConvertOptions& options, const std::string& word) {
   const bool known = kernels::find_table(word.c_str(), &runs_here) != nullptr;
   if (!known || !runs_here) {
     std::string names;
+    std::vector<std::string> known_names;
     const kernels::TableList list = kernels::available_tables();
     for (std::size_t i = 0; i < list.count; ++i) {
       if (i != 0) names += ", ";
       names += list.tables[i]->name;
+      known_names.emplace_back(list.tables[i]->name);
     }
     const std::string which = known ? " (which this processor cannot run)" : "";
-    return fail(ErrorCode::usage, {}, "--isa", printable(word) + which, "one of " + names);
+    return bad("isa", word + which, "one of " + names, did_you_mean(word, known_names, "--isa "));
   }
   options.isa = word;
   return {};
@@ -83,7 +102,7 @@ Status set_format(ConvertOptions& options, const std::string& word) {
   } else if (word == "safetensors") {
     options.to = StreamFormat::safetensors;
   } else {
-    return bad("to", word, "tar, tar.zst or safetensors");
+    return bad_choice("to", word, {"tar", "tar.zst", "safetensors"}, "tar, tar.zst or safetensors");
   }
   return {};
 }
@@ -97,7 +116,9 @@ Status set_level(ConvertOptions& options, const std::string& word) {
 }
 
 Status set_output_mode(ConvertOptions& options, const std::string& word) {
-  if (word != "auto" && word != "buffered") return bad("output-io", word, "auto or buffered");
+  if (word != "auto" && word != "buffered") {
+    return bad_choice("output-io", word, {"auto", "buffered"}, "auto or buffered");
+  }
   options.output_mode = word == "auto" ? OutputMode::automatic : OutputMode::buffered;
   return {};
 }

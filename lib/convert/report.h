@@ -37,6 +37,20 @@ struct OverlaySummary {
   std::string backup;                 // where the old directory stays; empty: nowhere
 };
 
+// Of the file system that the output goes to, before the run.
+struct DiskSpace {
+  std::uint64_t need = 0;  // of the files that are still to be made, blocks included
+  std::uint64_t free = 0;  // what this user may still write there
+  bool bound = false;      // `need` is the most that it can be: a compressor writes less
+  friend bool operator==(const DiskSpace&, const DiskSpace&) = default;
+};
+
+// Linears that are packed the same way.
+struct LayoutCount {
+  std::string title;  // "AWQ GEMM"
+  std::uint64_t linears = 0;
+};
+
 struct PlanSummary {
   std::string model;
   std::string out;
@@ -52,6 +66,9 @@ struct PlanSummary {
   std::uint64_t bytes_in = 0;        // of the shards
   std::uint64_t bytes_out = 0;       // of all output files
   std::vector<ShardSummary> shards;
+  std::uint64_t shards_in = 0;
+  std::vector<LayoutCount> layouts;  // of the linears, in the order of their titles
+  std::optional<DiskSpace> disk;     // nothing: standard output, no OUT, or nobody knows
   std::vector<std::string> side_files;
   std::vector<std::string> not_carried;
   std::vector<std::string> warnings;  // safe for a terminal

@@ -1,33 +1,12 @@
 #include "model/choose.h"
 
-#include <algorithm>
-#include <numeric>
-#include <utility>
-
+#include "base/nearest.h"
 #include "base/text.h"
 #include "model/spec_keys.h"
 
 namespace thaw {
 
 namespace {
-
-constexpr std::size_t kLongestName = 64;  // beyond it nothing is near
-
-// How many letters must be put in, left out or replaced, case aside.
-std::size_t distance(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (const char c : a) {
-    std::size_t diagonal = row[0]++;
-    for (std::size_t i = 0; i < b.size(); ++i) {
-      const std::size_t replaced = diagonal + (lower(c) == lower(b[i]) ? 0 : 1);
-      diagonal = row[i + 1];
-      row[i + 1] = std::min({replaced, row[i] + 1, row[i + 1] + 1});
-    }
-  }
-  return row.back();
-}
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
@@ -49,21 +28,13 @@ const ModelSpec* find_named_spec(std::span<const ModelSpec> specs, std::string_v
 }
 
 std::vector<std::string> nearest_names(std::span<const ModelSpec> specs, std::string_view name) {
-  std::vector<std::pair<std::size_t, std::string>> near;
-  const auto consider = [&](const std::string& known) {
-    if (known.size() > kLongestName || name.size() > kLongestName) return;
-    const std::size_t letters = distance(name, known);
-    if (letters <= std::max<std::size_t>(2, name.size() / 3)) near.emplace_back(letters, known);
-  };
+  constexpr std::size_t kMost = 3;
+  std::vector<std::string> known;
   for (const ModelSpec& spec : specs) {
-    consider(spec.name);
-    for (const std::string& type : spec.model_types) consider(type);
+    known.push_back(spec.name);
+    known.insert(known.end(), spec.model_types.begin(), spec.model_types.end());
   }
-  std::sort(near.begin(), near.end());
-  near.erase(std::unique(near.begin(), near.end()), near.end());
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < near.size() && i < 3; ++i) names.push_back(near[i].second);
-  return names;
+  return nearest_words(name, known, kMost);
 }
 
 Status unknown_spec(std::span<const ModelSpec> specs, const std::string& directory,

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "io/directory.h"
+#include "sink/space.h"
 
 namespace thaw {
 
@@ -51,10 +52,11 @@ Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& s
   if (settings.size) {
     THAW_ASSIGN_OR_RETURN(const FreeSpace space, free_space(file_system, folder));
     THAW_ASSIGN_OR_RETURN(const std::uint64_t held, partial.lock_.allocated(path));
-    if (*settings.size + space.block > space.available + held) {
+    const std::uint64_t need = file_need(*settings.size, space.block);
+    if (need > space.available + held) {
       return fail(ErrorCode::no_space, {.file = folder, .tensor = {}},
-                  "not enough space: the archive needs " + bytes_text(*settings.size) +
-                      ", free are " + bytes_text(space.available + held),
+                  "not enough space: the archive needs " + bytes_text(need) + ", free are " +
+                      bytes_text(space.available + held),
                   "Choose an OUT on another disk, free some space, or write a tar.zst or a pipe.");
     }
   }

@@ -12,6 +12,7 @@
 #include "io/directory.h"
 #include "io/process.h"
 #include "sink/partial_directory.h"
+#include "sink/space.h"
 
 namespace thaw {
 
@@ -205,10 +206,8 @@ Status PartialDirectory::clear() {
 
 Status PartialDirectory::check_space() const {
   THAW_ASSIGN_OR_RETURN(const FreeSpace space, free_space(file_system_, path_));
-  std::uint64_t need = 0;
-  for (std::size_t i = 0; i < found_.size(); ++i) {
-    if (!found_[i]) need += plan_.files[i].size + space.block;
-  }
+  const std::uint64_t need = directory_need(
+      plan_, space.block, [this](std::size_t file) { return found_[file].has_value(); });
   if (need <= space.available) return {};
   return fail(ErrorCode::no_space, {.file = parent_of(settings_.out), .tensor = {}},
               "not enough space: the output needs " + bytes_text(need) + ", free are " +

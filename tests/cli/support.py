@@ -153,10 +153,16 @@ class Case(unittest.TestCase):
         return result
 
     def assert_refused(self, result, code, *fragments):
-        """Nothing on standard output; messages of one line each that hold the fragments."""
+        """Nothing on standard output; messages of one line each that hold the fragments. A run that
+        failed after its beginning has announced itself in three lines (specs/cli.md 3.6)."""
         self.assert_exit(result, code)
         self.assertEqual(result.stdout or "", "")
         lines = result.stderr.splitlines()
+        announced = [i for i, line in enumerate(lines) if line.startswith("found   ")]
+        for i in announced:
+            self.assertEqual([line.split()[0] for line in lines[i:i + 3]],
+                             ["found", "writes", "needs"])
+            del lines[i:i + 3]
         self.assertTrue(lines and all(line.startswith("thaw: ") for line in lines), result.stderr)
         for fragment in fragments:
             self.assertIn(fragment, result.stderr)

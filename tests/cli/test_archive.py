@@ -298,7 +298,7 @@ class Failures(Archive):
                     return process.stdout.read(most) if most else b""
                 code, got, errors = stream(self.toy, "-", "--to", form, reader=take_some)
                 self.assertEqual((code, len(got)), (5, count), errors)
-                self.assertEqual(errors.splitlines(),
+                self.assertEqual(errors.splitlines()[3:],  # after what the run was going to do
                                  ["thaw: standard output: cannot be written: Broken pipe"])
 
     def test_an_overflow_leaves_no_end_in_a_stream_and_no_file(self):
@@ -339,7 +339,7 @@ class Failures(Archive):
                                                                          signal.SIG_DFL))
             self.assertEqual(ended, code, errors)
             self.assertLess(len(got), 2_000_000)
-            self.assertEqual(errors.splitlines(), ["thaw: stopped by a signal"])
+            self.assertEqual(errors.splitlines()[3:], ["thaw: stopped by a signal"])
 
     def test_a_reader_that_is_slow_gets_everything(self):
         whole = stream(self.toy, "-", "--to", "tar")[1]

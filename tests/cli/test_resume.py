@@ -72,9 +72,13 @@ class Resume(Stopped):
         finished = self.interrupted()
         for threads, memory in (("3", "200MB"),):
             report = self.work / "report.json"
+            dry = run("convert", self.input, self.out, *SHARDS, "--dry-run", "--json")
+            plan = json.loads(dry.stdout)
+            self.assertLess(plan["disk"]["need"], plan["bytes_out"])
             result = self.convert(self.input, self.out, *SHARDS, "--threads", threads, "--memory",
                                   memory, "--output-io", "buffered", "--report", report)
             said = json.loads(report.read_text())
+            self.assertEqual(said["plan"]["disk"]["need"], plan["disk"]["need"])
             self.assertGreaterEqual(said["files_kept"], len(finished) - 1)
             self.assertEqual(said["bytes_kept"] + said["bytes_written"], said["plan"]["bytes_out"])
             self.assertIn("kept", result.stderr)

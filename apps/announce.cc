@@ -1,0 +1,179 @@
+#include "announce.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "base/dtype.h"
+#include "base/text.h"
+#include "summary.h"
+#include "table.h"
+
+namespace thaw::app {
+
+namespace {
+
+// A word as a shell reads it back. A name that is not safe to show is shown, not quoted.
+std::string quoted_word(const std::string& word) {
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./@:=+,%";
+  const bool plain = !word.empty() && word.find_first_not_of(kPlain) == std::string::npos;
+  const std::string shown = printable(word);
+  if (plain || shown != word) return shown;
+  std::string text = "'";
+  for (const char c : word) {
+    if (c == '\'') {
+      text += "'\\''";
+    } else {
+      text += c;
+    }
+  }
+  return text + "'";
+}
+
+// "28 AWQ GEMM and 2 GPTQ linears".
+std::string linears_text(const PlanSummary& plan) {
+  std::string text;
+  for (std::size_t i = 0; i < plan.layouts.size(); ++i) {
+    if (i > 0) text += i + 1 == plan.layouts.size() ? " and " : ", ";
+    text += std::to_string(plan.layouts[i].linears) + " " + plan.layouts[i].title;
+  }
+  return text + (plan.linears == 1 ? " linear" : " linears");
+}
+
+std::string where_text(const PlanSummary& plan, const std::string& out) {
+  const std::string place = printable(out.empty() ? plan.out : out);
+  if (plan.to == "directory") {
+    return counted(plan.shards.size(), "shard") + ": " + place;
+  }
+  return "a " + plan.to + ": " + (out == "-" ? "standard output" : place);
+}
+
+std::string seconds_text(double seconds) {
+  std::array<char, 48> text{};
+  std::snprintf(text.data(), text.size(), "%.2f s", seconds);
+  return text.data();
+}
+
+std::string found_text(const PlanSummary& plan) {
+  std::string text = linears_text(plan) + ", " + bytes_text(plan.bytes_in) + " in " +
+                     counted(plan.shards_in, "shard");
+  if (plan.folded > 0) {
+    text += "; activation scales into " + counted(plan.folded, "linear");
+  }
+  if (!plan.overlay) return text;
+  const OverlaySummary& overlay = *plan.overlay;
+  text += "; " + counted(overlay.layers, "layer") + " of " + overlay.twin_layers + " for " +
+          printable(overlay.base);
+  if (overlay.match && overlay.match->samples > 0) {
+    std::array<char, 32> cosine{};
+    std::snprintf(cosine.data(), cosine.size(), "%.4f", overlay.match->lowest_cosine);
+    text += " (" + counted(overlay.match->samples, "linear") + " compared, lowest cosine " +
+            cosine.data() + ")";
+  }
+  return text;
+}
+
+std::string writes_text(const PlanSummary& plan, const std::string& out) {
+  std::string text =
+      counted(plan.tensors, "tensor") + " as " + std::string(torch_dtype_name(plan.dtype));
+  if (plan.overlay) {
+    text += " (" + counted(plan.overlay->replaced, "tensor") + " replaced, " +
+            std::to_string(plan.overlay->kept) + " kept)";
+  }
+  text += ", " + bytes_text(plan.bytes_out) + " in " + where_text(plan, out);
+  if (!plan.not_carried.empty()) text += "; without " + listed_names(plan.not_carried);
+  return text;
+}
+
+std::string needs_text(const PlanSummary& plan) {
+  std::string text = "memory: at most " + bytes_text(plan.peak_bytes) + ", " +
+                     counted(plan.workers, "worker") + ", " + plan.isa;
+  return plan.disk ? text + "; disk: " + disk_text(*plan.disk) : text;
+}
+
+std::string moved_text(const ConvertReport& report, const ConvertOptions& options) {
+  std::string text =
+      bytes_text(report.bytes_read) + " read, " + bytes_text(report.bytes_written) + " written";
+  if (report.stream_bytes > 0) {
+    text += " as " + bytes_text(report.stream_bytes) + " of " + report.plan.to;
+  }
+  text += " in " + seconds_text(report.seconds);
+  if (report.seconds > 0) {
+    const double speed = static_cast<double>(report.bytes_written) / report.seconds;
+    text += ", " + bytes_text(static_cast<std::uint64_t>(speed)) + "/s";
+  }
+  // A pipe has no such ways.
+  if (options.out != "-") text += report.direct_io ? " (direct)" : " (buffered)";
+  if (report.files_kept > 0) {
+    text += "; kept " + bytes_text(report.bytes_kept) + " in " +
+            counted(report.files_kept, "file") + " of an earlier run";
+  }
+  return text;
+}
+
+std::string took_text(const ConvertReport& report) {
+  std::string text;
+  if (report.peak_memory > 0) text = "peak memory " + bytes_text(report.peak_memory) + ", ";
+  text += counted(report.plan.workers, "worker") + ", " + report.plan.isa;
+  if (report.verified.done) {
+    text += "; verified: " + bytes_text(report.verified.bytes) + " are as they should be, " +
+            std::to_string(report.verified.recovered) + " codes were recovered";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string disk_text(const DiskSpace& disk) {
+  std::string text = disk.bound ? "at most " : "";
+  text += bytes_text(disk.need) + ", " + bytes_text(disk.free) + " free";
+  if (disk.need > disk.free) text += disk.bound ? " (it may not be enough)" : " (not enough)";
+  return text;
+}
+
+std::string announcement(const PlanSummary& plan, const std::string& out) {
+  return fact_line("found", found_text(plan)) + fact_line("writes", writes_text(plan, out)) +
+         fact_line("needs", needs_text(plan));
+}
+
+std::string report_text(const ConvertReport& report, const ConvertOptions& options) {
+  const PlanSummary& plan = report.plan;
+  std::string text = fact_line("converted", counted(plan.linears, "linear") + ", " +
+                                                counted(plan.tensors, "tensor") + " to " +
+                                                std::string(torch_dtype_name(plan.dtype)) + " in " +
+                                                where_text(plan, options.out));
+  text += fact_line("moved", moved_text(report, options));
+  text += fact_line("took", took_text(report));
+  const std::string next = next_command(report, options);
+  if (!next.empty()) text += fact_line("next", next);
+  return text;
+}
+
+std::string next_command(const ConvertReport& report, const ConvertOptions& options) {
+  const PlanSummary& plan = report.plan;
+  if (options.out == "-" || plan.to == "safetensors") return {};
+  const std::string out = options.in_place ? plan.out : options.out;
+  if (plan.to != "directory") {
+    return "tar -xf " + quoted_word(out) + " && thaw verify " + quoted_word(plan.archive_root) +
+           " --against " + quoted_word(options.model) +
+           (options.base.empty() ? "" : " --base " + quoted_word(options.base));
+  }
+  std::string base = options.base;
+  if (options.in_place) base = plan.overlay ? plan.overlay->backup : "";
+  if (report.verified.done) {
+    if (!base.empty()) return "thaw compare " + quoted_word(base) + " " + quoted_word(out);
+    return options.checksums ? "thaw verify " + quoted_word(out) : "";
+  }
+  // What was replaced in place and not kept is no longer there to be checked against.
+  if (options.in_place && base.empty()) return {};
+  std::string command =
+      "thaw verify " + quoted_word(out) + " --against " + quoted_word(options.model);
+  if (!base.empty()) command += " --base " + quoted_word(base);
+  if (!options.spec.empty()) command += " --spec " + quoted_word(options.spec);
+  if (options.copy_unknown) command += " --copy-unknown";
+  if (options.allow_overflow) command += " --allow-overflow";
+  return command;
+}
+
+}  // namespace thaw::app

@@ -1,0 +1,20 @@
+// The room that a conversion will ask its disk for. specs/output.md clause 7.5.
+#pragma once
+
+#include <optional>
+
+#include "convert/options.h"
+#include "convert/prepare.h"
+#include "convert/report.h"
+#include "io/file_system.h"
+
+namespace thaw {
+
+// What the check of the sink will find, without writing: files that an interrupted run of the same
+// plan has finished are not counted. Nothing for standard output, without OUT, and where the system
+// does not tell.
+[[nodiscard]] std::optional<DiskSpace> disk_space(const Prepared& prepared,
+                                                  const ConvertOptions& options,
+                                                  FileSystem& file_system);
+
+}  // namespace thaw
