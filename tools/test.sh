@@ -205,6 +205,7 @@ else
     suite "hostile input" hostile build/test-plain
     suite "symbols" tools/check_symbols build/test-plain
     suite "installed package" tests/package/run_package.sh build/test-plain
+    suite "recipes" tests/recipes/run_recipes.py --thaw build/test-plain/bin/thaw
     interop_tests build/test-plain
   fi
   if [[ $all == yes ]]; then
