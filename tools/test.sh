@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds, runs everything, and ends with "N passed, N failed".
 #   tools/test.sh                      the plain build and all tests; interop where torch is there
-#   tools/test.sh --interop            interop in a Python environment of its own, no skipping
+#   tools/test.sh --interop            interop in Python environments of its own, no skipping
 #   tools/test.sh --compiler clang++-14 | --sanitize address,undefined | --sanitize thread | --neon
 #                                      the tests of that one build
 #   tools/test.sh --all                everything above; warnings are errors
@@ -159,16 +159,28 @@ checks() {
   suite "shell scripts" shell_check
 }
 
+# In an environment of its own (tools/interop_environment.sh), one reader.
+interop_suite() {
+  local name=$1 environment=$2
+  shift 2
+  step "Python packages: $environment" tools/interop_environment.sh "$environment" || return 0
+  suite "interop: $name" "build/interop/$environment/bin/python" "$@"
+}
+
 interop_tests() {
-  local python=python3
+  local thaw=$1/bin/thaw
   if [[ $interop == always ]]; then
-    python=build/venv/bin/python
-    step "Python packages" tools/interop_environment.sh build/venv || return 0
-  elif ! python3 -c 'import torch, transformers, safetensors' 2>/dev/null; then
+    interop_suite "transformers 4" transformers-4 tests/interop/run_interop.py --thaw "$thaw"
+    interop_suite "transformers 5" transformers-5 tests/interop/run_interop.py --thaw "$thaw"
+    interop_suite "MLX" mlx tests/interop/run_mlx.py --thaw "$thaw"
+    step "llama.cpp's converter" tools/interop_environment.sh llama.cpp || return 0
+    interop_suite "GGUF" transformers-5 tests/interop/run_gguf.py --thaw "$thaw" \
+      --converter build/interop/llama.cpp
+  elif python3 -c 'import torch, transformers, safetensors, PIL' 2>/dev/null; then
+    suite "interop" python3 tests/interop/run_interop.py --thaw "$thaw"
+  else
     echo "skipped: interop, because torch cannot be imported (--interop installs it)"
-    return 0
   fi
-  suite "interop" "$python" tests/interop/run_interop.py --thaw "$1/bin/thaw"
 }
 
 mkdir -p "$logs"
@@ -193,6 +205,7 @@ else
     suite "hostile input" hostile build/test-plain
     suite "symbols" tools/check_symbols build/test-plain
     suite "installed package" tests/package/run_package.sh build/test-plain
+    suite "recipes" tests/recipes/run_recipes.py --thaw build/test-plain/bin/thaw
     interop_tests build/test-plain
   fi
   if [[ $all == yes ]]; then

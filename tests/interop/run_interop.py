@@ -7,54 +7,33 @@ installed), and compares the logits with the stored ones. Ends with "N passed, N
 """
 
 import argparse
-import hashlib
 import importlib.util
 import json
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
-import traceback
 
 import safetensors
 import torch
 import transformers
 from safetensors.torch import load_file
 
-DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
-MODELS = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin",
-          "qwen3-ct-awq-asym", "qwen3moe-ct-w4a16-sym", "llama-ct-w8a16-channel",
-          "llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
-          "llama-autoround-mixed", "starcoder2-awq-act_scales")
-OVERLAY = "qwen2_5_vl-overlay"  # a base, its twin, and what the one with the other's blocks gives
+from fixtures import (DATA, MODELS, OVERLAY, check_expected, convert, entry, overlay, run_checks,
+                      shard_files)
+from picture import check_picture_generated, check_picture_processed
+
 QUANTIZATION_PACKAGES = ("awq", "autoawq", "gptqmodel", "auto_gptq", "compressed_tensors")
+MODEL_WITH_PICTURES = transformers.AutoModelForImageTextToText
+DTYPE_ARGUMENT = "torch_dtype" if transformers.__version__.startswith("4.") else "dtype"
 DTYPES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
 # The stored logits come from the same weights and the same operations in float32; another
 # processor or build of torch adds them up in another order.
 TOLERANCE = 1e-4
 
 
-def convert(thaw, name, out, *options):
-    subprocess.run([thaw, "convert", DATA / name / "model", out, "--quiet", *options], check=True)
-
-
-def shard_files(out):
-    index = out / "model.safetensors.index.json"
-    if not index.exists():
-        return [out / "model.safetensors"]
-    return [out / name for name in sorted(set(json.loads(index.read_text())["weight_map"]
-                                              .values()))]
-
-
-def overlay(thaw, out, *options):
-    """The twin's blocks in a base at `out`, or in that base itself."""
-    subprocess.run([thaw, "convert", DATA / OVERLAY / "awq", *out, "--quiet", *options], check=True)
-
-
 def check_tensors(name, out, expected_file="expected.json"):
     """Every tensor, as safetensors reads it, has the expected type, shape and bits."""
-    expected = json.loads((DATA / name / expected_file).read_text())
     found = {}
     for file in shard_files(out):
         with safetensors.safe_open(file, framework="pt") as shard:
@@ -62,15 +41,14 @@ def check_tensors(name, out, expected_file="expected.json"):
             for tensor_name in shard.keys():
                 tensor = shard.get_tensor(tensor_name)
                 bits = tensor.view(torch.int32 if tensor.dtype == torch.float32 else torch.int16)
-                found[tensor_name] = {
-                    "dtype": DTYPES[tensor.dtype], "shape": list(tensor.shape),
-                    "sha256": hashlib.sha256(bits.numpy().tobytes()).hexdigest()}
-    assert found == expected, f"{len(found)} tensors, not the expected ones"
+                found[tensor_name] = entry(DTYPES[tensor.dtype], tensor.shape,
+                                           bits.numpy().tobytes())
+    check_expected(name, found, expected_file)
 
 
 def load(out, dtype, kind=transformers.AutoModelForCausalLM):
     model, info = kind.from_pretrained(
-        out, torch_dtype=dtype, attn_implementation="eager", local_files_only=True,
+        out, **{DTYPE_ARGUMENT: dtype}, attn_implementation="eager", local_files_only=True,
         output_loading_info=True)
     for what, names in info.items():
         assert not names, f"{what}: {names}"
@@ -108,18 +86,28 @@ def check_bfloat16(thaw, name, work):
 
 def check_overlay(thaw, work):
     """The overlay loads as the base does and gives the stored logits; so does one in place."""
-    kind = transformers.AutoModelForVision2Seq
     base = work / "float"
     shutil.copytree(DATA / OVERLAY / "base", base)
-    check_logits(OVERLAY, base, kind, "logits_base")
+    check_logits(OVERLAY, base, MODEL_WITH_PICTURES, "logits_base")
     overlay(thaw, [work / "overlay"], "--base", base)
     check_tensors(OVERLAY, work / "overlay")
-    check_logits(OVERLAY, work / "overlay", kind)
+    check_logits(OVERLAY, work / "overlay", MODEL_WITH_PICTURES)
     overlay(thaw, [work / "twice"], "--base", base, "--rounding", "via-float16")
     check_tensors(OVERLAY, work / "twice", "expected_via_float16.json")
     overlay(thaw, [], "--base", base, "--in-place")
     check_tensors(OVERLAY, base)
-    check_logits(OVERLAY, base, kind)
+    check_logits(OVERLAY, base, MODEL_WITH_PICTURES)
+
+
+def check_picture(thaw, work):
+    """A picture and a question: the same logits and the same text."""
+    out = work / "picture"
+    overlay(thaw, [out], "--base", DATA / OVERLAY / "base")
+    model = load(out, torch.float32, MODEL_WITH_PICTURES)
+    difference = check_picture_generated(model)
+    if transformers.__version__.startswith("4."):  # the later ones want torchvision
+        difference = max(difference, check_picture_processed(model, out))
+    print(f"  {OVERLAY}: with a picture, largest difference of a logit {difference:.3g}")
 
 
 def load_tokenizer(folder):
@@ -142,37 +130,33 @@ def check_no_quantization_package():
     assert not present, f"installed: {present}"
 
 
+def versions():
+    packages = (transformers, torch, safetensors)
+    return ", ".join(f"{package.__name__} {package.__version__}" for package in packages)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--thaw", required=True)
     thaw = pathlib.Path(parser.parse_args().thaw).resolve()
     torch.manual_seed(0)
-    passed = failed = 0
-
-    def check(what, function, *arguments):
-        nonlocal passed, failed
-        try:
-            function(*arguments)
-            passed += 1
-        except Exception:
-            failed += 1
-            print(f"FAILED: {what}")
-            traceback.print_exc(file=sys.stdout)
-
-    check("no quantization package", check_no_quantization_package)
-    for name in MODELS:
-        with tempfile.TemporaryDirectory() as folder:
-            work = pathlib.Path(folder)
-            check(f"{name}: convert", convert, thaw, name, work / "out")
-            check(f"{name}: tensors", check_tensors, name, work / "out")
-            check(f"{name}: logits", check_logits, name, work / "out")
-            check(f"{name}: tokenizer", check_tokenizer, name, work / "out")
-            check(f"{name}: sharded", check_sharded, thaw, name, work)
-            check(f"{name}: bfloat16", check_bfloat16, thaw, name, work)
+    print(versions())
+    checks = [("no quantization package", check_no_quantization_package)]
     with tempfile.TemporaryDirectory() as folder:
-        check(f"{OVERLAY}: overlay", check_overlay, thaw, pathlib.Path(folder))
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+        for name in MODELS:
+            work = pathlib.Path(folder) / name
+            out = work / "out"
+            work.mkdir()
+            checks += [(f"{name}: convert", convert, thaw, name, out),
+                       (f"{name}: tensors", check_tensors, name, out),
+                       (f"{name}: logits", check_logits, name, out),
+                       (f"{name}: tokenizer", check_tokenizer, name, out),
+                       (f"{name}: sharded", check_sharded, thaw, name, work),
+                       (f"{name}: bfloat16", check_bfloat16, thaw, name, work)]
+        work = pathlib.Path(folder)
+        checks += [(f"{OVERLAY}: overlay", check_overlay, thaw, work),
+                   (f"{OVERLAY}: picture", check_picture, thaw, work)]
+        return run_checks(checks)
 
 
 if __name__ == "__main__":
