@@ -1,6 +1,8 @@
 #include "arguments.h"
 #include "commands.h"
 #include "convert/inspect.h"
+#include "html_page.h"
+#include "html_reports.h"
 #include "io/file_system.h"
 #include "model_specs.h"
 #include "summary.h"
@@ -8,19 +10,30 @@
 
 namespace thaw::app {
 
+namespace {
+
+// What goes to standard output; a page goes where --html says.
+Result<std::string> inspected(const InspectArguments& arguments) {
+  THAW_ASSIGN_OR_RETURN(ReportFile page, open_page(arguments.html));
+  THAW_ASSIGN_OR_RETURN(const Inspection found,
+                        inspect(arguments.model, real_file_system(), model_specs_directory()));
+  if (!arguments.html.empty()) {
+    THAW_ASSIGN_OR_RETURN(const std::string text, inspection_html(found));
+    THAW_RETURN_IF_ERROR(page.write(text));
+    if (arguments.html == "-") return std::string();
+  }
+  return arguments.json ? inspection_json(found) : inspection_text(found);
+}
+
+}  // namespace
+
 int run_inspect(const std::vector<std::string>& words) {
   const Result<InspectArguments> arguments = parse_inspect(words);
   if (!arguments.ok()) return print_error(arguments.error());
-  std::string text;
-  if (arguments.value().help) {
-    text = inspect_help();
-  } else {
-    const Result<Inspection> found =
-        inspect(arguments.value().model, real_file_system(), model_specs_directory());
-    if (!found.ok()) return print_error(found.error());
-    text = arguments.value().json ? inspection_json(found.value()) : inspection_text(found.value());
-  }
-  const Status written = write_stdout(text);
+  const Result<std::string> text =
+      arguments.value().help ? Result<std::string>(inspect_help()) : inspected(arguments.value());
+  if (!text.ok()) return print_error(text.error());
+  const Status written = write_stdout(text.value());
   return written.ok() ? 0 : print_error(written.error());
 }
 
