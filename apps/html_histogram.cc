@@ -54,7 +54,7 @@ std::string histogram_html(const TensorComparison& tensor) {
     if (bins[i] > bins[highest]) highest = i;
   }
   std::string text = "<figure><figcaption><span class=\"name\">" + html_name(tensor.name) +
-                     "</span><span class=\"note\">relative " +
+                     "</span><span class=\"aside\">relative " +
                      figure_html(tensor.figures.relative) + ", largest " +
                      figure_html(tensor.figures.max_abs) + "</span></figcaption>\n";
   if (all == 0) return text + "<p>No two finite numbers differ.</p></figure>\n";
