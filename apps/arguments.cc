@@ -64,6 +64,7 @@ po::options_description inspect_table(InspectArguments& to) {
   po::options_description table("Options", 100, 60);
   auto add = table.add_options();
   add("json", po::bool_switch(&to.json), "print JSON");
+  add("html", text(to.html, "FILE"), "write a page with maps and a table");
   add("help,h", po::bool_switch(&to.help), "print this");
   return table;
 }
@@ -117,6 +118,9 @@ Result<InspectArguments> parse_inspect(const std::vector<std::string>& words) {
   if (names.size() > 1) {
     return usage_error("one word too many: " + printable(names[1]), command);
   }
+  if (arguments.html == "-" && arguments.json) {
+    return usage_error("standard output cannot take the page and --json", command);
+  }
   arguments.model = names[0];
   if (arguments.model.empty()) return usage_error("MODEL is empty", command);
   return arguments;
@@ -162,7 +166,7 @@ std::string convert_help() {
 std::string inspect_help() {
   InspectArguments arguments;
   return help_text(
-      "thaw inspect MODEL [--json]\n\n"
+      "thaw inspect MODEL [--json] [--html FILE]\n\n"
       "Says what MODEL is: layouts, groups, types, shards, sizes, problems, and what convert\n"
       "would write. Reads headers, configs and scales.\n",
       inspect_table(arguments));

@@ -24,6 +24,7 @@ struct ConvertArguments {
 
 struct InspectArguments {
   std::string model;
+  std::string html;  // empty: none
   bool json = false;
   bool help = false;
 };

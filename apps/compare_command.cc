@@ -6,6 +6,8 @@
 #include "base/text.h"
 #include "commands.h"
 #include "compare_summary.h"
+#include "html_page.h"
+#include "html_reports.h"
 #include "io/file_system.h"
 #include "model_specs.h"
 #include "progress.h"
@@ -23,6 +25,7 @@ namespace po = boost::program_options;
 struct CompareArguments {
   CompareOptions options;
   std::optional<double> fail_above;
+  std::string html;  // empty: none
   bool json = false;
   bool help = false;
   ProgressMode progress = ProgressMode::automatic;
@@ -42,6 +45,7 @@ po::options_description compare_table(CompareWords& words, CompareArguments& to)
   add("isa", text(words.isa, "NAME"),
       "scalar, ssse3, avx2, avx512 or neon (the best; also THAW_ISA)");
   add("json", po::bool_switch(&to.json), "print JSON, with every tensor");
+  add("html", text(to.html, "FILE"), "write a page with maps, pictures and a table");
   add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
   add("help,h", po::bool_switch(&to.help), "print this");
   return table;
@@ -71,6 +75,9 @@ Result<CompareArguments> parse_compare(const std::vector<std::string>& words) {
     return usage_error("one word too many: " + printable(names[2]), command);
   }
   if (names[0].empty() || names[1].empty()) return usage_error("A or B is empty", command);
+  if (arguments.html == "-" && arguments.json) {
+    return usage_error("standard output cannot take the page and --json", command);
+  }
   arguments.options.a = names[0];
   arguments.options.b = names[1];
   THAW_ASSIGN_OR_RETURN(arguments.fail_above, limit_value(given.fail_above));
@@ -107,6 +114,13 @@ std::string complaint(const CompareArguments& arguments, const CompareReport& re
   return what;
 }
 
+Status write_page(const CompareArguments& arguments, const CompareReport& report,
+                  ReportFile& page) {
+  if (arguments.html.empty()) return {};
+  THAW_ASSIGN_OR_RETURN(const std::string text, compare_html(report, arguments.fail_above));
+  return page.write(text);
+}
+
 }  // namespace
 
 int run_compare(const std::vector<std::string>& words) {
@@ -118,6 +132,8 @@ int run_compare(const std::vector<std::string>& words) {
     return written.ok() ? 0 : print_error(written.error());
   }
   arguments.options.model_specs = model_specs_directory();
+  Result<ReportFile> page = open_page(arguments.html);
+  if (!page.ok()) return print_error(page.error());
   const std::unique_ptr<ProgressPrinter> printer = make_progress_printer(arguments.progress);
   StopFlag stop;
   Signals signals(stop);
@@ -127,8 +143,11 @@ int run_compare(const std::vector<std::string>& words) {
   printer->finish();
   if (!report.ok()) return print_error(report.error());
   for (const std::string& warning : report.value().warnings) print_warning(warning);
-  const Status written = arguments.json ? write_stdout(compare_json(report.value()))
-                                        : write_stdout_facts(compare_text(report.value()));
+  Status written = write_page(arguments, report.value(), page.value());
+  if (written.ok() && arguments.html != "-") {
+    written = arguments.json ? write_stdout(compare_json(report.value()))
+                             : write_stdout_facts(compare_text(report.value()));
+  }
   if (!written.ok()) return print_error(written.error());
   const std::string what = complaint(arguments, report.value());
   if (what.empty()) return 0;

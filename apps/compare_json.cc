@@ -1,6 +1,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/text.h"
 #include "compare_summary.h"
 #include "json_out.h"
 
@@ -56,11 +57,7 @@ void add_tensor(JsonOut& out, const TensorComparison& tensor) {
   out.end_object();
 }
 
-}  // namespace
-
-std::string compare_json(const CompareReport& report) {
-  JsonOut out;
-  out.begin_object();
+void add_head(JsonOut& out, const CompareReport& report) {
   out.member("a", report.a);
   out.member("b", report.b);
   out.member("spec", report.spec);
@@ -68,6 +65,26 @@ std::string compare_json(const CompareReport& report) {
   out.begin_object("total");
   add_figures(out, report.total);
   out.end_object();
+}
+
+}  // namespace
+
+void add_comparison(JsonOut& out, const CompareReport& report, std::size_t histograms) {
+  add_head(out, report);
+  out.begin_array("histograms");
+  for (std::size_t i = 0; i < histograms; ++i) {
+    out.begin_object();
+    out.member("name", printable(report.tensors[i].name));
+    add_histogram(out, report.tensors[i]);
+    out.end_object();
+  }
+  out.end_array();
+}
+
+std::string compare_json(const CompareReport& report) {
+  JsonOut out;
+  out.begin_object();
+  add_head(out, report);
   out.member("verdicts", report.verdicts);
   out.member("only_a", report.only_a);
   out.member("only_b", report.only_b);

@@ -1,6 +1,8 @@
 #include "arguments.h"
 #include "commands.h"
 #include "convert/inspect.h"
+#include "html_page.h"
+#include "html_reports.h"
 #include "io/file_system.h"
 #include "model_specs.h"
 #include "summary.h"
@@ -8,19 +10,29 @@
 
 namespace thaw::app {
 
+namespace {
+
+// To standard output; a page goes where --html says.
+Status write_inspection(const InspectArguments& arguments) {
+  THAW_ASSIGN_OR_RETURN(ReportFile page, open_page(arguments.html));
+  THAW_ASSIGN_OR_RETURN(const Inspection found,
+                        inspect(arguments.model, real_file_system(), model_specs_directory()));
+  if (!arguments.html.empty()) {
+    THAW_ASSIGN_OR_RETURN(const std::string text, inspection_html(found));
+    THAW_RETURN_IF_ERROR(page.write(text));
+    if (arguments.html == "-") return {};
+  }
+  return arguments.json ? write_stdout(inspection_json(found))
+                        : write_stdout_facts(inspection_text(found));
+}
+
+}  // namespace
+
 int run_inspect(const std::vector<std::string>& words) {
   const Result<InspectArguments> arguments = parse_inspect(words);
   if (!arguments.ok()) return print_error(arguments.error());
-  Status written;
-  if (arguments.value().help) {
-    written = write_stdout_facts(inspect_help());
-  } else {
-    const Result<Inspection> found =
-        inspect(arguments.value().model, real_file_system(), model_specs_directory());
-    if (!found.ok()) return print_error(found.error());
-    written = arguments.value().json ? write_stdout(inspection_json(found.value()))
-                                     : write_stdout_facts(inspection_text(found.value()));
-  }
+  const Status written = arguments.value().help ? write_stdout_facts(inspect_help())
+                                                : write_inspection(arguments.value());
   return written.ok() ? 0 : print_error(written.error());
 }
 

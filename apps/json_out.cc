@@ -107,6 +107,15 @@ void JsonOut::member(std::string_view key, double value) {
 
 void JsonOut::figure(std::string_view key, double value) {
   append_key(key);
+  append_figure(value);
+}
+
+void JsonOut::figure(double value) {
+  separate();
+  append_figure(value);
+}
+
+void JsonOut::append_figure(double value) {
   std::array<char, 64> text{};
   const auto [end, problem] = std::to_chars(text.data(), text.data() + text.size(), value);
   const bool finite = value - value == 0 && problem == std::errc();

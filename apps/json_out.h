@@ -20,6 +20,7 @@ class JsonOut {
   // An array or object that is the value of a member.
   void begin_array(std::string_view key);
   void begin_object(std::string_view key);
+  void begin_array() { open('['); }  // that is an item itself
   void end_array() { close(']'); }
 
   void member(std::string_view key, std::string_view value);
@@ -32,6 +33,7 @@ class JsonOut {
   void member(std::string_view key, const std::vector<std::string>& values);
   void item(std::string_view value);
   void item(std::uint64_t value);
+  void figure(double value);  // an item
 
   // The text with a newline at its end; the writer is spent.
   [[nodiscard]] std::string take() &&;
@@ -43,6 +45,7 @@ class JsonOut {
   void separate();
   void append_key(std::string_view key);
   void append_text(std::string_view text);
+  void append_figure(double value);
 
   Form form_;
   std::string out_;

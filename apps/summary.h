@@ -6,6 +6,7 @@
 
 #include "convert/inspect.h"
 #include "convert/report.h"
+#include "json_out.h"
 
 namespace thaw::app {
 
@@ -21,5 +22,7 @@ namespace thaw::app {
 
 [[nodiscard]] std::string inspection_text(const Inspection& inspection);
 [[nodiscard]] std::string inspection_json(const Inspection& inspection);
+// The members of inspection_json() but for `tensors`. For the page, whose table has them.
+void add_inspection(JsonOut& out, const Inspection& inspection);
 
 }  // namespace thaw::app

@@ -130,6 +130,27 @@ void add_groups(JsonOut& out, const std::vector<LinearGroup>& groups) {
   out.end_array();
 }
 
+void add_tensors(JsonOut& out, const std::vector<InspectedTensor>& tensors) {
+  out.begin_array("tensors");
+  for (const InspectedTensor& tensor : tensors) {
+    out.begin_object();
+    out.member("name", tensor.name);
+    if (tensor.layer) out.member("layer", *tensor.layer);
+    out.member("layout", tensor.layout);
+    if (tensor.bits != 0) {
+      out.member("bits", std::uint64_t{tensor.bits});
+      out.member("group_size", tensor.group_size);
+    }
+    out.begin_array("shape");
+    for (const std::uint64_t extent : tensor.shape) out.item(extent);
+    out.end_array();
+    out.member("bytes", tensor.bytes);
+    if (tensor.bits != 0) out.member("float_bytes", tensor.float_bytes);
+    out.end_object();
+  }
+  out.end_array();
+}
+
 }  // namespace
 
 std::string plan_json(const PlanSummary& plan) {
@@ -165,9 +186,7 @@ std::string done_line(const ConvertReport& report) {
   return std::move(out).take();
 }
 
-std::string inspection_json(const Inspection& inspection) {
-  JsonOut out;
-  out.begin_object();
+void add_inspection(JsonOut& out, const Inspection& inspection) {
   out.member("model", inspection.model);
   out.member("config_source", inspection.config_source);
   out.member("method", inspection.method);
@@ -190,6 +209,13 @@ std::string inspection_json(const Inspection& inspection) {
     add_plan(out, *inspection.plan);
     out.end_object();
   }
+}
+
+std::string inspection_json(const Inspection& inspection) {
+  JsonOut out;
+  out.begin_object();
+  add_inspection(out, inspection);
+  add_tensors(out, inspection.tensors);
   out.end_object();
   return std::move(out).take();
 }

@@ -183,6 +183,15 @@ interop_tests() {
   fi
 }
 
+# Where --all is asked for, tools/install_packages.sh has installed Chromium.
+html_tests() {
+  if ! command -v chromium >/dev/null && [[ $all == no ]]; then
+    echo "skipped: pages, because there is no chromium (--all installs it)"
+    return 0
+  fi
+  suite "pages" python3 tests/html/run_html.py --thaw "$1/bin/thaw"
+}
+
 mkdir -p "$logs"
 groups=(build test)
 if [[ $all == yes || $neon == yes || $compiler == clang* || $sanitize == *thread* ]]; then
@@ -207,6 +216,7 @@ else
     suite "installed package" tests/package/run_package.sh build/test-plain
     suite "recipes" tests/recipes/run_recipes.py --thaw build/test-plain/bin/thaw
     interop_tests build/test-plain
+    html_tests build/test-plain
   fi
   if [[ $all == yes ]]; then
     # What large inputs show does not depend on the compiler.

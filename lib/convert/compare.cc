@@ -1,7 +1,6 @@
 #include "convert/compare.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -12,6 +11,7 @@
 #include "convert/compare_side.h"
 #include "convert/compare_tensor.h"
 #include "convert/compare_verdict.h"
+#include "convert/layer_name.h"
 #include "execute/parallel.h"
 #include "io/process.h"
 #include "model/spec.h"
@@ -73,17 +73,6 @@ Result<Division> divide_memory(const CompareSide& a, const CompareSide& b,
               "the memory budget is too small for this comparison: got " + bytes_text(budget) +
                   ", expected at least " + std::to_string(megabytes) + " MB",
               "Try --memory " + std::to_string(megabytes) + "MB.");
-}
-
-std::optional<std::uint64_t> layer_of(std::string_view name) {
-  while (!name.empty()) {
-    const std::string_view part = name.substr(0, name.find('.'));
-    std::uint64_t number = 0;
-    const auto [end, problem] = std::from_chars(part.data(), part.data() + part.size(), number);
-    if (problem == std::errc() && end == part.data() + part.size() && !part.empty()) return number;
-    name.remove_prefix(std::min(name.size(), part.size() + 1));
-  }
-  return std::nullopt;
 }
 
 Result<const kernels::Table*> table_for(const std::string& isa) {
@@ -164,7 +153,7 @@ Result<CompareReport> compare(const CompareOptions& options, Observer& observer,
     result.name = pair.a->name;
     if (pair.b->name != pair.a->name) result.name_b = pair.b->name;
     result.module = result.name.substr(0, result.name.rfind('.'));
-    result.layer = layer_of(result.name);
+    result.layer = split_layer(result.name).layer;
     result.type_a = type_text(*a, *pair.a);
     result.type_b = type_text(*b, *pair.b);
     result.shape.assign(pair.a->shape.begin(), pair.a->shape.end());

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "convert/layer_name.h"
 #include "convert/prepare.h"
 #include "convert/scale_scan.h"
 
@@ -118,6 +119,38 @@ void add_other_tensors(const Checkpoint& checkpoint, const QuantizedLinears& lin
   for (auto& [name, count] : counts) inspection.other_tensors.push_back(std::move(count));
 }
 
+void add_tensors(const Checkpoint& checkpoint, const QuantizedLinears& linears,
+                 Inspection& inspection) {
+  auto& tensors = inspection.tensors;
+  for (const QuantizedLinear& linear : linears.linears) {
+    InspectedTensor& found = tensors.emplace_back();
+    found.name = std::string(linear.module) + ".weight";
+    found.layout = linear.layout->title;
+    found.bits = linear.bits;
+    found.group_size = linear.group_size;
+    found.shape = {linear.out_features, linear.in_features};
+    if (linear.rows_per_slice != 0) {
+      found.shape = {linear.out_features / linear.rows_per_slice, linear.rows_per_slice,
+                     linear.in_features};
+    }
+    found.bytes = packed_bytes(linear);
+    found.float_bytes = linear.in_features * linear.out_features * 2;
+  }
+  for (std::size_t i = 0; i < checkpoint.tensors().size(); ++i) {
+    if (i < linears.consumed.size() && linears.consumed[i] == 1) continue;
+    const Tensor& tensor = checkpoint.tensors()[i];
+    InspectedTensor& found = tensors.emplace_back();
+    found.name = tensor.name;
+    found.layout = dtype_name(tensor.dtype);
+    found.shape.assign(tensor.shape.begin(), tensor.shape.end());
+    found.bytes = tensor.size();
+  }
+  for (InspectedTensor& tensor : tensors) tensor.layer = split_layer(tensor.name).layer;
+  std::sort(tensors.begin(), tensors.end(), [](const InspectedTensor& x, const InspectedTensor& y) {
+    return natural_less(x.name, y.name);
+  });
+}
+
 void add_shards(const Checkpoint& checkpoint, Inspection& inspection) {
   for (const Shard& shard : checkpoint.shards()) {
     inspection.shards.push_back({printable(shard.name), shard.file.size(), 0});
@@ -140,6 +173,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     add_shards(ready.checkpoint, inspection);
     add_groups(ready.checkpoint, ready.linears, inspection);
     add_other_tensors(ready.checkpoint, ready.linears, inspection);
+    add_tensors(ready.checkpoint, ready.linears, inspection);
     inspection.config_source = printable(ready.linears.config.source);
     inspection.method = printable(ready.linears.config.method);
     inspection.version = version_of(ready.linears.config);
@@ -161,6 +195,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
   }
   add_groups(checkpoint, linears, inspection);
   add_other_tensors(checkpoint, linears, inspection);
+  add_tensors(checkpoint, linears, inspection);
   return inspection;
 }
 

@@ -53,6 +53,18 @@ struct DtypeCount {
   std::uint64_t bytes = 0;
 };
 
+// A weight as convert would write it, or a tensor that is not part of a quantized linear.
+struct InspectedTensor {
+  std::string name;  // raw; of a linear that of its weight
+  std::optional<std::uint64_t> layer;
+  std::string layout;                // "AWQ GEMM"; else the dtype, "F16"
+  std::uint32_t bits = 0;            // of a code; 0: not quantized
+  std::uint64_t group_size = 0;      // 0: not quantized
+  std::vector<std::uint64_t> shape;  // of the weight
+  std::uint64_t bytes = 0;           // as stored, with scales and zeros
+  std::uint64_t float_bytes = 0;     // converted as in LinearGroup; 0: not quantized
+};
+
 struct Inspection {
   std::string model;
   std::string config_source;  // where the quantization config stands; empty: nowhere
@@ -61,6 +73,7 @@ struct Inspection {
   std::vector<ShardSummary> shards;
   std::vector<LinearGroup> groups;
   std::vector<DtypeCount> other_tensors;  // not part of a quantized linear, by dtype
+  std::vector<InspectedTensor> tensors;   // all of the two above, in natural order
   std::optional<PlanSummary> plan;        // what convert would write; nothing if it would refuse
   std::vector<std::string> problems;      // why it would refuse, one message each
   std::vector<std::string> warnings;
