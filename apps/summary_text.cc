@@ -158,6 +158,36 @@ std::string overlay_text(const PlanSummary& plan) {
 
 }  // namespace
 
+namespace {
+
+// Which files of how many runs; nothing for a run that makes all.
+std::string part_text(const PlanSummary& plan) {
+  if (!plan.part) return {};
+  return fact_line(
+      "part", std::to_string(plan.part->index) + " of " + std::to_string(plan.part->count) + ": " +
+                  counted(plan.part->files, "file") + ", " + bytes_text(plan.part->bytes));
+}
+
+// What OUT waits for; nothing where it stands.
+std::string waiting_text(const ConvertReport& report) {
+  if (!report.waits) return {};
+  if (report.missing_parts.empty()) {
+    return fact_line("waits", "another run is publishing; if it fails, --finish does it");
+  }
+  std::string text = report.missing_parts.size() == 1 ? "part " : "parts ";
+  for (std::size_t i = 0; i < report.missing_parts.size() && i < kMostListed; ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(report.missing_parts[i]);
+  }
+  if (report.missing_parts.size() > kMostListed) {
+    text += " and " + std::to_string(report.missing_parts.size() - kMostListed) + " more";
+  }
+  text += report.missing_parts.size() == 1 ? " is missing" : " are missing";
+  return fact_line("waits", text + "; OUT appears with the last one, or by --finish");
+}
+
+}  // namespace
+
 std::string plan_text(const PlanSummary& plan) {
   const std::uint64_t dequantized = plan.tensors - plan.tensors_cast - plan.tensors_copied;
   std::string text = fact_line("model", printable(plan.model));
@@ -173,6 +203,7 @@ std::string plan_text(const PlanSummary& plan) {
   text +=
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
   text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards);
+  text += part_text(plan);
   text += fact_line("side files", listed(plan.side_files));
   text += fact_line("not carried", listed(plan.not_carried));
   text += fact_line("memory", memory_text(plan));
@@ -197,6 +228,7 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
                                                 counted(plan.shards.size(), "shard"));
   text += overlay_text(plan);
   text += folded_text(plan);
+  text += part_text(plan);
   text += fact_line("read", bytes_text(report.bytes_read));
   text +=
       fact_line("wrote", bytes_text(report.bytes_written) + " in " + seconds.data() + rate + way);
@@ -218,7 +250,8 @@ std::string report_text(const ConvertReport& report, const std::string& out) {
                                          counted(plan.workers, "worker") + ", " + plan.isa);
   }
   if (!plan.not_carried.empty()) text += fact_line("not carried", listed(plan.not_carried));
-  return text + fact_line("out", printable(out));
+  text += waiting_text(report);
+  return text + fact_line("out", printable(out) + (report.waits ? ".partial" : ""));
 }
 
 std::string inspection_text(const Inspection& inspection) {

@@ -35,6 +35,9 @@ Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& optio
                                              .backup = prepared.backup,
                                              .keep_backup = options.keep_backup,
                                              .restart = options.restart,
+                                             .part = options.part,
+                                             .finish_parts = options.finish,
+                                             .stop = &stop,
                                              .file = file}));
   DirectorySink* const directory = sink.get();
   return OpenSink{std::move(sink), directory};

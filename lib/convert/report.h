@@ -37,6 +37,14 @@ struct OverlaySummary {
   std::string backup;                 // where the old directory stays; empty: nowhere
 };
 
+// One of several runs that make one output. specs/parts.md.
+struct PartSummary {
+  unsigned index = 1;
+  unsigned count = 1;
+  std::uint64_t files = 0;  // of the output, that are its own
+  std::uint64_t bytes = 0;  // of these
+};
+
 struct PlanSummary {
   std::string model;
   std::string out;
@@ -56,6 +64,7 @@ struct PlanSummary {
   std::vector<std::string> not_carried;
   std::vector<std::string> warnings;  // safe for a terminal
   std::optional<OverlaySummary> overlay;
+  std::optional<PartSummary> part;
   std::string fingerprint;  // of everything that decides the output's bytes, hex
   // The memory plan.
   std::string isa;
@@ -87,6 +96,10 @@ struct ConvertReport {
   std::uint64_t peak_memory = 0;    // the process's peak resident set, 0 where unknown
   bool direct_io = false;           // some output was written with O_DIRECT
   VerifySummary verified;
+  // Of a part that ended well, but for which OUT did not appear: the parts that are not finished;
+  // none: another run is publishing.
+  bool waits = false;
+  std::vector<unsigned> missing_parts;
 };
 
 }  // namespace thaw
