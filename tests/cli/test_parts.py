@@ -39,7 +39,7 @@ class Parts(Case):
             process.send_signal(signal.SIGSTOP)
             time.sleep(0.05)
             if process.poll() is None and '"complete": false' in state.read_text():
-                self.addCleanup(process.communicate)
+                self.addCleanup(process.wait)
                 self.addCleanup(process.kill)
                 return process
             process.send_signal(signal.SIGCONT)
