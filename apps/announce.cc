@@ -123,6 +123,26 @@ std::string took_text(const ConvertReport& report) {
   return text;
 }
 
+// What OUT waits for; nothing where it stands.
+std::string waiting_text(const ConvertReport& report) {
+  if (!report.waits) return {};
+  if (report.missing_parts.empty()) {
+    return fact_line("waits", "another run is publishing; if it fails, --finish does it");
+  }
+  constexpr std::size_t kMostListed = 20;
+  const std::vector<unsigned>& missing = report.missing_parts;
+  std::string text = missing.size() == 1 ? "part " : "parts ";
+  for (std::size_t i = 0; i < missing.size() && i < kMostListed; ++i) {
+    if (i > 0) text += ", ";
+    text += std::to_string(missing[i]);
+  }
+  if (missing.size() > kMostListed) {
+    text += " and " + std::to_string(missing.size() - kMostListed) + " more";
+  }
+  text += missing.size() == 1 ? " is missing" : " are missing";
+  return fact_line("waits", text + "; OUT appears with the last one, or by --finish");
+}
+
 }  // namespace
 
 std::string disk_text(const DiskSpace& disk) {
@@ -134,7 +154,7 @@ std::string disk_text(const DiskSpace& disk) {
 
 std::string announcement(const PlanSummary& plan, const std::string& out) {
   return fact_line("found", found_text(plan)) + fact_line("writes", writes_text(plan, out)) +
-         fact_line("needs", needs_text(plan));
+         part_text(plan) + fact_line("needs", needs_text(plan));
 }
 
 std::string report_text(const ConvertReport& report, const ConvertOptions& options) {
@@ -143,8 +163,10 @@ std::string report_text(const ConvertReport& report, const ConvertOptions& optio
                                                 counted(plan.tensors, "tensor") + " to " +
                                                 std::string(torch_dtype_name(plan.dtype)) + " in " +
                                                 where_text(plan, options.out));
+  text += part_text(plan);
   text += fact_line("moved", moved_text(report, options));
   text += fact_line("took", took_text(report));
+  text += waiting_text(report);
   const std::string next = next_command(report, options);
   if (!next.empty()) text += fact_line("next", next);
   return text;
@@ -152,7 +174,7 @@ std::string report_text(const ConvertReport& report, const ConvertOptions& optio
 
 std::string next_command(const ConvertReport& report, const ConvertOptions& options) {
   const PlanSummary& plan = report.plan;
-  if (options.out == "-" || plan.to == "safetensors") return {};
+  if (options.out == "-" || plan.to == "safetensors" || report.waits) return {};
   const std::string out = options.in_place ? plan.out : options.out;
   if (plan.to != "directory") {
     return "tar -xf " + quoted_word(out) + " && thaw verify " + quoted_word(plan.archive_root) +

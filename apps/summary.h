@@ -16,6 +16,9 @@ namespace thaw::app {
 // The first names in one line, the rest as a number.
 [[nodiscard]] std::string listed_names(const std::vector<std::string>& names);
 
+// Which files of how many runs; nothing for a run that makes all.
+[[nodiscard]] std::string part_text(const PlanSummary& plan);
+
 [[nodiscard]] std::string report_json(const ConvertReport& report);
 // One line, {"event": "done", ...}, for --progress json.
 [[nodiscard]] std::string done_line(const ConvertReport& report);

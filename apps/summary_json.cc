@@ -41,6 +41,15 @@ void add_overlay(JsonOut& out, const OverlaySummary& overlay) {
   out.end_object();
 }
 
+void add_part(JsonOut& out, const PartSummary& part) {
+  out.begin_object("part");
+  out.member("index", std::uint64_t{part.index});
+  out.member("count", std::uint64_t{part.count});
+  out.member("files", part.files);
+  out.member("bytes", part.bytes);
+  out.end_object();
+}
+
 void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("model", plan.model);
   out.member("out", plan.out);
@@ -60,6 +69,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("not_carried", plan.not_carried);
   out.member("warnings", plan.warnings);
   if (plan.overlay) add_overlay(out, *plan.overlay);
+  if (plan.part) add_part(out, *plan.part);
   out.member("fingerprint", plan.fingerprint);
   out.begin_object("memory");
   out.member("isa", plan.isa);
@@ -88,6 +98,12 @@ void add_figures(JsonOut& out, const ConvertReport& report) {
   out.member("overflows", report.overflows);
   out.member("peak_memory", report.peak_memory);
   out.member("direct_io", report.direct_io);
+  if (report.plan.part) {
+    out.member("published", !report.waits);
+    out.begin_array("missing_parts");
+    for (const unsigned part : report.missing_parts) out.item(std::uint64_t{part});
+    out.end_array();
+  }
   if (report.verified.done) {
     out.begin_object("verified");
     out.member("bytes", report.verified.bytes);

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include "base/status.h"
 #include "base/stop.h"
@@ -16,10 +15,6 @@ namespace thaw {
 // Does everything up to and including the plan; reads headers and config only, writes nothing.
 [[nodiscard]] Result<PlanSummary> plan_conversion(const ConvertOptions& options,
                                                   FileSystem& file_system);
-
-// What is told once, on the calling thread, when nothing stands in the way any more and before the
-// first byte is made: the plan that will be executed.
-using Announce = std::function<void(const PlanSummary&)>;
 
 // Converts. On an error, or when `stop` is requested, nothing stands at options.out that was not
 // there before. The observer is called on the calling thread only.

@@ -36,6 +36,9 @@ Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& optio
                                              .keep_backup = options.keep_backup,
                                              .restart = options.restart,
                                              .drop_foreign = options.drop_foreign,
+                                             .part = options.part,
+                                             .finish_parts = options.finish,
+                                             .stop = &stop,
                                              .file = file}));
   DirectorySink* const directory = sink.get();
   return OpenSink{std::move(sink), directory};

@@ -3,11 +3,13 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
 
 #include "base/dtype.h"
 #include "base/nearest.h"
 #include "base/text.h"
+#include "convert/part_option.h"
 #include "kernels/kernels.h"
 
 namespace thaw {
@@ -190,6 +192,18 @@ constexpr std::array kTable = {
                 [](ConvertOptions& options, const std::string& word) {
                   return set_name("archive-root", word, options.archive_root);
                 }},
+    OptionEntry{
+        "part", "I/N", "",
+        "write only part I of N of OUT's files, beside other runs with the other parts; auto "
+        "in a Slurm array, auto/N in an indexed Kubernetes Job",
+        [](ConvertOptions& options, const std::string& word) {
+          const auto variable = [](const char* name) { return std::getenv(name); };
+          THAW_ASSIGN_OR_RETURN(options.part, parse_part(word, variable));
+          return Status();
+        },
+        false},
+    OptionEntry{"finish", "", "", "publish at OUT what the parts have written, if all are whole",
+                set_switch<&ConvertOptions::finish>, false},
     OptionEntry{"force", "", "", "replace a checkpoint that stands at OUT",
                 set_switch<&ConvertOptions::force>},
     OptionEntry{"restart", "", "", "start over, whatever an interrupted run has left for OUT",

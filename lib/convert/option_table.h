@@ -19,6 +19,7 @@ struct OptionEntry {
   // Sets it from a word of the user's; of a switch the word is "true" or "false". Errors:
   // ErrorCode::usage, which names the option.
   Status (*apply)(ConvertOptions& options, const std::string& word);
+  bool of_jobs = true;  // false: a job file may not hold it
 };
 
 // In the order of --help.

@@ -7,6 +7,7 @@
 
 #include "base/dtype.h"
 #include "base/status.h"
+#include "plan/part.h"
 #include "sink/archive_sink.h"
 
 namespace thaw {
@@ -48,6 +49,10 @@ struct ConvertOptions {
   bool in_place = false;     // replaces `base` itself; `out` is empty
   bool keep_backup = false;  // in_place: the old directory stays, as `base`.backup
   bool match_check = true;   // refuses a base and a model that do not belong together
+
+  // Several runs make one output: this one makes these files of it. specs/parts.md.
+  std::optional<Part> part;
+  bool finish = false;  // makes nothing: publishes what the parts have made
 
   bool force = false;         // replace an existing checkpoint at `out`
   bool restart = false;       // start over where an earlier run left something

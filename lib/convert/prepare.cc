@@ -8,6 +8,7 @@
 #include "convert/folds.h"
 #include "convert/in_place.h"
 #include "convert/output_format.h"
+#include "convert/part_option.h"
 #include "io/process.h"
 #include "sink/zstd_stream.h"
 
@@ -116,6 +117,7 @@ Result<OutputType> find_type(const ConvertOptions& options, const Prepared& prep
 Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSystem& file_system) {
   THAW_RETURN_IF_ERROR(check_overlay_options(options));
   THAW_ASSIGN_OR_RETURN(const std::optional<StreamFormat> format, choose_format(options));
+  THAW_RETURN_IF_ERROR(check_part_options(options, format));
   THAW_ASSIGN_OR_RETURN(const kernels::Table* table, choose_table(options.isa));
 
   THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.model));
@@ -185,6 +187,17 @@ OverlaySummary overlay_summary(const Prepared& prepared, const ConvertOptions& o
   return summary;
 }
 
+PartSummary summarize_part(const Plan& plan, Part part) {
+  PartSummary summary{.index = part.index, .count = part.count};
+  const std::vector<unsigned> part_of = split_files(plan, part.count);
+  for (std::size_t i = 0; i < part_of.size(); ++i) {
+    if (part_of[i] != part.index) continue;
+    ++summary.files;
+    summary.bytes += plan.files[i].size;
+  }
+  return summary;
+}
+
 }  // namespace
 
 PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
@@ -192,6 +205,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   const MemoryPlan& memory = prepared.memory;
   PlanSummary summary;
   summary.model = prepared.checkpoint.path();
+  if (options.part) summary.part = summarize_part(plan, *options.part);
   summary.out = prepared.out;
   summary.to = format_name(prepared.format);
   summary.archive_root = prepared.archive_root;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -51,6 +52,14 @@ struct LayoutCount {
   std::uint64_t linears = 0;
 };
 
+// One of several runs that make one output. specs/parts.md.
+struct PartSummary {
+  unsigned index = 1;
+  unsigned count = 1;
+  std::uint64_t files = 0;  // of the output, that are its own
+  std::uint64_t bytes = 0;  // of these
+};
+
 struct PlanSummary {
   std::string model;
   std::string out;
@@ -73,6 +82,7 @@ struct PlanSummary {
   std::vector<std::string> not_carried;
   std::vector<std::string> warnings;  // safe for a terminal
   std::optional<OverlaySummary> overlay;
+  std::optional<PartSummary> part;
   std::string fingerprint;  // of everything that decides the output's bytes, hex
   // The memory plan.
   std::string isa;
@@ -104,6 +114,14 @@ struct ConvertReport {
   std::uint64_t peak_memory = 0;    // the process's peak resident set, 0 where unknown
   bool direct_io = false;           // some output was written with O_DIRECT
   VerifySummary verified;
+  // Of a part that ended well, but for which OUT did not appear: the parts that are not finished;
+  // none: another run is publishing.
+  bool waits = false;
+  std::vector<unsigned> missing_parts;
 };
+
+// What is told once, on the calling thread, when nothing stands in the way any more and before the
+// first byte is made: the plan that will be executed.
+using Announce = std::function<void(const PlanSummary&)>;
 
 }  // namespace thaw

@@ -28,7 +28,7 @@ bool still_named(FileSystem& file_system, int fd, const std::string& path) {
 
 }  // namespace
 
-Result<FileLock> FileLock::take(FileSystem& file_system, const std::string& path) {
+Result<FileLock> FileLock::take(FileSystem& file_system, const std::string& path, Sharing sharing) {
   for (int i = 0; i < kTries; ++i) {
     const int fd = file_system.open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0666);
     if (fd < 0 && (errno == ELOOP || errno == EISDIR)) {
@@ -43,7 +43,8 @@ Result<FileLock> FileLock::take(FileSystem& file_system, const std::string& path
       return fail(ErrorCode::usage, {.file = path, .tensor = {}}, "exists and is no regular file",
                   "Move it away, or choose another OUT.");
     }
-    if (file_system.lock(fd) != 0) {
+    const bool shared = sharing == Sharing::shared;
+    if ((shared ? file_system.lock_shared(fd) : file_system.lock(fd)) != 0) {
       if (errno == EWOULDBLOCK) {
         return fail(ErrorCode::locked, {.file = path, .tensor = {}}, "another run is writing here",
                     "Wait for it to end, or choose another OUT.");

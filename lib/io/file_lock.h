@@ -1,5 +1,6 @@
-// A regular file, made if it is not there, that belongs to this process alone as long as it holds
-// the lock. The lock dies with the process.
+// A regular file, made if it is not there, that belongs to this process alone, or to those that
+// share it, as long as it holds the lock. The lock dies with the process. Unlike that of a
+// directory it is seen from every machine of a network file system that has locks.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include "base/status.h"
 #include "io/file_system.h"
+#include "io/lock.h"
 
 namespace thaw {
 
@@ -15,7 +17,8 @@ class FileLock {
  public:
   // Changes nothing in a file that is there. Errors: ErrorCode::locked when another process holds
   // it, usage when the path is something else than a regular file (links are not followed).
-  static Result<FileLock> take(FileSystem& file_system, const std::string& path);
+  static Result<FileLock> take(FileSystem& file_system, const std::string& path,
+                               Sharing sharing = Sharing::exclusive);
   FileLock(FileLock&& other) noexcept
       : file_system_(other.file_system_), fd_(std::exchange(other.fd_, -1)) {}
   FileLock& operator=(FileLock&& other) noexcept {

@@ -51,6 +51,8 @@ class FileSystem {
   virtual ssize_t write(int fd, const void* from, std::size_t size);
   virtual int wait_writable(int fd, int milliseconds);       // poll(POLLOUT)
   virtual int rename_new(const char* from, const char* to);  // renameat2(RENAME_NOREPLACE)
+  // Likewise the lock that several may hold at once.
+  virtual int lock_shared(int fd);  // flock(LOCK_SH | LOCK_NB)
 };
 
 // The operating system itself.

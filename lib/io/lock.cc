@@ -9,7 +9,8 @@
 
 namespace thaw {
 
-Result<PathLock> PathLock::take(FileSystem& file_system, const std::string& directory) {
+Result<PathLock> PathLock::take(FileSystem& file_system, const std::string& directory,
+                                Sharing sharing) {
   // As often as the directory becomes another one between its opening and its locking: the run
   // that ended there has renamed or removed it.
   constexpr int kTries = 10;
@@ -17,7 +18,8 @@ Result<PathLock> PathLock::take(FileSystem& file_system, const std::string& dire
     const int fd = file_system.open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (fd < 0) return system_error(directory, "open", errno);
     PathLock lock(file_system, fd);
-    if (file_system.lock(fd) != 0) {
+    const bool shared = sharing == Sharing::shared;
+    if ((shared ? file_system.lock_shared(fd) : file_system.lock(fd)) != 0) {
       if (errno == EWOULDBLOCK) break;
       // Some network file systems have no locks: going on without one is what remains.
       if (errno == ENOLCK || errno == EOPNOTSUPP || errno == EINVAL) return lock;

@@ -9,10 +9,14 @@
 
 namespace thaw {
 
+// exclusive: nobody else holds the lock; shared: others may, who share it too.
+enum class Sharing : bool { exclusive, shared };
+
 class PathLock {
  public:
   // ErrorCode::locked when another process holds it.
-  static Result<PathLock> take(FileSystem& file_system, const std::string& directory);
+  static Result<PathLock> take(FileSystem& file_system, const std::string& directory,
+                               Sharing sharing = Sharing::exclusive);
   PathLock(PathLock&& other) noexcept
       : file_system_(other.file_system_), fd_(std::exchange(other.fd_, -1)) {}
   PathLock& operator=(PathLock&& other) noexcept {

@@ -94,6 +94,8 @@ int FileSystem::rename_new(const char* from, const char* to) {
                                     static_cast<unsigned>(RENAME_NOREPLACE)));
 }
 
+int FileSystem::lock_shared(int fd) { return ::flock(fd, LOCK_SH | LOCK_NB); }
+
 FileSystem& real_file_system() {
   static RealFileSystem real;
   return real;

@@ -89,7 +89,10 @@ class JobReader {
       read_hooks(value, job);
     } else if (key == "keep-going") {
       job.keep_going = boolean(key, value);
-    } else if (const OptionEntry* option = find_option(key)) {
+    } else if (const OptionEntry* option = find_option(key);
+               option != nullptr && !option->of_jobs) {
+      add(value.key_begin, quoted(key) + " is not for job files: a job makes a whole output");
+    } else if (option != nullptr) {
       read_option(*option, value, job);
     } else {
       add(value.key_begin, quoted(key) + " is no key of a job file");

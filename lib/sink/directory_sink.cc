@@ -36,6 +36,9 @@ class Directory final : public DirectorySink {
     for (std::size_t i = 0; i < files_.size(); ++i) {
       files_[i].remaining = plan.files[i].size;
       files_[i].crc32.emplace(plan.files[i].size);
+      if (!partial_->complete()) continue;
+      files_[i].remaining = 0;
+      files_[i].kept = true;
     }
   }
 
@@ -73,7 +76,7 @@ class Directory final : public DirectorySink {
 std::vector<std::uint32_t> Directory::found() const {
   std::vector<std::uint32_t> files;
   for (std::uint32_t i = 0; i < files_.size(); ++i) {
-    if (partial_->found(i)) files.push_back(i);
+    if (partial_->found(i) && !files_[i].kept) files.push_back(i);
   }
   return files;
 }

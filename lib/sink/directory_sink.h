@@ -5,14 +5,17 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/status.h"
+#include "base/stop.h"
 #include "io/file_system.h"
 #include "io/output_file.h"
+#include "plan/part.h"
 #include "plan/plan.h"
 #include "sink/sink.h"
 
@@ -27,6 +30,12 @@ struct DirectorySettings {
   bool keep_backup = false;
   bool restart = false;       // what an earlier run left in `out`.partial is removed
   bool drop_foreign = false;  // the same, but only what another plan left; it is not refused
+  // The plan is that of one part of several runs (PlanPart), which write side by side; finish()
+  // leaves it in `out`.partial. specs/parts.md.
+  std::optional<Part> part = {};
+  // Takes what all parts have written, instead of what an earlier run has left. Not with `part`.
+  bool finish_parts = false;
+  const StopFlag* stop = nullptr;  // ends the waiting for the lock of other parts
   OutputSettings file = {};
 };
 

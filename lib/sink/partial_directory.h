@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "io/file_lock.h"
 #include "io/file_system.h"
 #include "io/lock.h"
 #include "plan/plan.h"
@@ -23,9 +24,11 @@ namespace thaw {
 // Where the state is while OUT.partial becomes OUT: OUT and this.
 constexpr const char* kAside = ".partial-state.json";
 
-// Holds the lock as long as it lives. `plan` must outlive it.
+// Holds the lock as long as it lives. `plan` must outlive it. Where several runs make one output,
+// two others take its place: PartDirectory and FinishingDirectory.
 class PartialDirectory {
  public:
+  virtual ~PartialDirectory() = default;
   // Errors as DirectorySink::open.
   static Result<std::unique_ptr<PartialDirectory>> open(FileSystem& file_system, const Plan& plan,
                                                         const DirectorySettings& settings);
@@ -39,24 +42,36 @@ class PartialDirectory {
   // Makes the name of a file of the plan durable.
   [[nodiscard]] Status sync_folders_of(std::size_t file);
 
+  // True when every file that was found can be relied on as it is.
+  [[nodiscard]] virtual bool complete() const { return false; }
+
   // The last step: OUT.partial becomes OUT. All files and folders are durable.
-  [[nodiscard]] Status publish();
+  [[nodiscard]] virtual Status publish();
   // True once OUT is the new directory, even if publish() failed after that.
   [[nodiscard]] bool published() const { return published_; }
   // Nobody is there to tell when this fails: the run ends with an error already.
-  void remove();
+  virtual void remove();
 
- private:
+  // Only open() begins what a constructor has made.
   PartialDirectory(FileSystem& file_system, const Plan& plan, DirectorySettings settings);
 
+ protected:
   // take_over.cc
-  Status start();
-  Status take_lock();
-  Status take_over();
-  Status match_files(const RunState& state);
+  Status check_names() const;
+  virtual Status start();
+  virtual Status take_lock();
+  virtual Status take_over();
+  Status lock_directory(Sharing sharing);
+  Status keep_parts_out();
+  Status find_finished(const std::string& state_name, const RunState& state);
+  Status match_files(const std::string& state_name, const RunState& state);
   Status clean(const std::string& directory, const std::string& prefix);
   Status clear();
   Status check_space() const;
+  Status save_first_state();
+  virtual void give_back();  // where start() failed
+  // Whether what is no finished file may be removed; `name` as in the plan.
+  [[nodiscard]] virtual bool may_remove(const std::string& name) const;
 
   // publish.cc
   [[nodiscard]] std::string aside_path() const { return settings_.out + kAside; }
@@ -64,12 +79,15 @@ class PartialDirectory {
   Status put_away_old(const Publication& publication);
   Status finish_backup(const Publication& publication);
   Status put_aside();
+  virtual Status remove_states();
   Status remove_aside();
 
   FileSystem& file_system_;
   const Plan& plan_;
   DirectorySettings settings_;
   std::string path_;
+  std::string state_name_ = kStateFile;
+  std::optional<FileLock> parts_lock_;  // taken before lock_, and let go after it
   std::optional<PathLock> lock_;
   std::vector<std::optional<std::uint32_t>> found_;  // by file of the plan
   bool published_ = false;

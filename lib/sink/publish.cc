@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "io/directory.h"
+#include "sink/part_files.h"
 #include "sink/partial_directory.h"
 
 namespace thaw {
@@ -38,15 +39,20 @@ Status PartialDirectory::publish() {
   published_ = true;
   THAW_RETURN_IF_ERROR(sync_directory(file_system_, parent));
   if (publication.old) THAW_RETURN_IF_ERROR(put_away_old(publication));
-  return remove_aside();
+  THAW_RETURN_IF_ERROR(remove_aside());
+  return parts_lock_ ? remove_tree(file_system_, parts_lock_path(settings_.out)) : Status();
 }
 
 Status PartialDirectory::put_aside() {
   const std::string aside = aside_path();
   const std::size_t name = aside.rfind('/') + 1;
   THAW_RETURN_IF_ERROR(save_run_state(file_system_, parent_of(aside), aside.substr(name), state_));
-  THAW_RETURN_IF_ERROR(remove_tree(file_system_, path_ + "/" + kStateFile));
+  THAW_RETURN_IF_ERROR(remove_states());
   return sync_directory(file_system_, path_);
+}
+
+Status PartialDirectory::remove_states() {
+  return remove_tree(file_system_, path_ + "/" + kStateFile);
 }
 
 Status PartialDirectory::remove_aside() {
@@ -114,6 +120,7 @@ Status PartialDirectory::finish_backup(const Publication& publication) {
 void PartialDirectory::remove() {
   static_cast<void>(remove_tree(file_system_, path_));
   if (exists(aside_path())) static_cast<void>(remove_tree(file_system_, aside_path()));
+  if (parts_lock_) static_cast<void>(remove_tree(file_system_, parts_lock_path(settings_.out)));
 }
 
 Status tidy_published(FileSystem& file_system, const std::string& out) {

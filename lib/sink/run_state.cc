@@ -1,5 +1,6 @@
 #include "sink/run_state.h"
 
+#include <algorithm>
 #include <charconv>
 #include <set>
 #include <span>
@@ -8,6 +9,7 @@
 #include "io/output_file.h"
 #include "json/node.h"
 #include "json/write.h"
+#include "plan/part.h"
 
 namespace thaw {
 
@@ -110,6 +112,10 @@ std::string run_state_text(const RunState& state) {
   json::append_string(text, state.holder.host);
   text += ", \"started\": ";
   json::append_string(text, state.holder.started);
+  if (state.parts != 0) {
+    text += ",\n \"parts\": " + std::to_string(state.parts) + ", \"complete\": ";
+    text += state.complete ? "true" : "false";
+  }
   if (state.publication) {
     const Publication& publication = *state.publication;
     text += ",\n \"publication\": {\"fresh\": ";
@@ -148,6 +154,12 @@ Result<RunState> parse_run_state(std::string_view path, std::string_view text) {
   state.holder.pid = static_cast<std::int64_t>(members.number("pid"));
   state.holder.host = members.text("host");
   state.holder.started = members.text("started");
+  if (root.find("parts") != nullptr) {
+    const std::uint64_t parts = members.number("parts");
+    if (parts == 0 || parts > kMostParts) members.note("parts");
+    state.parts = static_cast<unsigned>(std::min<std::uint64_t>(parts, kMostParts));
+    state.complete = members.flag("complete");
+  }
   if (const json::Node* publication = root.find("publication")) {
     state.publication = publication_from(*publication, members);
   }

@@ -43,6 +43,8 @@ struct RunState {
   std::string fingerprint;
   RunIdentity holder;  // of the latest run
   std::vector<FinishedFile> files;
+  unsigned parts = 0;     // of how many parts it is one, or all; 0: of a run without parts
+  bool complete = false;  // of a part: every file of it is finished
   std::optional<Publication> publication;
 };
 

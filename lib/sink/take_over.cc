@@ -11,6 +11,9 @@
 #include "base/text.h"
 #include "io/directory.h"
 #include "io/process.h"
+#include "sink/finishing_directory.h"
+#include "sink/part_directory.h"
+#include "sink/part_files.h"
 #include "sink/partial_directory.h"
 #include "sink/space.h"
 
@@ -19,22 +22,11 @@ namespace thaw {
 namespace {
 
 constexpr const char* kRestartHint = "Start over with --restart, or remove it.";
+constexpr const char* kPartsHint =
+    "Run the parts that are missing or --finish, or start over with --restart.";
 
 Status refuse(const std::string& path, std::string_view what, std::string_view hint) {
   return fail(ErrorCode::usage, {.file = path, .tensor = {}}, what, hint);
-}
-
-// A file of that name would be taken for a mark or an unfinished file of ours.
-Status check_names(const Plan& plan) {
-  std::set<std::string> taken = {kStateFile, kNewStateFile};
-  for (const PlannedFile& file : plan.files) taken.insert(file.name + kUnfinished);
-  for (const PlannedFile& file : plan.files) {
-    if (taken.count(file.name) == 0) continue;
-    return fail(ErrorCode::input, {.file = file.name, .tensor = {}},
-                "has a name that thaw needs for itself while it writes",
-                "Rename or remove this file of the input.");
-  }
-  return {};
 }
 
 }  // namespace
@@ -55,19 +47,40 @@ PartialDirectory::PartialDirectory(FileSystem& file_system, const Plan& plan,
 
 Result<std::unique_ptr<PartialDirectory>> PartialDirectory::open(
     FileSystem& file_system, const Plan& plan, const DirectorySettings& settings) {
-  std::unique_ptr<PartialDirectory> directory(new PartialDirectory(file_system, plan, settings));
+  std::unique_ptr<PartialDirectory> directory;
+  if (settings.part) {
+    directory = std::make_unique<PartDirectory>(file_system, plan, settings);
+  } else if (settings.finish_parts) {
+    directory = std::make_unique<FinishingDirectory>(file_system, plan, settings);
+  } else {
+    directory.reset(new PartialDirectory(file_system, plan, settings));
+  }
   if (Status status = directory->start(); !status.ok()) {
-    // Leaves no empty directory behind; one with something in it stays, and so does another run's.
-    if (status.error().code != ErrorCode::locked) {
-      static_cast<void>(file_system.rmdir(directory->path_.c_str()));
-    }
+    // A directory that another run holds stays.
+    if (status.error().code != ErrorCode::locked) directory->give_back();
     return status;
   }
   return directory;
 }
 
+// Leaves no empty directory behind; one with something in it stays.
+void PartialDirectory::give_back() { static_cast<void>(file_system_.rmdir(path_.c_str())); }
+
+// A file of that name would be taken for a mark or an unfinished file of ours.
+Status PartialDirectory::check_names() const {
+  std::set<std::string> taken = {kStateFile, kNewStateFile};
+  for (const PlannedFile& file : plan_.files) taken.insert(file.name + kUnfinished);
+  for (const PlannedFile& file : plan_.files) {
+    if (taken.count(file.name) == 0 && !is_part_name(file.name)) continue;
+    return fail(ErrorCode::input, {.file = file.name, .tensor = {}},
+                "has a name that thaw needs for itself while it writes",
+                "Rename or remove this file of the input.");
+  }
+  return {};
+}
+
 Status PartialDirectory::start() {
-  THAW_RETURN_IF_ERROR(check_names(plan_));
+  THAW_RETURN_IF_ERROR(check_names());
   THAW_RETURN_IF_ERROR(make_directories(file_system_, parent_of(settings_.out)));
   for (bool settled = false; !settled;) {
     THAW_RETURN_IF_ERROR(take_lock());
@@ -79,6 +92,11 @@ Status PartialDirectory::start() {
   }
   THAW_RETURN_IF_ERROR(take_over());
   THAW_RETURN_IF_ERROR(check_space());
+  THAW_RETURN_IF_ERROR(save_first_state());
+  return sync_directory(file_system_, parent_of(path_));
+}
+
+Status PartialDirectory::save_first_state() {
   state_.fingerprint = plan_.fingerprint;
   state_.holder = this_run();
   state_.holder.host = printable(state_.holder.host);
@@ -86,16 +104,35 @@ Status PartialDirectory::start() {
     if (!found_[i]) continue;
     state_.files.push_back({plan_.files[i].name, plan_.files[i].size, *found_[i]});
   }
-  THAW_RETURN_IF_ERROR(save_run_state(file_system_, path_, kStateFile, state_));
-  return sync_directory(file_system_, parent_of(path_));
+  return save_run_state(file_system_, path_, state_name_, state_);
 }
 
 Status PartialDirectory::take_lock() {
+  THAW_RETURN_IF_ERROR(lock_directory(Sharing::exclusive));
+  return keep_parts_out();
+}
+
+// Parts on other machines are seen by their own lock only. They hold it before they come here.
+Status PartialDirectory::keep_parts_out() {
+  parts_lock_.reset();
+  if (!exists(parts_lock_path(settings_.out))) return {};
+  Result<FileLock> lock = FileLock::take(file_system_, parts_lock_path(settings_.out));
+  if (!lock.ok()) {
+    Error error = std::move(lock).take_status().take_error();
+    if (error.code != ErrorCode::locked) return Status(std::move(error));
+    return fail(ErrorCode::locked, {.file = path_, .tensor = {}},
+                "other runs are writing parts of this", error.hint);
+  }
+  parts_lock_ = std::move(lock).value();
+  return {};
+}
+
+Status PartialDirectory::lock_directory(Sharing sharing) {
   if (is_link(path_)) {
     return refuse(path_, "is a symbolic link", "Remove it, or choose another OUT.");
   }
   THAW_RETURN_IF_ERROR(make_directories(file_system_, path_));
-  Result<PathLock> lock = PathLock::take(file_system_, path_);
+  Result<PathLock> lock = PathLock::take(file_system_, path_, sharing);
   if (lock.ok()) {
     lock_ = std::move(lock).value();
     return {};
@@ -122,10 +159,14 @@ Status PartialDirectory::take_over() {
   };
   // A crash before the first state was whole left no more than this.
   if (std::all_of(entries.begin(), entries.end(), is_called(kNewStateFile))) return clear();
-  if (std::none_of(entries.begin(), entries.end(), is_called(kStateFile))) {
+  const bool of_parts =
+      std::any_of(entries.begin(), entries.end(),
+                  [](const DirectoryEntry& entry) { return is_part_name(entry.name); });
+  if (!of_parts && std::none_of(entries.begin(), entries.end(), is_called(kStateFile))) {
     return refuse(path_, "exists and was not made by thaw", "Move it away, or choose another OUT.");
   }
   if (settings_.restart) return clear();
+  if (of_parts) return refuse(path_, "holds a conversion in parts", kPartsHint);
   Result<RunState> state = load_run_state(file_system_, path_ + "/" + kStateFile);
   const bool continues = state.ok() && state.value().fingerprint == plan_.fingerprint;
   if (!continues && settings_.drop_foreign) return clear();
@@ -135,6 +176,7 @@ Status PartialDirectory::take_over() {
     error.hint = kRestartHint;
     return Status(std::move(error));
   }
+  if (state.value().parts != 0) return refuse(path_, "holds a conversion in parts", kPartsHint);
   if (!continues) {
     Error error =
         make_error(ErrorCode::usage, {.file = path_, .tensor = {}},
@@ -144,9 +186,14 @@ Status PartialDirectory::take_over() {
     error.hint = "Repeat that run as it was, or start over with --restart.";
     return Status(std::move(error));
   }
-  if (Status matched = match_files(state.value()); !matched.ok()) {
-    return settings_.drop_foreign ? clear() : std::move(matched);
-  }
+  Status found = find_finished(kStateFile, state.value());
+  const bool lies = !found.ok() && found.error().code == ErrorCode::usage;
+  return lies && settings_.drop_foreign ? clear() : std::move(found);
+}
+
+// What the state lists and the directory has; all else that may be removed is.
+Status PartialDirectory::find_finished(const std::string& state_name, const RunState& state) {
+  THAW_RETURN_IF_ERROR(match_files(state_name, state));
   THAW_RETURN_IF_ERROR(clean(path_, ""));
   for (std::size_t i = 0; i < found_.size(); ++i) {
     if (found_[i] && !exists(path_ + "/" + plan_.files[i].name)) found_[i].reset();
@@ -155,14 +202,14 @@ Status PartialDirectory::take_over() {
 }
 
 // Names that are not the plan's and sizes that it does not give them are lies.
-Status PartialDirectory::match_files(const RunState& state) {
+Status PartialDirectory::match_files(const std::string& state_name, const RunState& state) {
   std::map<std::string_view, std::size_t> files;
   for (std::size_t i = 0; i < plan_.files.size(); ++i) files.emplace(plan_.files[i].name, i);
   for (const FinishedFile& finished : state.files) {
     const auto at = files.find(finished.name);
     if (at == files.end() || plan_.files[at->second].size != finished.size) {
       found_.assign(found_.size(), std::nullopt);
-      return refuse(path_ + "/" + kStateFile,
+      return refuse(path_ + "/" + state_name,
                     "lists a file that is not of this conversion: " + printable(finished.name),
                     kRestartHint);
     }
@@ -177,7 +224,6 @@ Status PartialDirectory::clean(const std::string& directory, const std::string& 
   for (const DirectoryEntry& entry : entries) {
     const std::string name = prefix + entry.name;
     const std::string path = directory + "/" + entry.name;
-    if (prefix.empty() && name == kStateFile) continue;
     bool keep = false;
     if (!entry.link && entry.kind == FileKind::directory) {
       keep = std::any_of(plan_.files.begin(), plan_.files.end(), [&](const PlannedFile& file) {
@@ -189,19 +235,23 @@ Status PartialDirectory::clean(const std::string& directory, const std::string& 
       if (!found_[i] || plan_.files[i].name != name) continue;
       keep = !entry.link && entry.kind == FileKind::regular && entry.size == plan_.files[i].size;
     }
-    if (!keep) THAW_RETURN_IF_ERROR(remove_tree(file_system_, path));
+    if (!keep && may_remove(name)) THAW_RETURN_IF_ERROR(remove_tree(file_system_, path));
   }
   return {};
 }
 
-// The mark goes last, so that a crash in here leaves a directory that is still ours.
+bool PartialDirectory::may_remove(const std::string& name) const { return name != kStateFile; }
+
+// The marks go last, so that a crash in here leaves a directory that is still ours.
 Status PartialDirectory::clear() {
   THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(path_));
-  for (const DirectoryEntry& entry : entries) {
-    if (entry.name == kStateFile) continue;
-    THAW_RETURN_IF_ERROR(remove_tree(file_system_, path_ + "/" + entry.name));
+  for (const bool marks : {false, true}) {
+    for (const DirectoryEntry& entry : entries) {
+      if (marks != (entry.name == kStateFile || is_part_name(entry.name))) continue;
+      THAW_RETURN_IF_ERROR(remove_tree(file_system_, path_ + "/" + entry.name));
+    }
   }
-  return remove_tree(file_system_, path_ + "/" + kStateFile);
+  return {};
 }
 
 Status PartialDirectory::check_space() const {
@@ -239,7 +289,7 @@ Status PartialDirectory::add_finished(std::size_t file, std::uint32_t crc32) {
     changed_ = false;
     const RunState copy = state_;
     lock.unlock();
-    status = save_run_state(file_system_, path_, kStateFile, copy);
+    status = save_run_state(file_system_, path_, state_name_, copy);
     lock.lock();
   }
   saving_ = false;

@@ -336,6 +336,7 @@ class Queues(Jobs):
 
 class Schema(Jobs):
     OF_THE_TERMINAL = {"dry-run", "json", "progress", "quiet", "help"}
+    OF_SCHEDULERS = {"part", "finish"}  # specs/parts.md clause 1.3
 
     def test_the_schema_has_every_option_of_convert(self):
         """Clause 2.3."""
@@ -344,7 +345,7 @@ class Schema(Jobs):
                                  re.MULTILINE))
         self.assertGreater(len(options), 10)
         own = {"$schema", "name", "input", "output", "retry", "hooks", "keep-going"}
-        self.assertEqual(set(schema["properties"]), (options - self.OF_THE_TERMINAL) | own)
+        self.assertEqual(set(schema["properties"]), (options - self.OF_THE_TERMINAL - self.OF_SCHEDULERS) | own)
 
     def test_files_of_jobs_are_private_to_nobody(self):
         """States have the rights that the umask gives, like every other file."""

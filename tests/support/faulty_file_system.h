@@ -144,6 +144,7 @@ class FaultyFileSystem : public FileSystem {
   int unlink(const char* path) override { return fails(Call::unlink) ? -1 : real_.unlink(path); }
   int rmdir(const char* path) override { return fails(Call::rmdir) ? -1 : real_.rmdir(path); }
   int lock(int fd) override { return fails(Call::lock) ? -1 : real_.lock(fd); }
+  int lock_shared(int fd) override { return fails(Call::lock) ? -1 : real_.lock_shared(fd); }
   int free_space(const char* path, FreeSpace* out) override {
     if (fails(Call::free_space)) return -1;
     const int result = real_.free_space(path, out);

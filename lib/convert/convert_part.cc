@@ -1,0 +1,77 @@
+#include "convert/convert_part.h"
+
+#include <optional>
+#include <utility>
+
+#include "convert/fill_sink.h"
+#include "io/directory.h"
+#include "sink/part_files.h"
+
+namespace thaw {
+
+namespace {
+
+// The files of this part. What speaks of the whole output is left to the last step.
+Result<ConvertReport> make_part(Prepared& prepared, const ConvertOptions& options,
+                                Observer& observer, StopFlag& stop, FileSystem& file_system,
+                                const Announce& announce) {
+  ConvertOptions own = options;
+  own.verify = false;
+  own.checksums = false;
+  PlanSummary whole = summarize(prepared, options);
+  const PlanPart part(prepared.plan, *options.part);
+  return fill_sink(prepared, own, observer, stop, file_system, [&](const PlanSummary& plan) {
+    whole.disk = plan.disk;
+    if (announce) announce(whole);
+  });
+}
+
+}  // namespace
+
+Result<ConvertReport> convert_part(Prepared& prepared, const ConvertOptions& options,
+                                   Observer& observer, StopFlag& stop, FileSystem& file_system,
+                                   const Announce& announce) {
+  THAW_ASSIGN_OR_RETURN(ConvertReport report,
+                        make_part(prepared, options, observer, stop, file_system, announce));
+  std::vector<std::string> warnings = std::exchange(report.plan.warnings, {});
+  report.plan = summarize(prepared, options);
+  report.plan.warnings = std::move(warnings);
+
+  // Every part looks for the others after it is noted as finished, so the last one finds them all.
+  const std::string partial = prepared.out + ".partial";
+  const auto missing = [&]() -> std::vector<unsigned> {
+    const Result<PartStates> states = read_part_states(file_system, partial, options.part->count);
+    if (!states.ok()) return {};
+    return missing_parts(states.value(), options.part->count);
+  };
+  const Result<DirectoryIdentity> made = identify_directory(file_system, partial);
+  const auto published = [&] {
+    const Result<DirectoryIdentity> out = identify_directory(file_system, prepared.out);
+    return made.ok() && out.ok() && made.value() == out.value();
+  };
+  report.missing_parts = missing();
+  report.waits = !report.missing_parts.empty();
+  if (report.waits) return report;
+
+  ConvertOptions last = options;
+  last.part.reset();
+  last.restart = false;
+  last.finish = true;
+  Result<ConvertReport> finished = fill_sink(prepared, last, observer, stop, file_system, {});
+  if (finished.ok()) {
+    report.verified = finished.value().verified;
+    report.bytes_read += finished.value().bytes_read;
+    report.bytes_written += finished.value().bytes_written;
+    report.peak_memory = finished.value().peak_memory;
+    return report;
+  }
+  // Two that end at the same moment both come here: one publishes.
+  if (published()) return report;
+  const bool others = finished.error().code == ErrorCode::locked;
+  report.missing_parts = missing();
+  if (!others && report.missing_parts.empty()) return finished;
+  report.waits = true;
+  return report;
+}
+
+}  // namespace thaw

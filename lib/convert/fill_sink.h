@@ -1,0 +1,21 @@
+// From a plan to its output: opens the sink, fills it, checks what was asked for, and finishes it.
+#pragma once
+
+#include "base/status.h"
+#include "base/stop.h"
+#include "convert/options.h"
+#include "convert/prepare.h"
+#include "convert/report.h"
+#include "execute/observer.h"
+#include "io/file_system.h"
+
+namespace thaw {
+
+// Errors: those of convert() after the plan. Of the report all but the seconds. `announce` as
+// there.
+[[nodiscard]] Result<ConvertReport> fill_sink(const Prepared& prepared,
+                                              const ConvertOptions& options, Observer& observer,
+                                              StopFlag& stop, FileSystem& file_system,
+                                              const Announce& announce);
+
+}  // namespace thaw
