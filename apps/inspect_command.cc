@@ -13,7 +13,7 @@ int run_inspect(const std::vector<std::string>& words) {
   if (!arguments.ok()) return print_error(arguments.error());
   std::string text;
   if (arguments.value().help) {
-    text = inspect_help();
+    text = inspect_help().text;
   } else {
     const Result<Inspection> found =
         inspect(arguments.value().model, real_file_system(), model_specs_directory());
