@@ -1,5 +1,5 @@
-# What is installed beside the program, and the Debian package of all that: cpack -G DEB, in a build
-# directory that was configured with -DCMAKE_INSTALL_PREFIX=/usr. tools/package/README.md.
+# What is installed beside the program, and the Debian package of all that, which holds nothing for
+# those who build against the library: cpack -G DEB, in the build directory.
 set(THAW_SYSTEMD_DIR lib/systemd/system CACHE STRING "Where units go, below the prefix or absolute")
 set(THAW_MAINTAINER "The thaw developers <thaw@packages.invalid>" CACHE STRING
     "Maintainer that the package names")
@@ -24,6 +24,8 @@ configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright.in ${thaw_package}/copyright 
 execute_process(COMMAND gzip -9nf ${thaw_package}/changelog.Debian COMMAND_ERROR_IS_FATAL ANY)
 install(FILES ${thaw_package}/changelog.Debian.gz ${thaw_package}/copyright
         DESTINATION ${thaw_doc} COMPONENT program)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/lintian-overrides
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides RENAME thaw COMPONENT program)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME thaw)

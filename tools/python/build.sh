@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the wheel into build/wheel and checks that it runs where nothing is installed:
+# Builds the wheel into build/wheel and says which shared libraries it asks of a system:
 #   tools/python/build.sh [PROGRAM]    PROGRAM: a thaw-portable that was built before
 # What it needs of Python is put into build/wheel-tools.
 set -euo pipefail
@@ -7,9 +7,10 @@ cd "$(dirname "$0")/../.."
 
 tools=build/wheel-tools
 out=build/wheel
-settings=()
 if [[ $# -gt 0 ]]; then
   settings=("--config-settings=cmake.define.THAW_PROGRAM=$(realpath "$1")")
+else
+  settings=("--config-settings=build-dir=$PWD/build/wheel-build")
 fi
 
 if [[ ! -x $tools/bin/auditwheel ]]; then

@@ -65,8 +65,10 @@ def option_words(command: str, given: Mapping[str, Any], caller: str) -> List[st
 def _stop(child: "subprocess.Popen[bytes]") -> None:
     """Asks the program to stop and waits until it has: what is whole stays, and the same call goes
     on from there."""
+    # Where this process ignores SIGINT, as a job in the background does, so does the program.
+    ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
     if child.poll() is None:
-        child.send_signal(signal.SIGINT)
+        child.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
     while True:
         try:
             child.wait()
