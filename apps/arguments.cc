@@ -135,37 +135,36 @@ std::string program_help() {
          "  thaw run JOB.json... | DIR         conversions that are written down, as a queue\n"
          "  thaw compare A B                   how far two checkpoints are apart, and why\n"
          "  thaw COMMAND --help                all options of a command\n"
-         "  thaw --version                     the version and the instruction sets found\n\n"
+         "  thaw --version                     the version and the instruction sets found\n"
+         "  thaw --man [COMMAND]               the manual page: thaw --man | man -l -\n"
+         "  thaw --completion bash|zsh|fish    completions, to be sourced by the shell\n"
+         "  thaw --describe                    commands, options and exit codes as JSON\n\n"
          "MODEL is a directory, a .safetensors file, or org/name[@revision] in the local\n"
          "Hugging Face cache.\n" +
          program_examples();
 }
 
-std::string convert_help() {
+CommandHelp convert_help() {
   ConvertWords words;
   ConvertArguments arguments;
-  return help_text(
-             "thaw convert MODEL OUT [options]\n\n"
-             "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, "
-             "which\n"
-             "appears when it is whole, or as an archive: OUT.tar, OUT.tar.zst, or - and --to. "
-             "MODEL is\n"
-             "a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face "
-             "cache.\n"
-             "Sizes: 512MB, 5GB, 2GiB.\n\n"
-             "thaw convert MODEL OUT --base FLOAT [options]\n"
-             "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
-             "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: "
-             "its\n"
-             "names, types, shards, config and all other files stay. The second form replaces "
-             "FLOAT.\n",
-             convert_table(words, arguments)) +
-         convert_examples();
+  CommandHelp help = command_help(
+      "thaw convert MODEL OUT [options]\n\n"
+      "Writes MODEL, a quantized checkpoint, as a float checkpoint to the directory OUT, which\n"
+      "appears when it is whole, or as an archive: OUT.tar, OUT.tar.zst, or - and --to. MODEL is\n"
+      "a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face cache.\n"
+      "Sizes: 512MB, 5GB, 2GiB.\n\n"
+      "thaw convert MODEL OUT --base FLOAT [options]\n"
+      "thaw convert MODEL --base FLOAT --in-place [options]\n\n"
+      "Writes FLOAT, the float model that MODEL was made from, with the blocks of MODEL: its\n"
+      "names, types, shards, config and all other files stay. The second form replaces FLOAT.\n",
+      convert_table(words, arguments));
+  help.text += convert_examples();
+  return help;
 }
 
-std::string inspect_help() {
+CommandHelp inspect_help() {
   InspectArguments arguments;
-  return help_text(
+  return command_help(
       "thaw inspect MODEL [--json] [--html FILE]\n\n"
       "Says what MODEL is: layouts, groups, types, shards, sizes, problems, and what convert\n"
       "would write. Reads headers, configs and scales.\n",

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "convert/options.h"
+#include "words.h"
 
 namespace thaw::app {
 
@@ -35,7 +36,7 @@ struct InspectArguments {
 [[nodiscard]] Result<InspectArguments> parse_inspect(const std::vector<std::string>& words);
 
 [[nodiscard]] std::string program_help();
-[[nodiscard]] std::string convert_help();
-[[nodiscard]] std::string inspect_help();
+[[nodiscard]] CommandHelp convert_help();
+[[nodiscard]] CommandHelp inspect_help();
 
 }  // namespace thaw::app

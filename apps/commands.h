@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "words.h"
+
 namespace thaw::app {
 
 [[nodiscard]] int run_convert(const std::vector<std::string>& words);
@@ -12,5 +14,7 @@ namespace thaw::app {
 [[nodiscard]] int run_specs(const std::vector<std::string>& words);
 [[nodiscard]] int run_verify(const std::vector<std::string>& words);
 [[nodiscard]] int run_compare(const std::vector<std::string>& words);
+
+[[nodiscard]] CommandHelp compare_help();
 
 }  // namespace thaw::app

@@ -88,17 +88,6 @@ Result<CompareArguments> parse_compare(const std::vector<std::string>& words) {
   return arguments;
 }
 
-std::string compare_help() {
-  CompareWords words;
-  CompareArguments arguments;
-  return help_text(
-      "thaw compare A B [options]\n\n"
-      "Compares two checkpoints, float or quantized, tensor by tensor: how far B is from A, the\n"
-      "worst first, and which known mistake explains it. Exit code 7 when names or shapes\n"
-      "differ.\n",
-      compare_table(words, arguments));
-}
-
 // Why the exit code is 7; empty when it is 0.
 std::string complaint(const CompareArguments& arguments, const CompareReport& report) {
   std::string what;
@@ -123,12 +112,23 @@ Status write_page(const CompareArguments& arguments, const CompareReport& report
 
 }  // namespace
 
+CommandHelp compare_help() {
+  CompareWords words;
+  CompareArguments arguments;
+  return command_help(
+      "thaw compare A B [options]\n\n"
+      "Compares two checkpoints, float or quantized, tensor by tensor: how far B is from A, the\n"
+      "worst first, and which known mistake explains it. Exit code 7 when names or shapes\n"
+      "differ.\n",
+      compare_table(words, arguments));
+}
+
 int run_compare(const std::vector<std::string>& words) {
   Result<CompareArguments> parsed = parse_compare(words);
   if (!parsed.ok()) return print_error(parsed.error());
   CompareArguments& arguments = parsed.value();
   if (arguments.help) {
-    const Status written = write_stdout_facts(compare_help());
+    const Status written = write_stdout_facts(compare_help().text);
     return written.ok() ? 0 : print_error(written.error());
   }
   arguments.options.model_specs = model_specs_directory();

@@ -88,7 +88,7 @@ int run_convert(const std::vector<std::string>& words) {
   Result<ConvertArguments> arguments = parse_convert(words);
   if (!arguments.ok()) return print_error(arguments.error());
   if (arguments.value().help) {
-    const Status written = write_stdout_facts(convert_help());
+    const Status written = write_stdout_facts(convert_help().text);
     return written.ok() ? 0 : print_error(written.error());
   }
   arguments.value().options.model_specs = model_specs_directory();

@@ -31,7 +31,7 @@ Status write_inspection(const InspectArguments& arguments) {
 int run_inspect(const std::vector<std::string>& words) {
   const Result<InspectArguments> arguments = parse_inspect(words);
   if (!arguments.ok()) return print_error(arguments.error());
-  const Status written = arguments.value().help ? write_stdout_facts(inspect_help())
+  const Status written = arguments.value().help ? write_stdout_facts(inspect_help().text)
                                                 : write_inspection(arguments.value());
   return written.ok() ? 0 : print_error(written.error());
 }

@@ -7,7 +7,8 @@
 #include "argument_values.h"
 #include "arguments.h"
 #include "base/text.h"
-#include "commands.h"
+#include "command_table.h"
+#include "pages.h"
 #include "signals.h"
 #include "suggest.h"
 #include "terminal.h"
@@ -37,16 +38,14 @@ int run(const std::vector<std::string>& words) {
   }
   const std::string& command = words[0];
   const std::vector<std::string> rest(words.begin() + 1, words.end());
-  if (command == "convert") return run_convert(rest);
-  if (command == "inspect") return run_inspect(rest);
-  if (command == "run") return run_run(rest);
-  if (command == "specs") return run_specs(rest);
-  if (command == "verify") return run_verify(rest);
-  if (command == "compare") return run_compare(rest);
+  if (const Command* const known = find_command(command)) return known->run(rest);
   if (command == "help" && !rest.empty()) return run({rest[0], "--help"});
   if (command == "--help" || command == "-h" || command == "help") return print(program_help());
   if (command == "--version") {
     return print("thaw " THAW_VERSION "\ninstruction sets: " + available_isas() + "\n");
+  }
+  if (command == "--man" || command == "--completion" || command == "--describe") {
+    return run_page(command, rest);
   }
   const char* const what = command.starts_with('-') ? "unknown option: " : "unknown command: ";
   return print_error(make_error(ErrorCode::usage, {}, what + printable(command),

@@ -54,10 +54,10 @@ Result<RunArguments> parse_run(const std::vector<std::string>& words) {
   return arguments;
 }
 
-std::string run_help() {
+CommandHelp run_help() {
   RunWords words;
   RunArguments arguments;
-  return help_text(
+  return command_help(
       "thaw run JOB.json... | DIR [options]\n\n"
       "Runs jobs: conversions that are written down (specs/jobs.md), in the order given, those of\n"
       "a directory in the order of their names. A job whose output is up to date is skipped, one\n"

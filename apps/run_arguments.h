@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "job/queue.h"
+#include "words.h"
 
 namespace thaw::app {
 
@@ -24,6 +25,6 @@ struct RunArguments {
 
 // Errors: ErrorCode::usage. With `help` set nothing else was checked.
 [[nodiscard]] Result<RunArguments> parse_run(const std::vector<std::string>& words);
-[[nodiscard]] std::string run_help();
+[[nodiscard]] CommandHelp run_help();
 
 }  // namespace thaw::app

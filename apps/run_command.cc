@@ -223,7 +223,7 @@ int run_run(const std::vector<std::string>& words) {
   if (!parsed.ok()) return print_error(parsed.error());
   const RunArguments& arguments = parsed.value();
   if (arguments.help) {
-    const Status written = write_stdout_facts(run_help());
+    const Status written = write_stdout_facts(run_help().text);
     return written.ok() ? 0 : print_error(written.error());
   }
   const Result<std::vector<std::string>> files = find_job_files(arguments.paths);

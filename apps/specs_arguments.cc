@@ -42,9 +42,9 @@ Result<SpecsArguments> parse_specs(const std::vector<std::string>& words) {
   return arguments;
 }
 
-std::string specs_help() {
+CommandHelp specs_help() {
   SpecsArguments arguments;
-  return help_text(
+  return command_help(
       "thaw specs [--json]\n"
       "thaw specs NAME\n"
       "thaw specs --derive MODEL\n\n"

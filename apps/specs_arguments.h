@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "words.h"
 
 namespace thaw::app {
 
@@ -17,6 +18,6 @@ struct SpecsArguments {
 
 // As parse_inspect.
 [[nodiscard]] Result<SpecsArguments> parse_specs(const std::vector<std::string>& words);
-[[nodiscard]] std::string specs_help();
+[[nodiscard]] CommandHelp specs_help();
 
 }  // namespace thaw::app

@@ -72,7 +72,7 @@ Result<std::string> derived_text(const std::string& model) {
 }
 
 Result<std::string> specs_text(const SpecsArguments& arguments) {
-  if (arguments.help) return specs_help();
+  if (arguments.help) return specs_help().text;
   if (!arguments.derive.empty()) return derived_text(arguments.derive);
   const std::string directory = model_specs_directory();
   if (!arguments.name.empty()) return file_text(directory, arguments.name);

@@ -79,10 +79,10 @@ Result<VerifyArguments> parse_verify(const std::vector<std::string>& words) {
   return arguments;
 }
 
-std::string verify_help() {
+CommandHelp verify_help() {
   VerifyWords words;
   VerifyArguments arguments;
-  return help_text(
+  return command_help(
       "thaw verify OUT --against MODEL [--base FLOAT] [options]\n"
       "thaw verify OUT\n\n"
       "Makes every byte that a conversion of MODEL would write and compares it with OUT; then\n"

@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "convert/verify.h"
+#include "words.h"
 
 namespace thaw::app {
 
@@ -18,6 +19,6 @@ struct VerifyArguments {
 };
 
 [[nodiscard]] Result<VerifyArguments> parse_verify(const std::vector<std::string>& words);
-[[nodiscard]] std::string verify_help();
+[[nodiscard]] CommandHelp verify_help();
 
 }  // namespace thaw::app

@@ -16,7 +16,7 @@ int run_verify(const std::vector<std::string>& words) {
   if (!parsed.ok()) return print_error(parsed.error());
   VerifyArguments& arguments = parsed.value();
   if (arguments.help) {
-    const Status written = write_stdout_facts(verify_help());
+    const Status written = write_stdout_facts(verify_help().text);
     return written.ok() ? 0 : print_error(written.error());
   }
   arguments.options.conversion.model_specs = model_specs_directory();

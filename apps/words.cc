@@ -49,10 +49,33 @@ Result<std::vector<std::string>> parse_words(const std::vector<std::string>& wor
   return rest;
 }
 
-std::string help_text(const char* head, const po::options_description& table) {
+namespace {
+
+OptionRow option_row(const po::option_description& option) {
+  OptionRow row;
+  row.name = option.long_name();
+  const std::string shown =
+      option.canonical_display_name(po::command_line_style::allow_dash_for_short);
+  if (shown.size() == 2 && shown[0] == '-') row.letter = shown.substr(1);
+  row.help = option.description();
+  if (option.semantic()->max_tokens() == 0) return row;
+  row.value = option.semantic()->name();  // "SIZE (=256MB)"
+  const std::size_t split = row.value.find(" (=");
+  if (split != std::string::npos) {
+    row.default_word = row.value.substr(split + 3, row.value.size() - split - 4);
+    row.value.resize(split);
+  }
+  return row;
+}
+
+}  // namespace
+
+CommandHelp command_help(const char* head, const po::options_description& table) {
   std::ostringstream out;
   out << head << '\n' << table;
-  return out.str();
+  CommandHelp help{.head = head, .options = {}, .text = out.str()};
+  for (const auto& option : table.options()) help.options.push_back(option_row(*option));
+  return help;
 }
 
 po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {

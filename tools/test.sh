@@ -108,6 +108,10 @@ end_to_end() {
 }
 hostile() { python3 tests/hostile/run_hostile.py --thaw "$1/bin/thaw"; }
 
+python_tests() {
+  python3 tests/python/run_python.py --thaw "$1/bin/thaw" --make-checkpoint "$1/bin/make_checkpoint"
+}
+
 plain_build() {
   local name=$1 folder=build/$2 size=$3
   step "build: $name" configure_and_build "$folder" "${@:4}" || return 1
@@ -148,7 +152,8 @@ neon_build() {
 }
 
 shell_check() {
-  mapfile -t scripts < <(find tools bench .ci -type f \( -name '*.sh' -o -name '*.sbatch' -o -path .ci/run \))
+  mapfile -t scripts < <(find tools bench tests .ci -type f \
+    \( -name '*.sh' -o -name '*.sbatch' -o -path .ci/run \))
   shellcheck "${scripts[@]}"
   echo "${#scripts[@]} passed, 0 failed"
 }
@@ -217,6 +222,11 @@ else
     suite "symbols" tools/check_symbols build/test-plain
     suite "installed package" tests/package/run_package.sh build/test-plain
     suite "recipes" tests/recipes/run_recipes.py --thaw build/test-plain/bin/thaw
+    suite "Python module" python_tests build/test-plain
+    if [[ $all == yes ]]; then
+      suite "wheel" tests/package/run_wheel.sh build/test-plain
+      suite "Debian package" tests/package/run_deb.sh build/test-plain
+    fi
     interop_tests build/test-plain
     html_tests build/test-plain
   fi

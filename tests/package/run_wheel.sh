@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Makes the wheel from the objects of a build, installs it into an empty Python environment and runs
+# the tests of the package there: tests/package/run_wheel.sh BUILD_DIR
+# Prints "N passed, N failed".
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+build=$(realpath "${1:?usage: tests/package/run_wheel.sh BUILD_DIR}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+check() {
+  local what=$1
+  shift
+  if "$@"; then
+    passed=$((passed + 1))
+  else
+    echo "FAILED: $what"
+    failed=$((failed + 1))
+  fi
+}
+
+make_wheel() {
+  if ! { cmake --build "$build" --target thaw_portable &&
+    tools/python/build.sh "$build/bin/thaw-portable"; } >"$work/build.log" 2>&1; then
+    tail -n 20 "$work/build.log"
+    return 1
+  fi
+  wheel=$(ls build/wheel/*.whl)
+}
+tag_is_of_many_systems() { [[ $wheel == *-py3-none-manylinux_2_* ]]; }
+install_wheel() {
+  python3 -m venv "$work/venv" &&
+    "$work/venv/bin/pip" install --quiet --no-index --no-deps "$wheel"
+}
+# Each library that it asks for, itself or through what it carries, comes with it or belongs to
+# libc or the compiler.
+asks_for_nothing_else() {
+  local carried line name where
+  carried=$(cd "$work/venv" && pwd -P)
+  program=$(ls "$work"/venv/lib/python3*/site-packages/thaw/bin/thaw)
+  while read -r line; do
+    name=${line%% *}
+    where=$(sed -n 's/.*=> \(.*\) (.*/\1/p' <<<"$line")
+    case $name in
+      linux-vdso.so.* | /lib*/ld-linux* | libc.so.* | libm.so.* | libstdc++.so.* | libgcc_s.so.*) ;;
+      *)
+        [[ $(readlink -f "${where:-none}") == "$carried"/* ]] ||
+          { echo "needs $line" && return 1; }
+        ;;
+    esac
+  done < <(ldd "$program")
+}
+# No path of the machine that built it: the specs are the wheel's.
+finds_its_specs() {
+  "$work/venv/bin/thaw" specs --json | grep -q "$work/venv/"
+}
+module_tests() {
+  "$work/venv/bin/python" tests/python/run_python.py --installed \
+    --make-checkpoint "$build/bin/make_checkpoint" >"$work/tests.log" 2>&1 || {
+    tail -n 40 "$work/tests.log"
+    return 1
+  }
+  # Its own count, but for the line that is added below.
+  grep -E '^[0-9]+ passed, 0 failed$' "$work/tests.log"
+}
+
+wheel=
+check "the wheel is made" make_wheel
+check "its tag" tag_is_of_many_systems
+check "it is installed" install_wheel
+check "the libraries it asks for" asks_for_nothing_else
+check "it finds its model specs" finds_its_specs
+check "the tests of the module" module_tests
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]
