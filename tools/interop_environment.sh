@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A Python environment of its own for each reader of what thaw writes:
-#   tools/interop_environment.sh NAME     makes build/interop/NAME as tests/interop/requirements/NAME.txt says
-# NAME is transformers-4, transformers-5, mlx, vllm, or llama.cpp: its converter's sources, no environment.
+#   tools/interop_environment.sh NAME     makes build/interop/NAME
+# as tests/interop/requirements/NAME.txt says. NAME is transformers-4, transformers-5, mlx, vllm, or
+# llama.cpp: that is its converter's sources, no environment.
 # What is there and up to date stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."

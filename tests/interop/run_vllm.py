@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Opens what thaw wrote with vLLM on a CPU: run_vllm.py --thaw BIN [NAME...]
 
-vLLM loads each checkpoint as float16 and gives the log-probability of every word of the vocabulary at
-every place of the stored input; these are compared with those of the stored logits. Then it writes
+vLLM loads each checkpoint as float16 and gives the log-probability of every word of the
+vocabulary at every place of the stored input; these are compared with those of the stored logits. Then it writes
 on: its next word must be the stored logits' likeliest. Ends with "N passed, N failed".
 """
 
