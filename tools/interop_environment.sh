@@ -25,7 +25,7 @@ make_environment() {
 take_converter() {
   local sources=(convert_hf_to_gguf.py 'conversion/*' 'gguf-py/*')
   mkdir -p "$folder" &&
-    pip python3 -m pip download --no-deps --no-binary :all: --dest "$folder" \
+    pip python3 -m pip download --no-deps --no-binary llama-cpp-python --dest "$folder" \
       --requirement "$requirements" &&
     tar --extract --gzip --file "$folder"/*.tar.gz --directory "$folder" --strip-components 3 \
       --wildcards "${sources[@]/#/*/vendor/llama.cpp/}" &&
