@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A Python environment of its own for each reader of what thaw writes:
-#   tools/interop_environment.sh NAME     makes build/interop/NAME as tests/interop/requirements/NAME.txt says
-# NAME is transformers-4, transformers-5, mlx, vllm, or llama.cpp: its converter's sources, no environment.
+#   tools/interop_environment.sh NAME     makes build/interop/NAME
+# as tests/interop/requirements/NAME.txt says. NAME is transformers-4, transformers-5, mlx, vllm, or
+# llama.cpp: that is its converter's sources, no environment.
 # What is there and up to date stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +25,7 @@ make_environment() {
 take_converter() {
   local sources=(convert_hf_to_gguf.py 'conversion/*' 'gguf-py/*')
   mkdir -p "$folder" &&
-    pip python3 -m pip download --no-deps --no-binary :all: --dest "$folder" \
+    pip python3 -m pip download --no-deps --no-binary llama-cpp-python --dest "$folder" \
       --requirement "$requirements" &&
     tar --extract --gzip --file "$folder"/*.tar.gz --directory "$folder" --strip-components 3 \
       --wildcards "${sources[@]/#/*/vendor/llama.cpp/}" &&

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs llama.cpp's converter on small models: write_gguf.py FOLDER TYPE MODEL OUT [TYPE MODEL OUT...]
+"""Runs llama.cpp's converter on small models: write_gguf.py FOLDER [TYPE MODEL OUT]...
 
 FOLDER holds convert_hf_to_gguf.py; TYPE is f16 or bf16. One process for all, because most of its
 time goes into imports. The converter knows vocabularies by a checksum; ours of 512 words it is told

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Runs the commands of specs/recipes.md: run_recipes.py --thaw BIN
 
-Every indented line of a recipe is run by bash, in a new directory, with names replaced by paths; each
-must succeed, and at the end a checkpoint (or archive) with the expected tensors must be there. Ends
+Every indented line of a recipe is run by bash, in a new directory, with names replaced by paths;
+each must succeed, and at the end a checkpoint (or archive) with the expected tensors must be there. Ends
 with "N passed, N failed".
 """
 
