@@ -90,8 +90,10 @@ TEST_CASE("a frame that was not finished is no frame") {
   }
   CHECK_FALSE(out.finished);
   std::string back(text.size(), '\0');
-  CHECK(::ZSTD_isError(
-            ::ZSTD_decompress(back.data(), back.size(), out.text.data(), out.text.size())) != 0);
+  // Nothing at all may have come out yet.
+  const std::size_t got =
+      ::ZSTD_decompress(back.data(), back.size(), out.text.data(), out.text.size());
+  CHECK((out.text.empty() || ::ZSTD_isError(got) != 0));
 }
 
 TEST_CASE("an error of the stream behind comes through") {
