@@ -2,20 +2,16 @@
 
 namespace thaw {
 
-bool Feed::begin(bool slab) {
+bool Feed::admit(std::uint64_t input_bytes, bool slab) {
   std::unique_lock lock(mutex_);
-  room_.wait(lock, [&] { return stopped_ || !(slab && slab_in_use_); });
+  room_.wait(lock, [&] {
+    const bool fits = in_flight_ == 0 || admitted_ + input_bytes <= most_;
+    return stopped_ || (fits && !(slab && slab_in_use_));
+  });
   if (stopped_) return false;
+  admitted_ += input_bytes;
   ++in_flight_;
   if (slab) slab_in_use_ = true;
-  return true;
-}
-
-bool Feed::admit(std::uint64_t bytes) {
-  std::unique_lock lock(mutex_);
-  room_.wait(lock, [&] { return stopped_ || in_flight_ == 1 || admitted_ + bytes <= most_; });
-  if (stopped_) return false;
-  admitted_ += bytes;
   return true;
 }
 

@@ -33,12 +33,9 @@ class Feed {
  public:
   explicit Feed(std::uint64_t most_input_bytes) : most_(most_input_bytes) {}
 
-  // Reader: begins a unit; a slab waits until the last slab is done. False once stopped.
-  [[nodiscard]] bool begin(bool slab);
-  // Reader: waits until `bytes` more of the unit that was begun may be brought in; a unit that is
-  // too large on its own waits until it is alone. False once stopped.
-  [[nodiscard]] bool admit(std::uint64_t bytes);
-  // Reader: the unit that was begun has its input; `input_bytes` is the sum of what was admitted.
+  // Reader: waits until `input_bytes` more may be brought in (a unit that is too large on its own
+  // waits until it is alone; a slab until the last slab is done). False once stopped.
+  [[nodiscard]] bool admit(std::uint64_t input_bytes, bool slab);
   void push(const Unit& unit, std::uint64_t input_bytes, const TileSource& slab);
   // Reader: no more units will come.
   void end();
@@ -62,7 +59,7 @@ class Feed {
   std::uint64_t next_ = 0;        // index of the first unit with pieces to take
   std::uint64_t sequence_ = 0;
   std::uint64_t admitted_ = 0;   // bytes
-  std::uint64_t in_flight_ = 0;  // units begun and not forgotten
+  std::uint64_t in_flight_ = 0;  // units admitted and not forgotten
   bool slab_in_use_ = false;
   bool ended_ = false;
   bool stopped_ = false;

@@ -46,16 +46,6 @@ Status InputCache::acquire(const InputRange& range) {
   return file.populate(range.offset, range.size);
 }
 
-// Parts end where chunks end, and none is small unless the range is.
-std::uint64_t InputCache::part_size(const InputRange& range, std::uint64_t at) {
-  const std::uint64_t begin = range.offset + at;
-  const std::uint64_t end = range.offset + range.size;
-  std::uint64_t next = round_down(begin, kChunk) + kChunk;
-  if (next - begin < kSmall) next += kChunk;
-  if (next > end || end - next < kSmall) next = end;
-  return next - begin;
-}
-
 void InputCache::release(const InputRange& range) {
   if (range.size == 0) return;
   const std::lock_guard lock(mutex_);

@@ -25,12 +25,9 @@ class InputCache {
   InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes,
              ReadAhead read_ahead = ReadAhead::kernel);
 
-  // Reads the range into memory and holds it there until release() of the same range. One may be
-  // acquired in parts and released as a whole, if part_size() cut them.
+  // Reads the range into memory and holds it there until release() of the same range.
   [[nodiscard]] Status acquire(const InputRange& range);
   void release(const InputRange& range);
-  // How many bytes from `at` on, counted from the start of the range, make one part of it.
-  [[nodiscard]] static std::uint64_t part_size(const InputRange& range, std::uint64_t at);
   // Gives everything back that nobody uses.
   void drop_idle();
 

@@ -30,27 +30,19 @@ class Reader {
  private:
   // Both return false when the run was stopped.
   bool load_mapped(const Unit& unit, Status& status) {
-    if (!run_.feed.begin(false)) return false;
-    std::uint64_t input = 0;
-    bool more = true;
+    const std::uint64_t input = input_bytes_of(unit);
+    if (!run_.feed.admit(input, false)) return false;
     for_each_input_range(run_.plan, unit, [&](const InputRange& range) {
-      // In parts, so that the room which is left is read into while the unit before is worked on.
-      for (std::uint64_t at = 0; at < range.size && more && status.ok();) {
-        const std::uint64_t size = InputCache::part_size(range, at);
-        more = run_.feed.admit(size);
-        if (more) status = run_.input.acquire({range.input, range.offset + at, size});
-        at += size;
-      }
-      input += range.size;
+      if (status.ok()) status = run_.input.acquire(range);
     });
-    if (more && status.ok()) run_.feed.push(unit, input, {});
-    return more;
+    if (status.ok()) run_.feed.push(unit, input, {});
+    return true;
   }
 
   bool load_slab(const Unit& unit, Status& status) {
     const Segment& whole = run_.plan.files[unit.file].segments[unit.first_segment];
     const InputRange divisors = divisor_range(run_.plan, whole);  // read in place by the workers
-    if (!run_.feed.begin(true) || !run_.feed.admit(divisors.size)) return false;
+    if (!run_.feed.admit(divisors.size, true)) return false;
     const QuantizedLinear& linear = *run_.plan.linears[whole.source];
     const std::uint64_t first = unit.begin / whole.row_bytes;
     const Slab slab = lay_out_slab(linear, first, first + unit.size / whole.row_bytes);
@@ -69,6 +61,12 @@ class Reader {
                      {slab_view(linear, slab, run_.slab_buffer.data()), slab.first});
     }
     return true;
+  }
+
+  std::uint64_t input_bytes_of(const Unit& unit) const {
+    std::uint64_t bytes = 0;
+    for_each_input_range(run_.plan, unit, [&](const InputRange& range) { bytes += range.size; });
+    return bytes;
   }
 
   Run& run_;

@@ -32,8 +32,6 @@ constexpr std::uint64_t kLeastInput = 8 * kMiB;
 constexpr std::uint64_t kMostAhead = 64 * kMiB;
 constexpr std::uint64_t kBufferGrain = 2 * kMiB;  // huge pages
 constexpr std::uint64_t kMostTile = 16 * kMiB;
-// Two keep the disk busy while the third adds its piece to the checksum of the file.
-constexpr unsigned kWriters = 3;
 
 // What the largest parts of a plan need, whatever the budget.
 struct Needs {
@@ -113,7 +111,7 @@ MemoryPlan candidate(const Needs& needs, const MemoryRequest& request, unsigned 
   memory.workers = workers;
   memory.compressors = compressors;
   memory.stream_bytes = request.stream + (compressors != 0 ? request.compressor(compressors) : 0);
-  memory.writers = request.ordered ? 1 : kWriters;
+  memory.writers = request.ordered ? 1 : 2;
   memory.buffers = std::uint64_t{2} * workers;
   memory.tile_bytes = std::clamp(tile, needs.least_tile, needs.best_tile);
   memory.scratch_bytes = needs.scratch;

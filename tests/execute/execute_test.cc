@@ -231,7 +231,7 @@ void check_same_output(const std::vector<testing::TensorSpec>& tensors, const ch
         CAPTURE(tables.tables[t]->name);
         MemoryPlan memory;
         memory.workers = row.workers;
-        memory.writers = row.in_order ? 1 : 3;
+        memory.writers = row.in_order ? 1 : 2;
         memory.buffers = 2 * row.workers;
         memory.tile_bytes = row.tile;
         memory.input_bytes = row.input;
