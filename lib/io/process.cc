@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <thread>
 
 namespace thaw {
 
@@ -22,6 +23,8 @@ unsigned processor_count() {
   if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
   return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
 }
+
+void pause_for(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
 RunIdentity this_run() {
   RunIdentity run;

@@ -1,6 +1,7 @@
-// What the system says about this process.
+// What the system says about this process, and waiting.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -10,6 +11,8 @@ namespace thaw {
 [[nodiscard]] std::uint64_t peak_resident_bytes();
 // Processors this process may run on, at least 1.
 [[nodiscard]] unsigned processor_count();
+// Returns after about that time; what may end the waiting is looked at between short pauses.
+void pause_for(std::chrono::milliseconds time);
 
 // Which run this is, for people: where another one waits for it.
 struct RunIdentity {

@@ -1,13 +1,12 @@
 #include "job/run_job.h"
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
 #include "convert/standing.h"
 #include "io/child.h"
 #include "io/directory.h"
+#include "io/process.h"
 
 namespace thaw {
 
@@ -20,15 +19,11 @@ bool may_pass(ErrorCode code) {
   return code == ErrorCode::io || code == ErrorCode::no_space || code == ErrorCode::locked;
 }
 
-// False when a stop was requested meanwhile. Nobody notifies: a signal's handler may only set the
-// flag, so it is looked at often.
+// False when a stop was requested meanwhile.
 bool wait(std::uint64_t seconds, const StopFlag& stop) {
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock lock(mutex);
   const Clock::time_point end = Clock::now() + std::chrono::seconds(seconds);
   while (!stop.requested() && Clock::now() < end) {
-    never.wait_for(lock, std::chrono::milliseconds(50));
+    pause_for(std::chrono::milliseconds(50));
   }
   return !stop.requested();
 }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <thread>
 #include <utility>
 
 #include "base/text.h"
 #include "io/directory.h"
+#include "io/process.h"
 
 namespace thaw {
 
@@ -57,7 +57,7 @@ Result<RunState> load_moving_state(FileSystem& file_system, const std::string& p
   for (int i = 1;; ++i) {
     Result<RunState> state = load_run_state(file_system, path);
     if (state.ok() || i == kTries) return state;
-    std::this_thread::sleep_for(kPause);
+    pause_for(kPause);
   }
 }
 
@@ -185,7 +185,7 @@ std::string part_list(const std::vector<unsigned>& parts) {
 bool Patience::wait() {
   if (stop_ != nullptr && stop_->requested()) return false;
   if (std::chrono::steady_clock::now() - begin_ > kPatience) return false;
-  std::this_thread::sleep_for(kPause);
+  pause_for(kPause);
   return true;
 }
 
