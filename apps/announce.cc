@@ -154,16 +154,21 @@ std::string disk_text(const DiskSpace& disk) {
 
 std::string announcement(const PlanSummary& plan, const std::string& out) {
   return fact_line("found", found_text(plan)) + fact_line("writes", writes_text(plan, out)) +
-         part_text(plan) + fact_line("needs", needs_text(plan));
+         (plan.part ? fact_line("part", part_value(*plan.part)) : "") +
+         fact_line("needs", needs_text(plan));
 }
 
 std::string report_text(const ConvertReport& report, const ConvertOptions& options) {
   const PlanSummary& plan = report.plan;
-  std::string text = fact_line("converted", counted(plan.linears, "linear") + ", " +
-                                                counted(plan.tensors, "tensor") + " to " +
-                                                std::string(torch_dtype_name(plan.dtype)) + " in " +
-                                                where_text(plan, options.out));
-  text += part_text(plan);
+  std::string text;
+  if (report.waits && plan.part) {
+    text = fact_line("converted", "part " + part_value(*plan.part));
+  } else {
+    text = fact_line("converted", counted(plan.linears, "linear") + ", " +
+                                      counted(plan.tensors, "tensor") + " to " +
+                                      std::string(torch_dtype_name(plan.dtype)) + " in " +
+                                      where_text(plan, options.out));
+  }
   text += fact_line("moved", moved_text(report, options));
   text += fact_line("took", took_text(report));
   text += waiting_text(report);

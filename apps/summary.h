@@ -16,8 +16,8 @@ namespace thaw::app {
 // The first names in one line, the rest as a number.
 [[nodiscard]] std::string listed_names(const std::vector<std::string>& names);
 
-// Which files of how many runs; nothing for a run that makes all.
-[[nodiscard]] std::string part_text(const PlanSummary& plan);
+// "2 of 3: 5 files, 1.2 GB".
+[[nodiscard]] std::string part_value(const PartSummary& part);
 
 [[nodiscard]] std::string report_json(const ConvertReport& report);
 // One line, {"event": "done", ...}, for --progress json.

@@ -145,12 +145,9 @@ std::string overlay_text(const PlanSummary& plan) {
 
 }  // namespace
 
-// Which files of how many runs; nothing for a run that makes all.
-std::string part_text(const PlanSummary& plan) {
-  if (!plan.part) return {};
-  return fact_line(
-      "part", std::to_string(plan.part->index) + " of " + std::to_string(plan.part->count) + ": " +
-                  counted(plan.part->files, "file") + ", " + bytes_text(plan.part->bytes));
+std::string part_value(const PartSummary& part) {
+  return std::to_string(part.index) + " of " + std::to_string(part.count) + ": " +
+         counted(part.files, "file") + ", " + bytes_text(part.bytes);
 }
 
 std::string listed_names(const std::vector<std::string>& names) {
@@ -180,7 +177,7 @@ std::string plan_text(const PlanSummary& plan) {
   text +=
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
   text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards);
-  text += part_text(plan);
+  if (plan.part) text += fact_line("part", part_value(*plan.part));
   text += fact_line("side files", listed_names(plan.side_files));
   text += fact_line("not carried", listed_names(plan.not_carried));
   text += fact_line("memory", memory_text(plan));
