@@ -168,6 +168,9 @@ Status PartialDirectory::take_over() {
   if (settings_.restart) return clear();
   if (of_parts) return refuse(path_, "holds a conversion in parts", kPartsHint);
   Result<RunState> state = load_run_state(file_system_, path_ + "/" + kStateFile);
+  if (state.ok() && state.value().parts != 0) {
+    return refuse(path_, "holds a conversion in parts", kPartsHint);
+  }
   const bool continues = state.ok() && state.value().fingerprint == plan_.fingerprint;
   if (!continues && settings_.drop_foreign) return clear();
   if (!state.ok()) {
@@ -176,7 +179,6 @@ Status PartialDirectory::take_over() {
     error.hint = kRestartHint;
     return Status(std::move(error));
   }
-  if (state.value().parts != 0) return refuse(path_, "holds a conversion in parts", kPartsHint);
   if (!continues) {
     Error error =
         make_error(ErrorCode::usage, {.file = path_, .tensor = {}},
