@@ -11,7 +11,8 @@ namespace thaw {
 
 namespace {
 
-// The files of this part. What speaks of the whole output is left to the last step.
+// The files of this part, reported with the plan of the whole. What speaks of the whole output is
+// left to the last step.
 Result<ConvertReport> make_part(Prepared& prepared, const ConvertOptions& options,
                                 Observer& observer, StopFlag& stop, FileSystem& file_system,
                                 const Announce& announce) {
@@ -20,10 +21,14 @@ Result<ConvertReport> make_part(Prepared& prepared, const ConvertOptions& option
   own.checksums = false;
   PlanSummary whole = summarize(prepared, options);
   const PlanPart part(prepared.plan, *options.part);
-  return fill_sink(prepared, own, observer, stop, file_system, [&](const PlanSummary& plan) {
-    whole.disk = plan.disk;
-    if (announce) announce(whole);
-  });
+  THAW_ASSIGN_OR_RETURN(ConvertReport report, fill_sink(prepared, own, observer, stop, file_system,
+                                                        [&](const PlanSummary& plan) {
+                                                          whole.disk = plan.disk;
+                                                          if (announce) announce(whole);
+                                                        }));
+  whole.warnings = std::move(report.plan.warnings);
+  report.plan = std::move(whole);
+  return report;
 }
 
 }  // namespace
@@ -33,10 +38,6 @@ Result<ConvertReport> convert_part(Prepared& prepared, const ConvertOptions& opt
                                    const Announce& announce) {
   THAW_ASSIGN_OR_RETURN(ConvertReport report,
                         make_part(prepared, options, observer, stop, file_system, announce));
-  std::vector<std::string> warnings = std::exchange(report.plan.warnings, {});
-  report.plan = summarize(prepared, options);
-  report.plan.warnings = std::move(warnings);
-
   // Every part looks for the others after it is noted as finished, so the last one finds them all.
   const std::string partial = prepared.out + ".partial";
   const auto missing = [&]() -> std::vector<unsigned> {
