@@ -170,6 +170,7 @@ std::string count_html(std::uint64_t count) {
   return text;
 }
 
+// Not bytes_text(): the page shows what its script would, where a half goes up.
 std::string size_html(std::uint64_t bytes) {
   constexpr std::array<const char*, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
   auto value = static_cast<double>(bytes);
