@@ -1,14 +1,17 @@
 """What the tests of the command line share: running thaw, reading and writing checkpoints."""
 
+import fcntl
 import hashlib
 import json
 import mmap
 import os
 import pathlib
+import pty
 import shutil
 import struct
 import subprocess
 import tempfile
+import termios
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -130,6 +133,27 @@ def write_safetensors(path, tensors, metadata=None):
         file.write(struct.pack("<Q", len(text)) + text)
         for _, _, data in tensors.values():
             file.write(data)
+
+
+def run_on_terminal(*words, columns=100, streams=("stderr",), env=None, cwd=None):
+    """Runs thaw with these streams on one terminal: what it wrote there, and the exit code."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    clean = {key: value for key, value in os.environ.items()
+             if key not in ("NO_COLOR", "THAW_ISA", "THAW_MODELS")}
+    ends = {name: slave if name in streams else subprocess.DEVNULL
+            for name in ("stdout", "stderr")}
+    process = subprocess.Popen([THAW, *map(str, words)], stdin=subprocess.DEVNULL, cwd=cwd,
+                               env=clean | {"TERM": "xterm"} | (env or {}), **ends)
+    os.close(slave)
+    written = b""
+    try:
+        while part := os.read(master, 65536):
+            written += part
+    except OSError:  # the other side is closed
+        pass
+    os.close(master)
+    return written.decode(), process.wait(timeout=60)
 
 
 class Case(unittest.TestCase):

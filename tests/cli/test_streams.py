@@ -1,37 +1,12 @@
 """What goes to standard output, to standard error, to a terminal and to files."""
 
-import fcntl
 import json
 import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 
-import support
-from support import Case, run, tree
+from support import Case, run, run_on_terminal, tree
 
 BAR = re.compile(r"\r([^\r\n\x1b]*)\x1b\[K")
-
-
-def run_on_terminal(*words, columns=100, env=None):
-    """Runs thaw with standard error on a terminal; what it wrote there, and the exit code."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"}
-    process = subprocess.Popen([support.THAW, *map(str, words)], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=slave,
-                               env=environment | {"TERM": "xterm"} | (env or {}))
-    os.close(slave)
-    written = b""
-    try:
-        while part := os.read(master, 65536):
-            written += part
-    except OSError:  # the other side is closed
-        pass
-    os.close(master)
-    return written.decode(), process.wait(timeout=60)
 
 
 class StandardOutput(Case):

@@ -15,31 +15,16 @@ import termios
 import threading
 
 import support
-from support import ROOT, Case, run, tree
+from support import ROOT, Case, run, run_on_terminal, tree
 
 ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 LINEAR = "found         14 AWQ GEMM linears, 482.0 kB in 2 shards"
 
 
-def on_terminal(*words, columns=80, streams=("stderr",), env=None, cwd=None):
-    """Runs thaw with these streams on one terminal: what it wrote there, and the exit code."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    clean = {key: value for key, value in os.environ.items()
-             if key not in ("NO_COLOR", "THAW_ISA", "THAW_MODELS")}
-    ends = {name: slave if name in streams else subprocess.DEVNULL
-            for name in ("stdout", "stderr")}
-    process = subprocess.Popen([support.THAW, *map(str, words)], stdin=subprocess.DEVNULL, cwd=cwd,
-                               env=clean | {"TERM": "xterm"} | (env or {}), **ends)
-    os.close(slave)
-    written = b""
-    try:
-        while part := os.read(master, 65536):
-            written += part
-    except OSError:  # the other side is closed
-        pass
-    os.close(master)
-    return written.decode().replace("\r\n", "\n"), process.wait(timeout=60)
+def on_terminal(*words, columns=80, **more):
+    """As run_on_terminal(), with the line ends that thaw wrote."""
+    written, code = run_on_terminal(*words, columns=columns, **more)
+    return written.replace("\r\n", "\n"), code
 
 
 def shown(text):

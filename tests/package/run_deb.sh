@@ -8,19 +8,8 @@ cd "$(dirname "$0")/../.."
 build=$(realpath "${1:?usage: tests/package/run_deb.sh BUILD_DIR}")
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
-passed=0
-failed=0
-
-check() {
-  local what=$1
-  shift
-  if "$@"; then
-    passed=$((passed + 1))
-  else
-    echo "FAILED: $what"
-    failed=$((failed + 1))
-  fi
-}
+# shellcheck source=tests/package/check.sh
+source tests/package/check.sh
 
 make_package() {
   (cd "$build" && cpack -G DEB -B "$work/made") && deb=$(ls "$work"/made/*.deb)
@@ -91,5 +80,4 @@ check "the manual page is there" test -f "$work/root/usr/share/man/man1/thaw-con
 check "completions are there" test -f "$work/root/usr/share/bash-completion/completions/thaw"
 check "units are there" test -f "$work/root/usr/lib/systemd/system/thaw@.service"
 check "it is removed without a trace" leaves_nothing
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report

@@ -7,19 +7,8 @@ cd "$(dirname "$0")/../.."
 build=${1:?usage: tests/package/run_package.sh BUILD_DIR}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-check() {
-  local what=$1
-  shift
-  if "$@"; then
-    passed=$((passed + 1))
-  else
-    echo "FAILED: $what"
-    failed=$((failed + 1))
-  fi
-}
+# shellcheck source=tests/package/check.sh
+source tests/package/check.sh
 plans() {
   local said
   said=$("$work/consumer/consumer" tests/data/qwen2-awq-gemm/model) || return 1
@@ -40,5 +29,4 @@ check "the installed program finds them" "$work/prefix/bin/thaw" convert --quiet
 check "find_package(thaw)" configures
 check "the consumer compiles" cmake --build "$work/consumer"
 check "the consumer plans a conversion" plans
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report

@@ -8,19 +8,8 @@ cd "$(dirname "$0")/../.."
 build=$(realpath "${1:?usage: tests/package/run_wheel.sh BUILD_DIR}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0
-failed=0
-
-check() {
-  local what=$1
-  shift
-  if "$@"; then
-    passed=$((passed + 1))
-  else
-    echo "FAILED: $what"
-    failed=$((failed + 1))
-  fi
-}
+# shellcheck source=tests/package/check.sh
+source tests/package/check.sh
 
 make_wheel() {
   if ! { cmake --build "$build" --target thaw_portable &&
@@ -74,5 +63,4 @@ check "it is installed" install_wheel
 check "the libraries it asks for" asks_for_nothing_else
 check "it finds its model specs" finds_its_specs
 check "the tests of the module" module_tests
-echo "$passed passed, $failed failed"
-[[ $failed -eq 0 ]]
+report
