@@ -36,7 +36,13 @@ class OutputFile {
     }
     if (size_ - flushed_ >= kWindow) flush();
   }
+  // Leaves a hole: bytes that read as zeros.
+  void skip(std::uint64_t bytes) {
+    size_ += static_cast<off_t>(bytes);
+    if (::lseek(fd_, size_, SEEK_SET) < 0) fail();
+  }
   void finish() {
+    if (::ftruncate(fd_, size_) != 0) fail();  // the end may be a hole
     flush();
     if (::fsync(fd_) != 0) fail();
     ::posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
@@ -138,6 +144,10 @@ void CheckpointWriter::write_shard(const std::string& name, const ShardPlan& ten
   constexpr std::size_t kBuffer = std::size_t{1} << 20;
   std::vector<std::byte> buffer(kBuffer);
   for (const TensorSpec& tensor : tensors) {
+    if (is_hole(tensor)) {
+      file.skip(tensor.size());
+      continue;
+    }
     for (std::uint64_t at = 0; at < tensor.size(); at += kBuffer) {
       const std::uint64_t size = std::min<std::uint64_t>(kBuffer, tensor.size() - at);
       const std::span<std::byte> part = std::span(buffer).first(size);

@@ -13,10 +13,16 @@ namespace thaw::tools {
 // Which tensors go to one file.
 using ShardPlan = std::vector<TensorSpec>;
 
+// What is written of the tensors.
+enum class Density : std::uint8_t {
+  whole,
+  sparse,  // the structural ones; the others are holes, which read as zeros and take no disk
+};
+
 class CheckpointWriter {
  public:
-  CheckpointWriter(std::string directory, const std::string& float_dtype)
-      : directory_(std::move(directory)), filler_(float_dtype) {}
+  CheckpointWriter(std::string directory, const std::string& float_dtype, Density density)
+      : directory_(std::move(directory)), filler_(float_dtype), density_(density) {}
 
   // model.safetensors, or model-i-of-n.safetensors and the index. Throws std::system_error.
   void write_shards(std::vector<ShardPlan> shards);
@@ -24,9 +30,13 @@ class CheckpointWriter {
 
  private:
   void write_shard(const std::string& name, const ShardPlan& tensors) const;
+  [[nodiscard]] bool is_hole(const TensorSpec& tensor) const {
+    return density_ == Density::sparse && !tensor.structural();
+  }
 
   std::string directory_;
   Filler filler_;
+  Density density_;
 };
 
 }  // namespace thaw::tools

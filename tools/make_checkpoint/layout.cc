@@ -115,6 +115,14 @@ TensorSpec float_tensor(const PackOptions& options, std::string name,
   return tensor;
 }
 
+TensorSpec router_bias(const PackOptions& options, const std::string& name, std::uint64_t experts) {
+  TensorSpec tensor = float_tensor(options, name, {experts}, Content::same);
+  tensor.dtype = "F32";
+  tensor.key = 0x3f0000003f000000u;
+  tensor.used_row_bytes = tensor.row_bytes();
+  return tensor;
+}
+
 std::vector<TensorSpec> pack_linear(const PackOptions& options, const std::string& module,
                                     std::uint64_t in_features, std::uint64_t out_features) {
   const std::uint64_t k = in_features;

@@ -29,6 +29,10 @@ struct PackOptions {
 [[nodiscard]] TensorSpec float_tensor(const PackOptions& options, std::string name,
                                       std::vector<std::uint64_t> shape, Content content);
 
+// What a router adds to its scores: float32, all 0.5.
+[[nodiscard]] TensorSpec router_bias(const PackOptions& options, const std::string& name,
+                                     std::uint64_t experts);
+
 // Throws std::runtime_error when the layout cannot hold the shape.
 [[nodiscard]] std::vector<TensorSpec> pack_linear(const PackOptions& options,
                                                   const std::string& module,

@@ -1,6 +1,7 @@
 // make_checkpoint: quantized checkpoints of random numbers in the shapes of real models, for
 // benchmarks and tests of size. The same arguments give the same bytes; memory is a few megabytes
-// and the headers.
+// and the headers. With --sparse the numbers are zeros that take no disk, so that sizes beyond the
+// disk can be read.
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <exception>
@@ -10,6 +11,7 @@
 
 #include "base/text.h"
 #include "checkpoint_writer.h"
+#include "config.h"
 #include "model.h"
 
 namespace thaw::tools {
@@ -22,6 +24,7 @@ struct Arguments {
   PackOptions pack;
   std::string out;
   bool shard_per_layer = false;
+  bool sparse = false;
   std::uint64_t max_shard_size = 0;
 };
 
@@ -75,6 +78,8 @@ std::optional<Arguments> parse(int count, char** words) {
       "vocabulary", po::value(&vocabulary), "other than the model's own number")(
       "shard-per-layer", po::bool_switch(&to.shard_per_layer), "a shard for each layer")(
       "max-shard-size", po::value(&shard_size)->default_value("5GB"), "otherwise")(
+      "sparse", po::bool_switch(&to.sparse),
+      "numbers are holes in the files: zeros that take no disk; headers, config and index as ever")(
       "seed", po::value(&to.pack.seed)->default_value(1), "of the random numbers")(
       "out", po::value(&to.out), "the directory to make (also as the last word)")("help",
                                                                                   "print this");
@@ -137,7 +142,8 @@ void make(const Arguments& arguments) {
   }
   sharder.add(last_tensors(arguments.model, arguments.pack));
   std::filesystem::create_directories(arguments.out);
-  CheckpointWriter writer(arguments.out, arguments.pack.scale_dtype);
+  CheckpointWriter writer(arguments.out, arguments.pack.scale_dtype,
+                          arguments.sparse ? Density::sparse : Density::whole);
   writer.write_text("config.json", config_json(arguments.model, arguments.pack));
   writer.write_text("generation_config.json", "{\n  \"do_sample\": false\n}\n");
   writer.write_shards(std::move(sharder).take());

@@ -1,6 +1,5 @@
 #include "model.h"
 
-#include <sstream>
 #include <utility>
 
 namespace thaw::tools {
@@ -22,10 +21,10 @@ class Layer {
     tensors_.push_back(float_tensor(options_, prefix_ + name, std::move(shape), content));
   }
 
-  void mlp(const std::string& name) {
-    linear(name + ".gate_proj", model_.hidden, model_.intermediate);
-    linear(name + ".up_proj", model_.hidden, model_.intermediate);
-    linear(name + ".down_proj", model_.intermediate, model_.hidden);
+  void mlp(const std::string& name, std::uint64_t intermediate) {
+    linear(name + ".gate_proj", model_.hidden, intermediate);
+    linear(name + ".up_proj", model_.hidden, intermediate);
+    linear(name + ".down_proj", intermediate, model_.hidden);
   }
   void attention() {
     const std::uint64_t query = model_.heads * model_.head_size;
@@ -35,6 +34,28 @@ class Layer {
     linear("self_attn.v_proj", model_.hidden, key, model_.attention_bias);
     linear("self_attn.o_proj", query, model_.hidden);
   }
+  void latent_attention(const LatentAttention& latent) {
+    const std::uint64_t query = model_.heads * (latent.plain_head + latent.rotary_head);
+    const std::uint64_t key_value = model_.heads * (latent.plain_head + latent.value_head);
+    linear("self_attn.q_a_proj", model_.hidden, latent.query_rank);
+    number("self_attn.q_a_layernorm.weight", {latent.query_rank}, Content::norm);
+    linear("self_attn.q_b_proj", latent.query_rank, query);
+    linear("self_attn.kv_a_proj_with_mqa", model_.hidden,
+           latent.key_value_rank + latent.rotary_head);
+    number("self_attn.kv_a_layernorm.weight", {latent.key_value_rank}, Content::norm);
+    linear("self_attn.kv_b_proj", latent.key_value_rank, key_value);
+    linear("self_attn.o_proj", model_.heads * latent.value_head, model_.hidden);
+  }
+  void experts() {
+    number("mlp.gate.weight", {model_.experts, model_.hidden}, Content::weights);
+    for (std::uint64_t i = 0; i < model_.experts; ++i) {
+      mlp("mlp.experts." + std::to_string(i), model_.intermediate);
+    }
+    if (!model_.latent) return;  // the rest is DeepSeek's, as its attention is
+    mlp("mlp.shared_experts", model_.shared_experts * model_.intermediate);
+    tensors_.push_back(
+        router_bias(options_, prefix_ + "mlp.gate.e_score_correction_bias", model_.experts));
+  }
   std::vector<TensorSpec> take() && { return std::move(tensors_); }
 
  private:
@@ -43,6 +64,28 @@ class Layer {
   std::string prefix_;
   std::vector<TensorSpec> tensors_;
 };
+
+// 1.03 trillion parameters, nearly all in 60 layers of 384 experts: 69 608 linears.
+ModelShape kimi_k2() {
+  return {.name = "kimi-k2-1t",
+          .model_type = "kimi_k2",
+          .architecture = "DeepseekV3ForCausalLM",
+          .hidden = 7168,
+          .intermediate = 2048,
+          .layers = 61,
+          .heads = 64,
+          .key_heads = 64,
+          .vocabulary = 163840,
+          .experts = 384,
+          .latent = LatentAttention{.query_rank = 1536,
+                                    .key_value_rank = 512,
+                                    .plain_head = 128,
+                                    .rotary_head = 64,
+                                    .value_head = 128},
+          .dense_layers = 1,
+          .dense_intermediate = 18432,
+          .shared_experts = 1};
+}
 
 }  // namespace
 
@@ -57,6 +100,7 @@ const std::vector<ModelShape>& model_shapes() {
        false},
       {"moe-60k-small", "qwen3_moe", "Qwen3MoeForCausalLM", 256, 128, 60, 4, 2, 64, 1024, 332,
        false},
+      kimi_k2(),
       {"tiny", "qwen2", "Qwen2ForCausalLM", 256, 512, 2, 4, 2, 64, 1024, 0, true},
   };
   return shapes;
@@ -77,14 +121,21 @@ std::vector<TensorSpec> first_tensors(const ModelShape& model, const PackOptions
 std::vector<TensorSpec> layer_tensors(const ModelShape& model, const PackOptions& options,
                                       std::uint64_t layer) {
   Layer made(model, options, layer);
-  made.attention();
-  if (model.experts == 0) {
-    made.mlp("mlp");
+  if (model.latent) {
+    made.latent_attention(*model.latent);
   } else {
-    made.number("mlp.gate.weight", {model.experts, model.hidden}, Content::weights);
-    made.number("self_attn.q_norm.weight", {model.head_size}, Content::norm);
-    made.number("self_attn.k_norm.weight", {model.head_size}, Content::norm);
-    for (std::uint64_t i = 0; i < model.experts; ++i) made.mlp("mlp.experts." + std::to_string(i));
+    made.attention();
+    if (model.experts > 0) {
+      made.number("self_attn.q_norm.weight", {model.head_size}, Content::norm);
+      made.number("self_attn.k_norm.weight", {model.head_size}, Content::norm);
+    }
+  }
+  if (model.experts == 0) {
+    made.mlp("mlp", model.intermediate);
+  } else if (layer < model.dense_layers) {
+    made.mlp("mlp", model.dense_intermediate);
+  } else {
+    made.experts();
   }
   made.number("input_layernorm.weight", {model.hidden}, Content::norm);
   made.number("post_attention_layernorm.weight", {model.hidden}, Content::norm);
@@ -95,75 +146,6 @@ std::vector<TensorSpec> last_tensors(const ModelShape& model, const PackOptions&
   return {
       float_tensor(options, "model.norm.weight", {model.hidden}, Content::norm),
       float_tensor(options, "lm_head.weight", {model.vocabulary, model.hidden}, Content::weights)};
-}
-
-namespace {
-
-// The members of quantization_config, as the quantizers of each layout write them.
-std::string quantization_members(const PackOptions& options) {
-  const auto text = [](bool value) { return value ? "true" : "false"; };
-  std::ostringstream out;
-  if (is_awq(options)) {
-    const bool zero_point = options.layout != "marlin" && !options.symmetric;
-    out << "    \"bits\": 4,\n"
-        << "    \"group_size\": " << options.group_size << ",\n"
-        << "    \"modules_to_not_convert\": null,\n"
-        << "    \"quant_method\": \"awq\",\n"
-        << "    \"version\": \"" << options.layout << "\",\n"
-        << "    \"zero_point\": " << text(zero_point) << "\n";
-  } else if (options.layout == "ct") {
-    const bool channel = options.group_size < 0;
-    out << "    \"config_groups\": {\n      \"group_0\": {\n"
-        << "        \"targets\": [\"Linear\"],\n        \"weights\": {\n"
-        << "          \"actorder\": " << (options.act_order ? "\"group\"" : "null") << ",\n"
-        << "          \"group_size\": " << (channel ? "null" : std::to_string(options.group_size))
-        << ",\n"
-        << "          \"num_bits\": " << options.bits << ",\n"
-        << "          \"strategy\": \"" << (channel ? "channel" : "group") << "\",\n"
-        << "          \"symmetric\": " << text(options.symmetric) << ",\n"
-        << "          \"type\": \"int\"\n        }\n      }\n    },\n"
-        << "    \"format\": \"pack-quantized\",\n"
-        << "    \"ignore\": [\"lm_head\"],\n"
-        << "    \"quant_method\": \"compressed-tensors\"\n";
-  } else {
-    out << "    \"bits\": " << options.bits << ",\n"
-        << "    \"checkpoint_format\": \"" << options.layout << "\",\n"
-        << "    \"desc_act\": " << text(options.act_order) << ",\n"
-        << "    \"group_size\": " << options.group_size << ",\n"
-        << "    \"lm_head\": false,\n"
-        << "    \"quant_method\": \"gptq\",\n"
-        << "    \"sym\": " << text(options.symmetric) << "\n";
-  }
-  return out.str();
-}
-
-}  // namespace
-
-std::string config_json(const ModelShape& model, const PackOptions& options) {
-  std::ostringstream out;
-  out << "{\n  \"architectures\": [\n    \"" << model.architecture << "\"\n  ],\n"
-      << "  \"head_dim\": " << model.head_size << ",\n"
-      << "  \"hidden_act\": \"silu\",\n"
-      << "  \"hidden_size\": " << model.hidden << ",\n"
-      << "  \"intermediate_size\": " << model.intermediate << ",\n"
-      << "  \"max_position_embeddings\": 8192,\n"
-      << "  \"model_type\": \"" << model.model_type << "\",\n";
-  if (model.experts > 0) {
-    out << "  \"moe_intermediate_size\": " << model.intermediate << ",\n"
-        << "  \"num_experts\": " << model.experts << ",\n"
-        << "  \"num_experts_per_tok\": 8,\n";
-  }
-  out << "  \"num_attention_heads\": " << model.heads << ",\n"
-      << "  \"num_hidden_layers\": " << model.layers << ",\n"
-      << "  \"num_key_value_heads\": " << model.key_heads << ",\n"
-      << "  \"quantization_config\": {\n"
-      << quantization_members(options) << "  },\n"
-      << "  \"rms_norm_eps\": 1e-06,\n"
-      << "  \"tie_word_embeddings\": false,\n"
-      << "  \"torch_dtype\": \"" << (options.scale_dtype == "BF16" ? "bfloat16" : "float16")
-      << "\",\n"
-      << "  \"vocab_size\": " << model.vocabulary << "\n}\n";
-  return out.str();
 }
 
 }  // namespace thaw::tools

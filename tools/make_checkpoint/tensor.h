@@ -22,7 +22,7 @@ enum class Content : std::uint8_t {
 // A tensor and what decides its bytes: the same TensorSpec gives the same bytes.
 struct TensorSpec {
   std::string name;
-  std::string dtype;  // "I64", "I32", "I16", "F16", "BF16"
+  std::string dtype;  // "I64", "I32", "F32", "I16", "F16", "BF16"
   std::vector<std::uint64_t> shape;
   Content content = Content::nibbles;
   std::uint64_t key = 0;  // of the random numbers; scales and their scaled zeros share one
@@ -32,9 +32,13 @@ struct TensorSpec {
   std::uint64_t first = 0;  // of the content, where it has numbers
   std::uint64_t second = 0;
 
+  // Whether the bytes say how the others are laid out: without them they have no meaning.
+  [[nodiscard]] bool structural() const {
+    return content == Content::group_index || content == Content::shape;
+  }
   [[nodiscard]] std::uint64_t rows() const { return shape.size() == 1 ? 1 : shape[0]; }
   [[nodiscard]] std::uint64_t element_bytes() const {
-    return dtype == "I64" ? 8u : dtype == "I32" ? 4u : 2u;
+    return dtype == "I64" ? 8u : dtype == "I32" || dtype == "F32" ? 4u : 2u;
   }
   [[nodiscard]] std::uint64_t row_bytes() const { return shape.back() * element_bytes(); }
   [[nodiscard]] std::uint64_t size() const { return rows() * row_bytes(); }
