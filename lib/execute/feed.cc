@@ -2,7 +2,7 @@
 
 namespace thaw {
 
-bool Feed::admit(std::uint64_t input_bytes, bool slab) {
+bool Feed::admit(std::uint64_t input_bytes, std::uint64_t units, bool slab) {
   std::unique_lock lock(mutex_);
   room_.wait(lock, [&] {
     const bool fits = in_flight_ == 0 || admitted_ + input_bytes <= most_;
@@ -10,7 +10,7 @@ bool Feed::admit(std::uint64_t input_bytes, bool slab) {
   });
   if (stopped_) return false;
   admitted_ += input_bytes;
-  ++in_flight_;
+  in_flight_ += units;
   if (slab) slab_in_use_ = true;
   return true;
 }

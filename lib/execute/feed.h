@@ -33,9 +33,9 @@ class Feed {
  public:
   explicit Feed(std::uint64_t most_input_bytes) : most_(most_input_bytes) {}
 
-  // Reader: waits until `input_bytes` more may be brought in (a unit that is too large on its own
-  // waits until it is alone; a slab until the last slab is done). False once stopped.
-  [[nodiscard]] bool admit(std::uint64_t input_bytes, bool slab);
+  // Reader: waits until `input_bytes` more, of so many units, may be brought in (what is too large
+  // on its own waits until it is alone; a slab until the last slab is done). False once stopped.
+  [[nodiscard]] bool admit(std::uint64_t input_bytes, std::uint64_t units, bool slab);
   void push(const Unit& unit, std::uint64_t input_bytes, const TileSource& slab);
   // Reader: no more units will come.
   void end();

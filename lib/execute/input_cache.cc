@@ -16,6 +16,28 @@ constexpr std::uint64_t kReadAheadChunks = 3;
 // of them would bring in 8 MiB each that are dropped before they are used.
 constexpr std::uint64_t kSmall = 1u << 20;
 
+// In the order of the files; those that touch or overlap become one.
+std::vector<InputRange> join_neighbours(std::span<const InputRange> ranges) {
+  std::vector<InputRange> sorted;
+  for (const InputRange& range : ranges) {
+    if (range.size != 0) sorted.push_back(range);
+  }
+  std::sort(sorted.begin(), sorted.end(), [](const InputRange& a, const InputRange& b) {
+    return a.input != b.input ? a.input < b.input : a.offset < b.offset;
+  });
+  std::vector<InputRange> joined;
+  for (const InputRange& range : sorted) {
+    if (!joined.empty() && joined.back().input == range.input &&
+        range.offset <= joined.back().offset + joined.back().size) {
+      InputRange& last = joined.back();
+      last.size = std::max(last.size, range.offset + range.size - last.offset);
+    } else {
+      joined.push_back(range);
+    }
+  }
+  return joined;
+}
+
 }  // namespace
 
 InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes,
@@ -25,20 +47,29 @@ InputCache::InputCache(std::span<const MappedFile* const> files, std::uint64_t i
       read_ahead_(read_ahead),
       chunks_(files.size()) {}
 
-Status InputCache::acquire(const InputRange& range) {
-  if (range.size == 0) return {};
+Status InputCache::acquire(std::span<const InputRange> ranges) {
   {
     const std::lock_guard lock(mutex_);
-    std::vector<Chunk>& chunks = chunks_[range.input];
-    const std::uint64_t file_size = files_[range.input]->size();
-    if (chunks.empty()) chunks.resize(divide_up(file_size, kChunk));
-    for (std::uint64_t c = range.offset / kChunk; c * kChunk < range.offset + range.size; ++c) {
-      Chunk& chunk = chunks[c];
-      if (chunk.users++ == 0 && chunk.resident) --idle_chunks_;
-      if (!chunk.resident) read_ += std::min(kChunk, file_size - c * kChunk);
-      chunk.resident = true;
-    }
+    for (const InputRange& range : ranges) hold(range);
   }
+  for (const InputRange& range : join_neighbours(ranges)) THAW_RETURN_IF_ERROR(read(range));
+  return {};
+}
+
+void InputCache::hold(const InputRange& range) {
+  if (range.size == 0) return;
+  std::vector<Chunk>& chunks = chunks_[range.input];
+  const std::uint64_t file_size = files_[range.input]->size();
+  if (chunks.empty()) chunks.resize(divide_up(file_size, kChunk));
+  for (std::uint64_t c = range.offset / kChunk; c * kChunk < range.offset + range.size; ++c) {
+    Chunk& chunk = chunks[c];
+    if (chunk.users++ == 0 && chunk.resident) --idle_chunks_;
+    if (!chunk.resident) read_ += std::min(kChunk, file_size - c * kChunk);
+    chunk.resident = true;
+  }
+}
+
+Status InputCache::read(const InputRange& range) const {
   const MappedFile& file = *files_[range.input];
   if (read_ahead_ == ReadAhead::none || range.size < kSmall) {
     THAW_RETURN_IF_ERROR(file.read_exactly(range.offset, range.size));

@@ -25,8 +25,11 @@ class InputCache {
   InputCache(std::span<const MappedFile* const> files, std::uint64_t idle_bytes,
              ReadAhead read_ahead = ReadAhead::kernel);
 
-  // Reads the range into memory and holds it there until release() of the same range.
-  [[nodiscard]] Status acquire(const InputRange& range);
+  // Reads the ranges into memory and holds each there until release() of the same range. Neighbours
+  // are read at once, however small they are: what a batch of small tensors needs lies side by
+  // side.
+  [[nodiscard]] Status acquire(std::span<const InputRange> ranges);
+  [[nodiscard]] Status acquire(const InputRange& range) { return acquire({&range, 1}); }
   void release(const InputRange& range);
   // Gives everything back that nobody uses.
   void drop_idle();
@@ -45,6 +48,8 @@ class InputCache {
     std::uint32_t chunk;
     std::uint32_t stamp;
   };
+  void hold(const InputRange& range);
+  [[nodiscard]] Status read(const InputRange& range) const;
   void drop_oldest_beyond(std::uint64_t most);
 
   std::span<const MappedFile* const> files_;

@@ -13,14 +13,19 @@ namespace thaw {
 
 namespace {
 
+// Units that are smaller together are read together.
+constexpr std::uint64_t kBatch = 4u << 20;
+
 class Reader {
  public:
   explicit Reader(Run& run) : run_(run) {}
 
   Status read_all() {
-    for (const Unit& unit : run_.schedule) {
+    const std::vector<Unit>& units = run_.schedule;
+    for (std::size_t i = 0; i < units.size();) {
       Status status;
-      const bool more = unit.slab ? load_slab(unit, status) : load_mapped(unit, status);
+      const bool slab = units[i].slab;
+      const bool more = slab ? load_slab(units[i++], status) : load_mapped(units, i, status);
       if (!status.ok() || !more) return status;
     }
     run_.feed.end();
@@ -29,20 +34,40 @@ class Reader {
 
  private:
   // Both return false when the run was stopped.
-  bool load_mapped(const Unit& unit, Status& status) {
-    const std::uint64_t input = input_bytes_of(unit);
-    if (!run_.feed.admit(input, false)) return false;
-    for_each_input_range(run_.plan, unit, [&](const InputRange& range) {
-      if (status.ok()) status = run_.input.acquire(range);
-    });
-    if (status.ok()) run_.feed.push(unit, input, {});
+
+  // The unit at `i` and those after it that are small enough to be read together; moves `i` on.
+  bool load_mapped(const std::vector<Unit>& units, std::size_t& i, Status& status) {
+    const std::uint64_t most = std::min(kBatch, run_.memory.input_bytes / 2);
+    const std::size_t first = i;
+    std::vector<InputRange> ranges;
+    std::vector<std::uint64_t> bytes;  // of each unit
+    std::uint64_t total = 0;
+    for (; i < units.size() && !units[i].slab; ++i) {
+      const std::size_t before = ranges.size();
+      std::uint64_t own = 0;
+      for_each_input_range(run_.plan, units[i], [&](const InputRange& range) {
+        ranges.push_back(range);
+        own += range.size;
+      });
+      if (i != first && total + own > most) {
+        ranges.resize(before);
+        break;
+      }
+      bytes.push_back(own);
+      total += own;
+    }
+    if (!run_.feed.admit(total, bytes.size(), false)) return false;
+    status = run_.input.acquire(ranges);
+    for (std::size_t n = 0; status.ok() && n < bytes.size(); ++n) {
+      run_.feed.push(units[first + n], bytes[n], {});
+    }
     return true;
   }
 
   bool load_slab(const Unit& unit, Status& status) {
     const Segment& whole = run_.plan.files[unit.file].segments[unit.first_segment];
     const InputRange divisors = divisor_range(run_.plan, whole);  // read in place by the workers
-    if (!run_.feed.admit(divisors.size, true)) return false;
+    if (!run_.feed.admit(divisors.size, 1, true)) return false;
     const QuantizedLinear& linear = *run_.plan.linears[whole.source];
     const std::uint64_t first = unit.begin / whole.row_bytes;
     const Slab slab = lay_out_slab(linear, first, first + unit.size / whole.row_bytes);
@@ -61,12 +86,6 @@ class Reader {
                      {slab_view(linear, slab, run_.slab_buffer.data()), slab.first});
     }
     return true;
-  }
-
-  std::uint64_t input_bytes_of(const Unit& unit) const {
-    std::uint64_t bytes = 0;
-    for_each_input_range(run_.plan, unit, [&](const InputRange& range) { bytes += range.size; });
-    return bytes;
   }
 
   Run& run_;

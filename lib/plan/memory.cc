@@ -32,6 +32,7 @@ constexpr std::uint64_t kLeastInput = 8 * kMiB;
 constexpr std::uint64_t kMostAhead = 64 * kMiB;
 constexpr std::uint64_t kBufferGrain = 2 * kMiB;  // huge pages
 constexpr std::uint64_t kMostTile = 16 * kMiB;
+constexpr std::uint64_t kSharedTile = 14 * kMiB;
 
 // What the largest parts of a plan need, whatever the budget.
 struct Needs {
@@ -58,6 +59,8 @@ Needs needs_of(const Plan& plan, bool ordered) {
   needs.least_input = kLeastInput;
   needs.least_slab = kBufferGrain;
   for (const PlannedFile& file : plan.files) {
+    // Small tensors share a tile, and large writes are cheaper.
+    if (!ordered) needs.best_tile = std::max(needs.best_tile, std::min(file.size, kSharedTile));
     for (const Segment& segment : file.segments) {
       if (segment.kind != SegmentKind::tile) {
         const std::uint64_t most = ordered ? kBufferGrain : kMostTile / 2;

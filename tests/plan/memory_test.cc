@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "plan/input_ranges.h"
 #include "plan/schedule.h"
@@ -173,6 +174,21 @@ TEST_CASE("a budget that is too small is refused with one that works") {
   const auto less = plan_memory(
       shaped.plan, {.budget = (megabytes - 1) * 1'000'000, .threads = 2, .ordered = false});
   CHECK_FALSE(less.ok());
+}
+
+TEST_CASE("small tensors share a tile in a directory, and have one each in a stream") {
+  const ShapedPlan shaped(5000, 2048, 768, 2);  // 3 MiB each
+  MemoryRequest request{.budget = 256'000'000, .threads = 2};
+  const auto directory = plan_memory(shaped.plan, request);
+  REQUIRE(directory.ok());
+  CHECK(directory.value().tile_bytes == 14u << 20);
+  const std::vector<Unit> units = make_schedule(shaped.plan, directory.value());
+  CHECK(units.size() == 5000 / 4);
+  for (const Unit& unit : units) CHECK(unit.segments == 4);
+  request.ordered = true;
+  const auto stream = plan_memory(shaped.plan, request);
+  REQUIRE(stream.ok());
+  CHECK(stream.value().tile_bytes == 2u << 20);
 }
 
 TEST_CASE("a small model gets small buffers, whatever the budget") {

@@ -1,0 +1,73 @@
+// specs/memory.md clause 6.
+#include "execute/input_cache.h"
+
+#include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "support/temporary_directory.h"
+
+namespace thaw {
+namespace {
+
+using testing::TemporaryDirectory;
+
+constexpr std::uint64_t kChunk = 4u << 20;
+
+// How many of the file's pages in [begin, end) are in memory.
+std::uint64_t resident(const MappedFile& file, std::uint64_t begin, std::uint64_t end) {
+  std::vector<unsigned char> pages((end - begin + 4095) / 4096);
+  auto* const address = const_cast<std::byte*>(file.bytes().data() + begin);
+  REQUIRE(::mincore(address, end - begin, pages.data()) == 0);
+  std::uint64_t count = 0;
+  for (const unsigned char page : pages) count += page & 1u;
+  return count;
+}
+
+struct Fixture {
+  TemporaryDirectory directory;
+  std::vector<MappedFile> files;
+  std::vector<const MappedFile*> pointers;
+
+  Fixture() {
+    for (const char* name : {"a", "b"}) {
+      const std::string path = directory.write(name, std::string(3 * kChunk, name[0]));
+      auto file = MappedFile::open(real_file_system(), path);
+      REQUIRE(file.ok());
+      files.push_back(std::move(file).value());
+    }
+    for (const MappedFile& file : files) pointers.push_back(&file);
+  }
+};
+
+TEST_CASE("ranges acquired together are all in memory, in any order, and counted once a chunk") {
+  const Fixture fixture;
+  InputCache cache(fixture.pointers, 0);
+  // An empty one, neighbours, an overlap, and one in another file.
+  const std::vector<InputRange> ranges = {{0, 0, 0},
+                                          {0, 600'000, 600'000},
+                                          {1, kChunk, 10'000},
+                                          {0, 0, 600'000},
+                                          {0, 1'000'000, 900'000}};
+  REQUIRE(cache.acquire(ranges).ok());
+  CHECK(cache.bytes_read() == 2 * kChunk);
+  CHECK(resident(fixture.files[0], 0, 1'900'000) == 464);
+  CHECK(resident(fixture.files[1], kChunk, kChunk + 10'000) == 3);
+  // Each holds its chunk until it is released itself.
+  for (const InputRange& range : ranges) {
+    REQUIRE(cache.acquire(InputRange{0, 0, 1}).ok());
+    CHECK(cache.bytes_read() == 2 * kChunk);
+    cache.release({0, 0, 1});
+    if (range.input == 0) cache.release(range);
+  }
+  REQUIRE(cache.acquire(InputRange{0, 0, 1}).ok());
+  CHECK(cache.bytes_read() == 3 * kChunk);
+  REQUIRE(cache.acquire(InputRange{1, kChunk + 20'000, 1}).ok());
+  CHECK(cache.bytes_read() == 3 * kChunk);
+}
+
+}  // namespace
+}  // namespace thaw
