@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <deque>
@@ -17,6 +18,10 @@
 namespace thaw {
 
 namespace {
+
+// Each step is on its way to the disk while the next is copied into the cache. They end at
+// multiples of it: a page of which two steps have a part would stay.
+constexpr std::uint64_t kCachedStep = 2u << 20;
 
 struct Range {
   std::uint64_t offset;
@@ -81,14 +86,16 @@ Result<OutputFile> OutputFile::create(FileSystem& file_system, const std::string
 
 Status OutputFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {
   State& s = *state_;
-  Range through_cache{offset, 0};
   while (!bytes.empty()) {
     const bool aligned = (offset | bytes.size() | reinterpret_cast<std::uintptr_t>(bytes.data())) %
                              kDirectAlignment ==
                          0;
     const bool direct = aligned && s.direct_works.load(std::memory_order_relaxed);
-    const ssize_t written = s.file_system.pwrite(direct ? s.direct : s.buffered, bytes.data(),
-                                                 bytes.size(), static_cast<off_t>(offset));
+    const std::size_t size =
+        direct ? bytes.size()
+               : std::min<std::uint64_t>(bytes.size(), kCachedStep - offset % kCachedStep);
+    const ssize_t written = s.file_system.pwrite(direct ? s.direct : s.buffered, bytes.data(), size,
+                                                 static_cast<off_t>(offset));
     if (written < 0) {
       if (errno == EINTR) continue;
       if (direct && is_unsupported(errno)) {
@@ -102,14 +109,12 @@ Status OutputFile::write(std::uint64_t offset, std::span<const std::byte> bytes)
     if (direct) {
       s.direct_was_used.store(true, std::memory_order_relaxed);
     } else {
-      if (through_cache.size == 0) through_cache.offset = offset;
-      through_cache.size = offset + count - through_cache.offset;
+      THAW_RETURN_IF_ERROR(s.push_out({offset, count}));
     }
     offset += count;
     bytes = bytes.subspan(count);
   }
-  if (through_cache.size == 0) return {};
-  return s.push_out(through_cache);
+  return {};
 }
 
 Status OutputFile::State::push_out(Range range) {

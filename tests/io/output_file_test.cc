@@ -1,12 +1,15 @@
 #include "io/output_file.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "support/faulty_file_system.h"
 #include "support/temporary_directory.h"
@@ -101,6 +104,40 @@ TEST_CASE("an interrupted write goes on") {
   std::string want;
   REQUIRE(write_pieces(file_system, directory / "out", {}, want).ok());
   CHECK(content_of(directory / "out") == want);
+}
+
+// Notes what is written, and what is sent to the disk.
+class Noting final : public FaultyFileSystem {
+ public:
+  ssize_t pwrite(int fd, const void* from, std::size_t size, off_t offset) override {
+    written.emplace_back(offset, size);
+    return FaultyFileSystem::pwrite(fd, from, size, offset);
+  }
+  int sync_file_range(int fd, off_t offset, off_t size, unsigned flags) override {
+    if (flags == SYNC_FILE_RANGE_WRITE) sent.emplace_back(offset, static_cast<std::size_t>(size));
+    return FaultyFileSystem::sync_file_range(fd, offset, size, flags);
+  }
+  std::vector<std::pair<off_t, std::size_t>> written;
+  std::vector<std::pair<off_t, std::size_t>> sent;
+};
+
+TEST_CASE("through the page cache a piece goes in steps, each sent to the disk before the next") {
+  const TemporaryDirectory directory;
+  Noting file_system;
+  constexpr std::uint64_t kStep = 2u << 20;
+  constexpr std::uint64_t kBegin = 1000;
+  const Aligned piece(3 * kStep, 5);
+  auto file = OutputFile::create(file_system, directory / "out", kBegin + piece.count,
+                                 {.direct = false, .window = kStep});
+  REQUIRE(file.ok());
+  REQUIRE(file.value().write(kBegin, piece.span()).ok());
+  using Range = std::pair<off_t, std::size_t>;
+  const std::vector<Range> want = {
+      {kBegin, kStep - kBegin}, {kStep, kStep}, {2 * kStep, kStep}, {3 * kStep, kBegin}};
+  CHECK(file_system.written == want);
+  CHECK(file_system.sent == want);
+  REQUIRE(file.value().finish().ok());
+  CHECK(content_of(directory / "out").substr(kBegin) == piece.text());
 }
 
 TEST_CASE("a full disk and a broken one are told apart") {
