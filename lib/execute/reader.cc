@@ -13,7 +13,7 @@ namespace thaw {
 
 namespace {
 
-// Units that are smaller together are read together.
+// Units that together have no more input than this are read together.
 constexpr std::uint64_t kBatch = 4u << 20;
 
 class Reader {
