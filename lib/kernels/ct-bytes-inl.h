@@ -32,8 +32,10 @@ inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned 
     const std::uint64_t stop = k + (left < linear.group_size ? left : linear.group_size);
     const float scale = load_float(scales + group * 2, linear.scale_type);
     const float magnitude = __builtin_fabsf(scale);
-    const ByteFactors factors = {scale, static_cast<float>(zeros.at(group)),
-                                 !(magnitude < kRareMagnitude)};
+    const bool fused = Isa::kFuses && scale >= kLeastFused && scale <= kMostFused;
+    const auto zero = static_cast<float>(zeros.at(group));
+    const ByteFactors factors = {scale, fused ? zero * scale : zero, !(magnitude < kRareMagnitude),
+                                 fused};
     for (; k + kQuarter <= stop; k += kQuarter) {
       if (k % (4 * kQuarter) == 0) __builtin_prefetch(codes + k + kBytesAhead, 0, 2);
       put_bytes<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);

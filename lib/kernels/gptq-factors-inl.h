@@ -9,6 +9,11 @@ namespace {
 
 inline constexpr std::uint64_t kGptqOutputs = 16;  // 64 bytes of a line
 
+struct SixteenFactors {
+  alignas(64) float scales[kGptqOutputs];
+  alignas(64) float zeros[kGptqOutputs];
+};
+
 typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
 
 // The zeros of 16 outputs, a byte each; `from` are the two words (8 bits: four) that hold them.
@@ -27,8 +32,9 @@ template <std::uint32_t kBits>
 }
 
 // Those of `count` outputs, at most 16, from `output` on, a multiple of 8; both arrays are aligned
-// and get 16, arranged for kTarget. False if a scale is huge, infinite or NaN.
-template <class Isa, Target kTarget, std::uint32_t kBits>
+// and get 16, arranged for kTarget. False if a scale is huge, infinite or NaN. kFused: the zeros
+// are multiplied by the scales; false if a scale does not fuse.
+template <class Isa, Target kTarget, std::uint32_t kBits, bool kFused = false>
 [[gnu::always_inline]] inline bool load_factors(const PackedLinear& linear, std::uint64_t group,
                                                 std::uint64_t output, std::uint64_t count,
                                                 float* scales, float* zeros) {
@@ -56,11 +62,23 @@ template <class Isa, Target kTarget, std::uint32_t kBits>
     __builtin_memcpy(zero, &bytes, sizeof bytes);
   }
   Isa::template widen_sixteen<kTarget>(zero, zeros);
+  if constexpr (kFused) {
+    using Floats = typename Lanes<Isa>::Floats;
+    for (std::uint64_t i = 0; i < kGptqOutputs; i += Isa::kCastStep) {
+      Floats offset;
+      Floats scale;
+      __builtin_memcpy(&offset, zeros + i, sizeof offset);
+      __builtin_memcpy(&scale, scales + i, sizeof scale);
+      offset *= scale;
+      __builtin_memcpy(zeros + i, &offset, sizeof offset);
+    }
+    return Isa::fuses(scales);
+  }
   return usual;
 }
 
 // The products of code number shift / kBits of 16 words; words, scales and zeros arranged alike.
-template <class Isa, std::uint32_t kBits>
+template <class Isa, std::uint32_t kBits, bool kFused = false>
 [[gnu::always_inline]] inline void multiply_codes(const std::uint32_t* words, std::uint32_t shift,
                                                   const float* scales, const float* zeros,
                                                   float* products) {
@@ -75,7 +93,11 @@ template <class Isa, std::uint32_t kBits>
     const Floats value = __builtin_convertvector(__builtin_bit_cast(Ints, codes), Floats);
     __builtin_memcpy(values + i, &value, sizeof value);
   }
-  multiply_sixteen<Isa>(values, scales, zeros, products);
+  if constexpr (kFused) {
+    Isa::multiply_subtract(values, scales, zeros, products);
+  } else {
+    multiply_sixteen<Isa>(values, scales, zeros, products);
+  }
 }
 
 // One element the careful way, for scales that load_factors finds rare.
@@ -86,6 +108,74 @@ template <Target kTarget>
   const Product product = gptq_factors(linear, group, output);
   store(to, narrow<kTarget>(product.at(gptq_code(linear, input, output))));
 }
+
+// The scales and zeros of one group, of up to a piece of 128 outputs, and its rows.
+template <class Isa, Target kTarget>
+class PieceFactors {
+ public:
+  [[nodiscard]] bool holds(std::uint64_t group) const { return group == group_; }
+  [[nodiscard]] bool rare() const { return rare_; }
+  void forget() { group_ = ~std::uint64_t{0}; }
+
+  // Those of `count` outputs from `output` on, a multiple of 128.
+  template <std::uint32_t kBits>
+  void load(const PackedLinear& linear, std::uint64_t group, std::uint64_t output,
+            std::uint64_t count) {
+    group_ = group;
+    rare_ = false;
+    if constexpr (Isa::kFuses) {
+      fused_ = load_all<kBits, true>(linear, output, count);
+      if (fused_) return;
+    }
+    rare_ = !load_all<kBits, false>(linear, output, count);
+  }
+
+  // A whole piece, wanted or not, of products that are not rare. Words as order_sixteen leaves
+  // them.
+  template <std::uint32_t kBits, bool kStream>
+  [[gnu::always_inline]] void put_row(const std::uint32_t* words, std::uint32_t shift,
+                                      unsigned char* to) const {
+    if constexpr (Isa::kFuses) {
+      if (fused_) [[likely]]
+        return put_products<kBits, kStream, true>(words, shift, to);
+    }
+    put_products<kBits, kStream, false>(words, shift, to);
+  }
+
+ private:
+  template <std::uint32_t kBits, bool kFused>
+  bool load_all(const PackedLinear& linear, std::uint64_t output, std::uint64_t count) {
+    bool usual = true;
+    for (std::uint64_t i = 0; i < count; i += kGptqOutputs) {
+      const std::uint64_t some = count - i < kGptqOutputs ? count - i : kGptqOutputs;
+      usual = load_factors<Isa, kTarget, kBits, kFused>(linear, group_, output + i, some,
+                                                        scales_ + i, zeros_ + i) &&
+              usual;
+    }
+    return usual;
+  }
+
+  template <std::uint32_t kBits, bool kStream, bool kFused>
+  [[gnu::always_inline]] void put_products(const std::uint32_t* words, std::uint32_t shift,
+                                           unsigned char* to) const {
+    constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+    for (std::uint64_t i = 0; i < kBlock; i += 32) {
+      alignas(64) float a[16];
+      alignas(64) float b[16];
+      multiply_codes<Isa, kBits, kFused>(words + i, shift, scales_ + i, zeros_ + i, a);
+      multiply_codes<Isa, kBits, kFused>(words + i + 16, shift, scales_ + i + 16, zeros_ + i + 16,
+                                         b);
+      Isa::template put_thirty_two<kTarget, kStream, 8 * kElement, 16 * kElement, kFused>(
+          a, b, to + i * kElement);
+    }
+  }
+
+  std::uint64_t group_ = ~std::uint64_t{0};
+  bool rare_ = false;
+  bool fused_ = false;
+  alignas(64) float scales_[kBlock] = {};
+  alignas(64) float zeros_[kBlock] = {};
+};
 
 }  // namespace
 }  // namespace thaw::kernels

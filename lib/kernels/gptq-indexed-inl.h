@@ -18,7 +18,7 @@ class GptqPiece {
   void start(std::uint64_t output, std::uint64_t count) {
     output_ = output;
     count_ = count;
-    group_ = ~std::uint64_t{0};
+    factors_.forget();
   }
 
   // Words of the line that has `input`, as put() wants them: 128 of them, aligned.
@@ -38,14 +38,14 @@ class GptqPiece {
   // The row `input`, which is of `group`. `to` is where the first of its outputs goes.
   [[gnu::always_inline]] void put(const PackedLinear& linear, const std::uint32_t* words,
                                   std::uint64_t input, std::uint64_t group, unsigned char* to) {
-    if (group != group_) load(linear, group);
+    if (!factors_.holds(group)) factors_.template load<kBits>(linear, group, output_, count_);
     const auto shift = static_cast<std::uint32_t>(input % kPerWord * kBits);
-    if (count_ == kBlock && !rare_ && !kThrough) [[likely]] {
-      return put_row<kStream>(words, shift, to);
+    if (count_ == kBlock && !factors_.rare() && !kThrough) [[likely]] {
+      return factors_.template put_row<kBits, kStream>(words, shift, to);
     }
     alignas(64) unsigned char values[kBlock * kElement];
-    put_row<false>(words, shift, values);
-    for (std::uint64_t n = 0; rare_ && n < count_; ++n) {
+    factors_.template put_row<kBits, false>(words, shift, values);
+    for (std::uint64_t n = 0; factors_.rare() && n < count_; ++n) {
       put_rare_product<kTarget>(linear, group, input, output_ + n, values + n * kElement);
     }
     if constexpr (kStream) {
@@ -59,35 +59,9 @@ class GptqPiece {
   // Where put_thirty_two has no non-temporal stores.
   static constexpr bool kThrough = kStream && kTarget == Target::float32;
 
-  void load(const PackedLinear& linear, std::uint64_t group) {
-    group_ = group;
-    rare_ = false;
-    for (std::uint64_t i = 0; i < count_; i += kGptqOutputs) {
-      const std::uint64_t some = count_ - i < kGptqOutputs ? count_ - i : kGptqOutputs;
-      const bool usual = load_factors<Isa, kTarget, kBits>(linear, group, output_ + i, some,
-                                                           scales_ + i, zeros_ + i);
-      rare_ = rare_ || !usual;
-    }
-  }
-
-  template <bool kStreamHere>
-  void put_row(const std::uint32_t* words, std::uint32_t shift, unsigned char* to) const {
-    for (std::uint64_t i = 0; i < kBlock; i += 32) {
-      alignas(64) float a[16];
-      alignas(64) float b[16];
-      multiply_codes<Isa, kBits>(words + i, shift, scales_ + i, zeros_ + i, a);
-      multiply_codes<Isa, kBits>(words + i + 16, shift, scales_ + i + 16, zeros_ + i + 16, b);
-      Isa::template put_thirty_two<kTarget, kStreamHere, 8 * kElement, 16 * kElement>(
-          a, b, to + i * kElement);
-    }
-  }
-
   std::uint64_t output_ = 0;
   std::uint64_t count_ = 0;
-  std::uint64_t group_ = 0;
-  bool rare_ = false;
-  alignas(64) float scales_[kBlock] = {};
-  alignas(64) float zeros_[kBlock] = {};
+  PieceFactors<Isa, kTarget> factors_;
 };
 
 inline constexpr std::uint64_t kKeptLines = 64;

@@ -38,25 +38,6 @@ class GptqRowsStrip {
  private:
   static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
 
-  struct Factors {
-    std::uint64_t group = ~std::uint64_t{0};
-    bool rare = false;
-    alignas(64) float scales[kBlock] = {};
-    alignas(64) float zeros[kBlock] = {};
-  };
-
-  template <std::uint32_t kBits>
-  void load(std::uint64_t group, std::uint64_t output, std::uint64_t count, Factors* to) {
-    to->group = group;
-    to->rare = false;
-    for (std::uint64_t i = 0; i < count; i += kGptqOutputs) {
-      const std::uint64_t some = count - i < kGptqOutputs ? count - i : kGptqOutputs;
-      const bool usual = load_factors<Isa, kTarget, kBits>(linear_, group, output + i, some,
-                                                           to->scales + i, to->zeros + i);
-      to->rare = to->rare || !usual;
-    }
-  }
-
   // `rows` rows, from `input` on, of `count` outputs, at most 128, from one line.
   template <std::uint32_t kBits>
   void put_piece(std::uint64_t input, std::uint64_t output, std::uint64_t count, std::uint64_t rows,
@@ -72,18 +53,20 @@ class GptqRowsStrip {
     for (std::uint64_t i = 0; i < kBlock; i += 16) {
       Isa::template order_sixteen<kTarget>(from + i * 4, words + i);
     }
-    Factors& factors = factors_[(output - output_) / kBlock];
+    PieceFactors<Isa, kTarget>& factors = factors_[(output - output_) / kBlock];
     for (std::uint64_t i = 0; i < rows; ++i) {
-      if (groups_[i] != factors.group) load<kBits>(groups_[i], output, count, &factors);
+      if (!factors.holds(groups_[i])) {
+        factors.template load<kBits>(linear_, groups_[i], output, count);
+      }
       unsigned char* to = out + i * linear_.in_features * kElement;
       const auto shift = static_cast<std::uint32_t>(i * kBits);
-      if (count == kBlock && !factors.rare && !kThrough) [[likely]] {
-        put_row<kBits, kStream>(words, shift, factors, to);
+      if (count == kBlock && !factors.rare() && !kThrough) [[likely]] {
+        factors.template put_row<kBits, kStream>(words, shift, to);
         continue;
       }
       alignas(64) unsigned char values[kBlock * kElement];
-      put_row<kBits, false>(words, shift, factors, values);
-      for (std::uint64_t n = 0; factors.rare && n < count; ++n) {
+      factors.template put_row<kBits, false>(words, shift, values);
+      for (std::uint64_t n = 0; factors.rare() && n < count; ++n) {
         put_rare_product<kTarget>(linear_, groups_[i], input + i, output + n,
                                   values + n * kElement);
       }
@@ -95,20 +78,6 @@ class GptqRowsStrip {
     }
   }
 
-  template <std::uint32_t kBits, bool kStreamHere>
-  static void put_row(const std::uint32_t* words, std::uint32_t shift, const Factors& factors,
-                      unsigned char* to) {
-    for (std::uint64_t i = 0; i < kBlock; i += 32) {
-      alignas(64) float a[16];
-      alignas(64) float b[16];
-      multiply_codes<Isa, kBits>(words + i, shift, factors.scales + i, factors.zeros + i, a);
-      multiply_codes<Isa, kBits>(words + i + 16, shift, factors.scales + i + 16,
-                                 factors.zeros + i + 16, b);
-      Isa::template put_thirty_two<kTarget, kStreamHere, 8 * kElement, 16 * kElement>(
-          a, b, to + i * kElement);
-    }
-  }
-
   // Where put_thirty_two has no non-temporal stores.
   static constexpr bool kThrough = kStream && kTarget == Target::float32;
 
@@ -117,7 +86,7 @@ class GptqRowsStrip {
   const std::uint64_t stop_;
   unsigned char* const out_;
   std::uint64_t groups_[8] = {};  // of the rows of a line
-  Factors factors_[kPieces];
+  PieceFactors<Isa, kTarget> factors_[kPieces];
 };
 
 template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>

@@ -54,21 +54,31 @@ struct GptqBytes {
     alignas(64) float scales[kGptqOutputs];
     alignas(64) float zeros[kGptqOutputs];
     bool rare;
+    bool fused;
   };
 
   static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
                     Tables* tables) {
-    tables->rare = !load_factors<Isa, Target::float16, 8>(linear, group, row, kGptqOutputs,
-                                                          tables->scales, tables->zeros);
+    tables->rare = false;
+    tables->fused = Isa::kFuses && load<Isa::kFuses>(linear, group, row, tables);
+    if (!tables->fused) tables->rare = !load<false>(linear, group, row, tables);
   }
 
   static ByteFactors load_row(const Tables& tables, std::uint64_t i) {
-    return {tables.scales[i], tables.zeros[i], tables.rare};
+    return {tables.scales[i], tables.zeros[i], tables.rare, tables.fused};
   }
 
   template <bool kStream>
   static void put(const ByteFactors& loaded, const unsigned char* codes, unsigned char* out) {
     put_bytes<Isa, kTarget, kStream>(loaded, codes, out);
+  }
+
+ private:
+  template <bool kFused>
+  static bool load(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
+                   Tables* tables) {
+    return load_factors<Isa, Target::float16, 8, kFused>(linear, group, row, kGptqOutputs,
+                                                         tables->scales, tables->zeros);
   }
 };
 
