@@ -186,18 +186,6 @@ struct Avx2Ops : F16c {
 
   static constexpr bool kFuses = true;
 
-  static bool fuses(const float* scales) {
-    const __m256 first = _mm256_load_ps(scales);
-    const __m256 second = _mm256_load_ps(scales + 8);
-    const __m256 low = _mm256_min_ps(first, second);  // the second, where one is NaN
-    const __m256 high = _mm256_max_ps(first, second);
-    const __m256 known = _mm256_cmp_ps(first, second, _CMP_ORD_Q);
-    const __m256 inside =
-        _mm256_and_ps(_mm256_cmp_ps(low, _mm256_set1_ps(kLeastFused), _CMP_GE_OQ),
-                      _mm256_cmp_ps(high, _mm256_set1_ps(kMostFused), _CMP_LE_OQ));
-    return _mm256_movemask_ps(_mm256_and_ps(inside, known)) == 255;
-  }
-
   static void multiply_subtract(const float* values, const float* scales, const float* offsets,
                                 float* products) {
     for (int i = 0; i < 16; i += 8) {

@@ -1,4 +1,5 @@
 // The table for AVX2, FMA and F16C.
+#include "kernels/avx2-factors-inl.h"
 #include "kernels/avx2-turned-inl.h"
 #include "kernels/table-inl.h"
 
@@ -6,6 +7,7 @@ namespace thaw::kernels {
 namespace {
 
 struct Avx2 : Planes<Avx2Ops> {
+  using FusedFactors = Avx2Factors;
   using Turned = Avx2Turned;
 };
 

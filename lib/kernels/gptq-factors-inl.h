@@ -62,18 +62,6 @@ template <class Isa, Target kTarget, std::uint32_t kBits, bool kFused = false>
     __builtin_memcpy(zero, &bytes, sizeof bytes);
   }
   Isa::template widen_sixteen<kTarget>(zero, zeros);
-  if constexpr (kFused) {
-    using Floats = typename Lanes<Isa>::Floats;
-    for (std::uint64_t i = 0; i < kGptqOutputs; i += Isa::kCastStep) {
-      Floats offset;
-      Floats scale;
-      __builtin_memcpy(&offset, zeros + i, sizeof offset);
-      __builtin_memcpy(&scale, scales + i, sizeof scale);
-      offset *= scale;
-      __builtin_memcpy(zeros + i, &offset, sizeof offset);
-    }
-    return Isa::fuses(scales);
-  }
   return usual;
 }
 
@@ -124,10 +112,16 @@ class PieceFactors {
     group_ = group;
     rare_ = false;
     if constexpr (Isa::kFuses) {
-      fused_ = load_all<kBits, true>(linear, output, count);
+      fused_ = count == kBlock && Isa::FusedFactors::template load<kTarget, kBits>(
+                                      linear, group, output, count, scales_, zeros_);
       if (fused_) return;
     }
-    rare_ = !load_all<kBits, false>(linear, output, count);
+    for (std::uint64_t i = 0; i < count; i += kGptqOutputs) {
+      const std::uint64_t some = count - i < kGptqOutputs ? count - i : kGptqOutputs;
+      const bool usual = load_factors<Isa, kTarget, kBits>(linear, group, output + i, some,
+                                                           scales_ + i, zeros_ + i);
+      rare_ = rare_ || !usual;
+    }
   }
 
   // A whole piece, wanted or not, of products that are not rare. Words as order_sixteen leaves
@@ -136,23 +130,19 @@ class PieceFactors {
   [[gnu::always_inline]] void put_row(const std::uint32_t* words, std::uint32_t shift,
                                       unsigned char* to) const {
     if constexpr (Isa::kFuses) {
-      if (fused_) [[likely]]
-        return put_products<kBits, kStream, true>(words, shift, to);
+      if (!fused_) [[unlikely]]
+        return put_apart<kBits, kStream>(words, shift, to);
     }
-    put_products<kBits, kStream, false>(words, shift, to);
+    put_products<kBits, kStream, Isa::kFuses>(words, shift, to);
   }
 
  private:
-  template <std::uint32_t kBits, bool kFused>
-  bool load_all(const PackedLinear& linear, std::uint64_t output, std::uint64_t count) {
-    bool usual = true;
-    for (std::uint64_t i = 0; i < count; i += kGptqOutputs) {
-      const std::uint64_t some = count - i < kGptqOutputs ? count - i : kGptqOutputs;
-      usual = load_factors<Isa, kTarget, kBits, kFused>(linear, group_, output + i, some,
-                                                        scales_ + i, zeros_ + i) &&
-              usual;
-    }
-    return usual;
+  // In a function of its own: what this and the fused products have in common, g++ makes before it
+  // looks which of them is wanted, and keeps all of it in memory meanwhile.
+  template <std::uint32_t kBits, bool kStream>
+  [[gnu::noinline]] void put_apart(const std::uint32_t* words, std::uint32_t shift,
+                                   unsigned char* to) const {
+    put_products<kBits, kStream, false>(words, shift, to);
   }
 
   template <std::uint32_t kBits, bool kStream, bool kFused>

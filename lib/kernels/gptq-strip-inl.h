@@ -53,15 +53,19 @@ struct GptqBytes {
   struct Tables {
     alignas(64) float scales[kGptqOutputs];
     alignas(64) float zeros[kGptqOutputs];
-    bool rare;
-    bool fused;
+    bool rare = false;
+    bool fused = false;
   };
 
   static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
                     Tables* tables) {
-    tables->rare = false;
-    tables->fused = Isa::kFuses && load<Isa::kFuses>(linear, group, row, tables);
-    if (!tables->fused) tables->rare = !load<false>(linear, group, row, tables);
+    if constexpr (Isa::kFuses) {
+      tables->fused = Isa::FusedFactors::template load<Target::float16, 8>(
+          linear, group, row, kGptqOutputs, tables->scales, tables->zeros);
+      if (tables->fused) return;
+    }
+    tables->rare = !load_factors<Isa, Target::float16, 8>(linear, group, row, kGptqOutputs,
+                                                          tables->scales, tables->zeros);
   }
 
   static ByteFactors load_row(const Tables& tables, std::uint64_t i) {
@@ -71,14 +75,6 @@ struct GptqBytes {
   template <bool kStream>
   static void put(const ByteFactors& loaded, const unsigned char* codes, unsigned char* out) {
     put_bytes<Isa, kTarget, kStream>(loaded, codes, out);
-  }
-
- private:
-  template <bool kFused>
-  static bool load(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
-                   Tables* tables) {
-    return load_factors<Isa, Target::float16, 8, kFused>(linear, group, row, kGptqOutputs,
-                                                         tables->scales, tables->zeros);
   }
 };
 

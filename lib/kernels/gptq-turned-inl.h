@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kKeptGroups = 256;
 // Lines lie far apart, each on a page of its own and often in the same cache sets: what is read of
 // them at a time must be long, and not of more lines than a processor remembers.
 inline constexpr std::uint64_t kTurnedOutputs = 512;
-inline constexpr std::uint64_t kTurnedColumns = 4 * kBlock;
+inline constexpr std::uint64_t kTurnedColumns = 8 * kBlock;
 
 // One block of 16 outputs, between making and storing.
 template <class Isa, Target kTarget>
@@ -110,8 +110,8 @@ class GptqTurned {
     loaded_ = ~std::uint64_t{0};
     const bool whole = keeps_all_ && count == kGptqOutputs;
     bool fused = false;
-    if constexpr (Isa::kFuses) fused = whole && load_all<true>();
-    bool usual = !fused && keeps_all_ && load_all<false>() && whole;
+    if constexpr (Isa::kFuses) fused = whole && load_fused();
+    bool usual = !fused && keeps_all_ && load_all() && whole;
     for (std::uint64_t k = begin_; k < end_; k += kBlock) {
       const std::uint64_t columns = end_ - k < kBlock ? end_ - k : kBlock;
       if (fused && columns == kBlock) {
@@ -123,7 +123,7 @@ class GptqTurned {
       } else if (usual && columns == kBlock) {
         make_block<false>(k);
       } else {
-        if (fused) load_all<false>();  // the last columns
+        if (fused) load_all();  // the last columns
         make_columns(k, columns);
       }
       if (!(fused && kTurns && columns == kBlock)) block_.turn();
@@ -137,21 +137,31 @@ class GptqTurned {
   static constexpr std::uint64_t kPerWord = 32 / kBits;
   static constexpr bool kTurns = turns_in_registers<Isa, kTarget>();
 
-  template <bool kFused>
   bool load(std::uint64_t group, std::uint64_t place) {
-    constexpr Target kOrder = kFused && kTurns ? Target::float16 : kTarget;
     SixteenFactors& to = factors_[place];
-    const bool usual = load_factors<Isa, kOrder, kBits, kFused>(linear_, first_group_ + group, row_,
-                                                                count_, to.scales, to.zeros);
+    const bool usual = load_factors<Isa, kTarget, kBits>(linear_, first_group_ + group, row_,
+                                                         count_, to.scales, to.zeros);
     rare_[place] = !usual;
     return usual;
   }
 
-  template <bool kFused>
   bool load_all() {
     bool usual = true;
-    for (std::uint64_t i = 0; i < group_count_; ++i) usual = load<kFused>(i, i) && usual;
+    for (std::uint64_t i = 0; i < group_count_; ++i) usual = load(i, i) && usual;
     return usual;
+  }
+
+  // False as soon as a scale does not fuse.
+  bool load_fused() {
+    constexpr Target kOrder = kTurns ? Target::float16 : kTarget;
+    for (std::uint64_t i = 0; i < group_count_; ++i) {
+      if (!Isa::FusedFactors::template load<kOrder, kBits>(linear_, first_group_ + i, row_,
+                                                           kGptqOutputs, factors_[i].scales,
+                                                           factors_[i].zeros)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   // 128 columns whose groups are all kept, none of them rare, of 16 rows.
@@ -209,7 +219,7 @@ class GptqTurned {
       Isa::template order_sixteen<kTarget>(words, arranged);
       const std::uint64_t group = groups_[k - begin_ + c];
       if (!keeps_all_) {
-        if (group != loaded_) load<false>(group, 0);
+        if (group != loaded_) load(group, 0);
         loaded_ = group;
       }
       const SixteenFactors& at = *factors_of_[k - begin_ + c];

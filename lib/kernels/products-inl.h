@@ -18,9 +18,8 @@
 //
 // Where it kFuses, a multiplication that adds makes code * scale - (zero * scale), in which nothing
 // is rounded either. That differs where the product is zero: of a scale that is not positive it
-// would have a sign. So only scales that fuses() says do, from 2^-100 to 2^100, which leaves the
-// rounding room above and below:
-//   fuses(scales)                                 whether sixteen are all of that kind;
+// would have a sign. So only positive scales fuse, from 2^-100 to 2^100, which leaves the rounding
+// room above and below:
 //   multiply_subtract(values, scales, offsets, products)   values * scales - offsets of sixteen.
 #pragma once
 
@@ -164,6 +163,24 @@ template <class Isa, Target kTarget, bool kStream, bool kFused>
   }
 }
 
+template <class Isa, Target kTarget, bool kStream>
+[[gnu::always_inline]] inline void put_any_bytes(const ByteFactors& factors,
+                                                 const unsigned char* from, unsigned char* out) {
+  if (factors.rare) [[unlikely]] {
+    alignas(64) unsigned char line[kQuarter * sizeof(ElementOf<kTarget>)];
+    put_rare_bytes<kTarget>(factors, from, line);
+    return store_lines<Isa, kStream>(out, line, sizeof line);
+  }
+  put_usual_bytes<Isa, kTarget, kStream, false>(factors, from, out);
+}
+
+// Not mixed with the fused products: see PieceFactors.
+template <class Isa, Target kTarget, bool kStream>
+[[gnu::noinline]] void put_bytes_apart(const ByteFactors& factors, const unsigned char* from,
+                                       unsigned char* out) {
+  put_any_bytes<Isa, kTarget, kStream>(factors, from, out);
+}
+
 // A quarter: 32 codes.
 template <class Isa, Target kTarget, bool kStream>
 inline void put_bytes(const ByteFactors& factors, const unsigned char* from, unsigned char* out) {
@@ -171,13 +188,9 @@ inline void put_bytes(const ByteFactors& factors, const unsigned char* from, uns
     if (factors.fused) [[likely]] {
       return put_usual_bytes<Isa, kTarget, kStream, true>(factors, from, out);
     }
+    return put_bytes_apart<Isa, kTarget, kStream>(factors, from, out);
   }
-  if (factors.rare) [[unlikely]] {
-    alignas(64) unsigned char line[kQuarter * sizeof(ElementOf<kTarget>)];
-    put_rare_bytes<kTarget>(factors, from, line);
-    return store_lines<Isa, kStream>(out, line, sizeof line);
-  }
-  put_usual_bytes<Isa, kTarget, kStream, false>(factors, from, out);
+  put_any_bytes<Isa, kTarget, kStream>(factors, from, out);
 }
 
 }  // namespace
