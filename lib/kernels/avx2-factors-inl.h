@@ -9,8 +9,8 @@ namespace {
 class Avx2Factors {
  public:
   // Of `count` outputs, a multiple of 16, from `output` on, also one: the scales as floats, and
-  // zero * scale; both aligned, every sixteen arranged for kTarget. False, and both are worthless,
-  // if a scale does not fuse.
+  // zero * scale; both aligned, every sixteen arranged for kTarget. False if a scale does not
+  // fuse.
   template <Target kTarget, std::uint32_t kBits>
   static bool load(const PackedLinear& linear, std::uint64_t group, std::uint64_t output,
                    std::uint64_t count, float* scales, float* offsets) {
@@ -37,12 +37,9 @@ class Avx2Factors {
     const unsigned char* packed =
         linear.qzeros.data == nullptr ? nullptr : line(linear.qzeros, group) + output * kBits / 8;
     const __m128i addend = _mm_set1_epi32(static_cast<int>(linear.zero_addend));
-    __m256i least = _mm256_set1_epi16(kLeast<kType>);
-    __m256i most = _mm256_set1_epi16(kMost<kType>);
+    if (!fuse<kType>(from, count)) return false;
     for (std::uint64_t i = 0; i < count; i += 16) {
       const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i * 2));
-      least = _mm256_min_epi16(least, bits);
-      most = _mm256_max_epi16(most, bits);
       const Pair scale = widen<kEvenOdd, kType>(bits);
       Pair zero = {_mm256_set1_ps(1 << (kBits - 1)), _mm256_set1_ps(1 << (kBits - 1))};
       if (packed != nullptr) {
@@ -54,6 +51,18 @@ class Avx2Factors {
       _mm256_store_ps(scales + i + 8, scale.second);
       _mm256_store_ps(offsets + i, _mm256_mul_ps(zero.first, scale.first));
       _mm256_store_ps(offsets + i + 8, _mm256_mul_ps(zero.second, scale.second));
+    }
+    return true;
+  }
+
+  template <FloatType kType>
+  static bool fuse(const unsigned char* scales, std::uint64_t count) {
+    __m256i least = _mm256_set1_epi16(kLeast<kType>);
+    __m256i most = _mm256_set1_epi16(kMost<kType>);
+    for (std::uint64_t i = 0; i < count; i += 16) {
+      const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(scales + i * 2));
+      least = _mm256_min_epi16(least, bits);
+      most = _mm256_max_epi16(most, bits);
     }
     const __m256i below = _mm256_cmpgt_epi16(_mm256_set1_epi16(kLeast<kType>), least);
     const __m256i above = _mm256_cmpgt_epi16(most, _mm256_set1_epi16(kMost<kType>));

@@ -179,7 +179,8 @@ struct Avx2Ops : F16c {
   }
 
   template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext, bool kFused>
-  static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
+  [[gnu::always_inline]] static void put_thirty_two(const float* a, const float* b,
+                                                    unsigned char* to) {
     put_sixteen<kTarget, kStream, kUpper, kFused>(a, to);
     put_sixteen<kTarget, kStream, kUpper, kFused>(b, to + kNext);
   }
@@ -221,7 +222,7 @@ struct Avx2Ops : F16c {
   }
 
   template <Target kTarget, bool kStream, std::uint64_t kUpper, bool kFused>
-  static void put_sixteen(const float* values, unsigned char* to) {
+  [[gnu::always_inline]] static void put_sixteen(const float* values, unsigned char* to) {
     __m256 first = _mm256_load_ps(values);
     __m256 second = _mm256_load_ps(values + 8);
     if constexpr (kTarget == Target::float32) {
@@ -251,7 +252,7 @@ struct Avx2Ops : F16c {
   // The upper halves of eight even and eight odd floats, in sequence, one more where the lower half
   // wants it: the carry of lower + 0x7fff + the upper half's last bit, which is the top bit of the
   // average (x + y + 1) / 2.
-  static __m256i two_bfloat16(__m256i even, __m256i odd) {
+  [[gnu::always_inline]] static __m256i two_bfloat16(__m256i even, __m256i odd) {
     const __m256i upper = _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xaa);
     const __m256i lower = _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xaa);
     const __m256i last = _mm256_and_si256(upper, _mm256_set1_epi16(1));

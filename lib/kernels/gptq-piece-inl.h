@@ -38,10 +38,11 @@ class GptqPiece {
   [[gnu::always_inline]] void put(const PackedLinear& linear, const std::uint32_t* words,
                                   std::uint64_t input, std::uint64_t group, unsigned char* to) {
     if (group != group_) load(linear, group);
-    if (!plain_) [[unlikely]] {
-      return put_otherwise(linear, words, input, to);
+    if (kind_ == Kind::plain) [[likely]] {
+      return put_products<kStream, Isa::kFuses>(words, shift_of(input), to);
     }
-    put_products<kStream, Isa::kFuses>(words, shift_of(input), to);
+    kind_ == Kind::usual ? put_usual(words, shift_of(input), to)
+                         : put_carefully(linear, words, input, to);
   }
 
  private:
@@ -52,41 +53,41 @@ class GptqPiece {
     return static_cast<std::uint32_t>(input % kPerWord * kBits);
   }
 
+  // How rows of a group are made: as the instruction set likes it; if it fuses, but not these
+  // scales; in steps, for less than 128 outputs, rare scales or float32 past the cache.
+  enum class Kind { plain, usual, careful };
+
   void load(const PackedLinear& linear, std::uint64_t group) {
     group_ = group;
     rare_ = false;
-    fused_ = false;
+    const bool whole = count_ == kBlock && !kThrough;
     if constexpr (Isa::kFuses) {
-      fused_ = count_ == kBlock && Isa::FusedFactors::template load<kTarget, kBits>(
-                                       linear, group, output_, count_, scales_, zeros_);
+      kind_ = Kind::plain;
+      if (whole && Isa::FusedFactors::template load<kTarget, kBits>(linear, group, output_, kBlock,
+                                                                    scales_, zeros_)) {
+        return;
+      }
     }
-    for (std::uint64_t i = 0; !fused_ && i < count_; i += kGptqOutputs) {
+    for (std::uint64_t i = 0; i < count_; i += kGptqOutputs) {
       const std::uint64_t some = count_ - i < kGptqOutputs ? count_ - i : kGptqOutputs;
       const bool usual = load_factors<Isa, kTarget, kBits>(linear, group, output_ + i, some,
                                                            scales_ + i, zeros_ + i);
       rare_ = rare_ || !usual;
     }
-    plain_ = count_ == kBlock && fused_ == Isa::kFuses && !rare_ && !kThrough;
+    kind_ = !whole || rare_ ? Kind::careful : Isa::kFuses ? Kind::usual : Kind::plain;
   }
 
-  // What is not plain. In a function of its own: what that and plain products have in common g++
-  // would make before it looks which are wanted, and keep all of it in memory meanwhile.
-  [[gnu::noinline]] void put_otherwise(const PackedLinear& linear, const std::uint32_t* words,
+  // Functions of their own: what these and plain products have in common g++ would make before it
+  // looks which are wanted, and keep all of it in memory meanwhile.
+  [[gnu::noinline]] void put_usual(const std::uint32_t* words, std::uint32_t shift,
+                                   unsigned char* to) const {
+    put_products<kStream, false>(words, shift, to);
+  }
+
+  [[gnu::noinline]] void put_carefully(const PackedLinear& linear, const std::uint32_t* words,
                                        std::uint64_t input, unsigned char* to) const {
-    const std::uint32_t shift = shift_of(input);
-    if (count_ == kBlock && !rare_ && !kThrough) {
-      return put_products<kStream, false>(words, shift, to);
-    }
     alignas(64) unsigned char values[kBlock * kElement];
-    if constexpr (Isa::kFuses) {
-      if (fused_) {
-        put_products<false, true>(words, shift, values);
-      } else {
-        put_products<false, false>(words, shift, values);
-      }
-    } else {
-      put_products<false, false>(words, shift, values);
-    }
+    put_products<false, false>(words, shift_of(input), values);
     for (std::uint64_t n = 0; rare_ && n < count_; ++n) {
       put_rare_product<kTarget>(linear, group_, input, output_ + n, values + n * kElement);
     }
@@ -115,9 +116,8 @@ class GptqPiece {
   std::uint64_t output_ = 0;
   std::uint64_t count_ = 0;
   std::uint64_t group_ = ~std::uint64_t{0};
-  bool rare_ = false;   // a scale is huge, infinite or NaN
-  bool fused_ = false;  // products-inl.h
-  bool plain_ = false;  // whole, and all of one kind
+  Kind kind_ = Kind::careful;
+  bool rare_ = false;  // a scale is huge, infinite or NaN
   alignas(64) float scales_[kBlock] = {};
   alignas(64) float zeros_[kBlock] = {};
 };

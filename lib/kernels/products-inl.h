@@ -163,24 +163,6 @@ template <class Isa, Target kTarget, bool kStream, bool kFused>
   }
 }
 
-template <class Isa, Target kTarget, bool kStream>
-[[gnu::always_inline]] inline void put_any_bytes(const ByteFactors& factors,
-                                                 const unsigned char* from, unsigned char* out) {
-  if (factors.rare) [[unlikely]] {
-    alignas(64) unsigned char line[kQuarter * sizeof(ElementOf<kTarget>)];
-    put_rare_bytes<kTarget>(factors, from, line);
-    return store_lines<Isa, kStream>(out, line, sizeof line);
-  }
-  put_usual_bytes<Isa, kTarget, kStream, false>(factors, from, out);
-}
-
-// Not mixed with the fused products: see PieceFactors.
-template <class Isa, Target kTarget, bool kStream>
-[[gnu::noinline]] void put_bytes_apart(const ByteFactors& factors, const unsigned char* from,
-                                       unsigned char* out) {
-  put_any_bytes<Isa, kTarget, kStream>(factors, from, out);
-}
-
 // A quarter: 32 codes.
 template <class Isa, Target kTarget, bool kStream>
 inline void put_bytes(const ByteFactors& factors, const unsigned char* from, unsigned char* out) {
@@ -188,9 +170,13 @@ inline void put_bytes(const ByteFactors& factors, const unsigned char* from, uns
     if (factors.fused) [[likely]] {
       return put_usual_bytes<Isa, kTarget, kStream, true>(factors, from, out);
     }
-    return put_bytes_apart<Isa, kTarget, kStream>(factors, from, out);
   }
-  put_any_bytes<Isa, kTarget, kStream>(factors, from, out);
+  if (factors.rare) [[unlikely]] {
+    alignas(64) unsigned char line[kQuarter * sizeof(ElementOf<kTarget>)];
+    put_rare_bytes<kTarget>(factors, from, line);
+    return store_lines<Isa, kStream>(out, line, sizeof line);
+  }
+  put_usual_bytes<Isa, kTarget, kStream, false>(factors, from, out);
 }
 
 }  // namespace
