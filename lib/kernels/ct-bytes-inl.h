@@ -20,6 +20,13 @@ inline void put_few_bytes(const ByteFactors& factors, const unsigned char* codes
   __builtin_memcpy(out, values, count * sizeof(ElementOf<kTarget>));
 }
 
+// In a function of its own where there are also fused ones: see GptqPiece.
+template <class Isa, Target kTarget, bool kStream>
+[[gnu::noinline]] void put_bytes_apart(const ByteFactors& factors, const unsigned char* codes,
+                                       unsigned char* out) {
+  put_bytes<Isa, kTarget, kStream>(factors, codes, out);
+}
+
 template <class Isa, Target kTarget, bool kStream>
 inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
@@ -38,7 +45,13 @@ inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned 
                                  fused};
     for (; k + kQuarter <= stop; k += kQuarter) {
       if (k % (4 * kQuarter) == 0) __builtin_prefetch(codes + k + kBytesAhead, 0, 2);
-      put_bytes<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+      if constexpr (!Isa::kFuses) {
+        put_bytes<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+      } else if (fused) {
+        put_usual_bytes<Isa, kTarget, kStream, true>(factors, codes + k, out + k * kElement);
+      } else {
+        put_bytes_apart<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+      }
     }
     if (k == stop) continue;
     put_few_bytes<Isa, kTarget>(factors, codes + k, stop - k, out + k * kElement);
