@@ -10,7 +10,7 @@
 //   put_thirty_two<kTarget, kStream, kUpper, kNext, kFused>(a, b, to)   two sixteens, none NaN,
 //                                           rounded: eight of `a` to `to`, the others kUpper bytes
 //                                           after, those of `b` kNext bytes after (float32:
-//                                           sixteen); kFused: they are products of such scales;
+//                                           sixteen); kFused: of scales that fuse;
 //   store_line<kStream>(to, from)           64 bytes, from an aligned address;
 //   load_sixteen_scales<kTarget>(from, type, out)   load_scales (values-inl.h) of sixteen, in
 //   order;
@@ -20,7 +20,8 @@
 // is rounded either. That differs where the product is zero: of a scale that is not positive it
 // would have a sign. So only positive scales fuse, from 2^-100 to 2^100, which leaves the rounding
 // room above and below:
-//   multiply_subtract(values, scales, offsets, products)   values * scales - offsets of sixteen.
+//   multiply_subtract(values, scales, offsets, products)   values * scales - offsets of sixteen;
+//   FusedFactors::load, Turned             avx2-factors-inl.h, avx2-turned-inl.h.
 #pragma once
 
 #include "kernels/blocks-inl.h"
