@@ -1,4 +1,4 @@
-// Operations for planes-inl.h with AVX2 and F16C.
+// Operations for planes-inl.h with AVX2, FMA and F16C.
 #pragma once
 
 #include "kernels/f16c-inl.h"
@@ -178,10 +178,42 @@ struct Avx2Ops : F16c {
     _mm256_store_ps(to + 8, _mm256_cvtepi32_ps(second));
   }
 
-  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext>
-  static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
-    put_sixteen<kTarget, kStream, kUpper>(a, to);
-    put_sixteen<kTarget, kStream, kUpper>(b, to + kNext);
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext, bool kFused>
+  [[gnu::always_inline]] static void put_thirty_two(const float* a, const float* b,
+                                                    unsigned char* to) {
+    put_sixteen<kTarget, kStream, kUpper, kFused>(a, to);
+    put_sixteen<kTarget, kStream, kUpper, kFused>(b, to + kNext);
+  }
+
+  static constexpr bool kFuses = true;
+
+  static void multiply_subtract(const float* values, const float* scales, const float* offsets,
+                                float* products) {
+    for (int i = 0; i < 16; i += 8) {
+      _mm256_store_ps(products + i,
+                      _mm256_fmsub_ps(_mm256_load_ps(values + i), _mm256_load_ps(scales + i),
+                                      _mm256_load_ps(offsets + i)));
+    }
+  }
+
+  static void multiply_subtract(const float* values, float scale, float offset, float* products) {
+    for (int i = 0; i < 16; i += 8) {
+      _mm256_store_ps(products + i, _mm256_fmsub_ps(_mm256_load_ps(values + i),
+                                                    _mm256_set1_ps(scale), _mm256_set1_ps(offset)));
+    }
+  }
+
+  // To a bfloat16, by floating point: in 65536 x + x the last bit is worth that of x as a
+  // bfloat16. What is then taken off again is exact. A tie goes to even since 65536 x is even: a
+  // product has 19 bits at most. x is not tiny, not huge, and no negative zero.
+  static __m256 round_product(__m256 x) {
+    const __m256 sum = _mm256_mul_ps(x, _mm256_set1_ps(0x1.0001p16f));
+    return _mm256_fnmadd_ps(x, _mm256_set1_ps(0x1p16f), sum);
+  }
+
+  static __m256i upper_halves(__m256 even, __m256 odd) {
+    return _mm256_blend_epi16(_mm256_srli_epi32(_mm256_castps_si256(even), 16),
+                              _mm256_castps_si256(odd), 0xaa);
   }
 
  private:
@@ -189,8 +221,8 @@ struct Avx2Ops : F16c {
     return _mm256_inserti128_si256(_mm256_castsi128_si256(load_128(low)), load_128(high), 1);
   }
 
-  template <Target kTarget, bool kStream, std::uint64_t kUpper>
-  static void put_sixteen(const float* values, unsigned char* to) {
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, bool kFused>
+  [[gnu::always_inline]] static void put_sixteen(const float* values, unsigned char* to) {
     __m256 first = _mm256_load_ps(values);
     __m256 second = _mm256_load_ps(values + 8);
     if constexpr (kTarget == Target::float32) {
@@ -205,6 +237,8 @@ struct Avx2Ops : F16c {
         store_128(to, low);
         store_128(to + kUpper, high);
       }
+    } else if constexpr (kTarget == Target::bfloat16 && kFused) {
+      put_units<kStream, kUpper>(upper_halves(round_product(first), round_product(second)), to);
     } else {
       if constexpr (kTarget == Target::bfloat16_via_float16) {
         first = _mm256_cvtph_ps(halves(first));
@@ -218,7 +252,7 @@ struct Avx2Ops : F16c {
   // The upper halves of eight even and eight odd floats, in sequence, one more where the lower half
   // wants it: the carry of lower + 0x7fff + the upper half's last bit, which is the top bit of the
   // average (x + y + 1) / 2.
-  static __m256i two_bfloat16(__m256i even, __m256i odd) {
+  [[gnu::always_inline]] static __m256i two_bfloat16(__m256i even, __m256i odd) {
     const __m256i upper = _mm256_blend_epi16(_mm256_srli_epi32(even, 16), odd, 0xaa);
     const __m256i lower = _mm256_blend_epi16(even, _mm256_slli_epi32(odd, 16), 0xaa);
     const __m256i last = _mm256_and_si256(upper, _mm256_set1_epi16(1));

@@ -124,6 +124,7 @@ struct Avx512 : F16c {
   // --- casts and products
 
   static constexpr std::uint64_t kCastStep = 16;
+  static constexpr bool kFuses = false;
 
   static void widen_half(const unsigned char* from, float* to) {
     _mm512_storeu_ps(to,
@@ -164,7 +165,7 @@ struct Avx512 : F16c {
     _mm512_store_ps(to, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(load_128(from))));
   }
 
-  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext>
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext, bool = false>
   static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
     __m512 first = _mm512_load_ps(a);
     __m512 second = _mm512_load_ps(b);

@@ -20,6 +20,13 @@ inline void put_few_bytes(const ByteFactors& factors, const unsigned char* codes
   __builtin_memcpy(out, values, count * sizeof(ElementOf<kTarget>));
 }
 
+// In a function of its own where there are also fused ones: see GptqPiece.
+template <class Isa, Target kTarget, bool kStream>
+[[gnu::noinline]] void put_bytes_apart(const ByteFactors& factors, const unsigned char* codes,
+                                       unsigned char* out) {
+  put_bytes<Isa, kTarget, kStream>(factors, codes, out);
+}
+
 template <class Isa, Target kTarget, bool kStream>
 inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
@@ -32,11 +39,19 @@ inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned 
     const std::uint64_t stop = k + (left < linear.group_size ? left : linear.group_size);
     const float scale = load_float(scales + group * 2, linear.scale_type);
     const float magnitude = __builtin_fabsf(scale);
-    const ByteFactors factors = {scale, static_cast<float>(zeros.at(group)),
-                                 !(magnitude < kRareMagnitude)};
+    const bool fused = Isa::kFuses && scale >= kLeastFused && scale <= kMostFused;
+    const auto zero = static_cast<float>(zeros.at(group));
+    const ByteFactors factors = {scale, fused ? zero * scale : zero, !(magnitude < kRareMagnitude),
+                                 fused};
     for (; k + kQuarter <= stop; k += kQuarter) {
       if (k % (4 * kQuarter) == 0) __builtin_prefetch(codes + k + kBytesAhead, 0, 2);
-      put_bytes<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+      if constexpr (!Isa::kFuses) {
+        put_bytes<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+      } else if (fused) {
+        put_usual_bytes<Isa, kTarget, kStream, true>(factors, codes + k, out + k * kElement);
+      } else {
+        put_bytes_apart<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+      }
     }
     if (k == stop) continue;
     put_few_bytes<Isa, kTarget>(factors, codes + k, stop - k, out + k * kElement);

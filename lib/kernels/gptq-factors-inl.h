@@ -9,6 +9,11 @@ namespace {
 
 inline constexpr std::uint64_t kGptqOutputs = 16;  // 64 bytes of a line
 
+struct SixteenFactors {
+  alignas(64) float scales[kGptqOutputs];
+  alignas(64) float zeros[kGptqOutputs];
+};
+
 typedef std::uint8_t SixteenBytes __attribute__((vector_size(16)));
 
 // The zeros of 16 outputs, a byte each; `from` are the two words (8 bits: four) that hold them.
@@ -27,8 +32,9 @@ template <std::uint32_t kBits>
 }
 
 // Those of `count` outputs, at most 16, from `output` on, a multiple of 8; both arrays are aligned
-// and get 16, arranged for kTarget. False if a scale is huge, infinite or NaN.
-template <class Isa, Target kTarget, std::uint32_t kBits>
+// and get 16, arranged for kTarget. False if a scale is huge, infinite or NaN. kFused: the zeros
+// are multiplied by the scales; false if a scale does not fuse.
+template <class Isa, Target kTarget, std::uint32_t kBits, bool kFused = false>
 [[gnu::always_inline]] inline bool load_factors(const PackedLinear& linear, std::uint64_t group,
                                                 std::uint64_t output, std::uint64_t count,
                                                 float* scales, float* zeros) {
@@ -60,7 +66,7 @@ template <class Isa, Target kTarget, std::uint32_t kBits>
 }
 
 // The products of code number shift / kBits of 16 words; words, scales and zeros arranged alike.
-template <class Isa, std::uint32_t kBits>
+template <class Isa, std::uint32_t kBits, bool kFused = false>
 [[gnu::always_inline]] inline void multiply_codes(const std::uint32_t* words, std::uint32_t shift,
                                                   const float* scales, const float* zeros,
                                                   float* products) {
@@ -75,7 +81,11 @@ template <class Isa, std::uint32_t kBits>
     const Floats value = __builtin_convertvector(__builtin_bit_cast(Ints, codes), Floats);
     __builtin_memcpy(values + i, &value, sizeof value);
   }
-  multiply_sixteen<Isa>(values, scales, zeros, products);
+  if constexpr (kFused) {
+    Isa::multiply_subtract(values, scales, zeros, products);
+  } else {
+    multiply_sixteen<Isa>(values, scales, zeros, products);
+  }
 }
 
 // One element the careful way, for scales that load_factors finds rare.

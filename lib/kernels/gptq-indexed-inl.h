@@ -2,93 +2,10 @@
 // group by group, so that few rows wait for scales and zeros of their own.
 #pragma once
 
-#include "kernels/gptq-factors-inl.h"
+#include "kernels/gptq-piece-inl.h"
 
 namespace thaw::kernels {
 namespace {
-
-// Rows of up to 128 outputs, and the scales and zeros of one group of them.
-template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
-class GptqPiece {
- public:
-  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  static constexpr std::uint64_t kPerWord = 32 / kBits;
-
-  // Outputs [output, output + count), at most 128.
-  void start(std::uint64_t output, std::uint64_t count) {
-    output_ = output;
-    count_ = count;
-    group_ = ~std::uint64_t{0};
-  }
-
-  // Words of the line that has `input`, as put() wants them: 128 of them, aligned.
-  void arrange(const PackedLinear& linear, std::uint64_t input, std::uint32_t* words) const {
-    const unsigned char* from = line(linear.qweight, input / kPerWord) + output_ * 4;
-    alignas(64) unsigned char padded[kBlock * 4];
-    if (count_ < kBlock) {  // the line, or the file, may end here
-      __builtin_memset(padded, 0, sizeof padded);
-      __builtin_memcpy(padded, from, count_ * 4);
-      from = padded;
-    }
-    for (std::uint64_t i = 0; i < kBlock; i += 16) {
-      Isa::template order_sixteen<kTarget>(from + i * 4, words + i);
-    }
-  }
-
-  // The row `input`, which is of `group`. `to` is where the first of its outputs goes.
-  [[gnu::always_inline]] void put(const PackedLinear& linear, const std::uint32_t* words,
-                                  std::uint64_t input, std::uint64_t group, unsigned char* to) {
-    if (group != group_) load(linear, group);
-    const auto shift = static_cast<std::uint32_t>(input % kPerWord * kBits);
-    if (count_ == kBlock && !rare_ && !kThrough) [[likely]] {
-      return put_row<kStream>(words, shift, to);
-    }
-    alignas(64) unsigned char values[kBlock * kElement];
-    put_row<false>(words, shift, values);
-    for (std::uint64_t n = 0; rare_ && n < count_; ++n) {
-      put_rare_product<kTarget>(linear, group, input, output_ + n, values + n * kElement);
-    }
-    if constexpr (kStream) {
-      store_lines<Isa, true>(to, values, count_ * kElement);
-    } else {
-      __builtin_memcpy(to, values, count_ * kElement);
-    }
-  }
-
- private:
-  // Where put_thirty_two has no non-temporal stores.
-  static constexpr bool kThrough = kStream && kTarget == Target::float32;
-
-  void load(const PackedLinear& linear, std::uint64_t group) {
-    group_ = group;
-    rare_ = false;
-    for (std::uint64_t i = 0; i < count_; i += kGptqOutputs) {
-      const std::uint64_t some = count_ - i < kGptqOutputs ? count_ - i : kGptqOutputs;
-      const bool usual = load_factors<Isa, kTarget, kBits>(linear, group, output_ + i, some,
-                                                           scales_ + i, zeros_ + i);
-      rare_ = rare_ || !usual;
-    }
-  }
-
-  template <bool kStreamHere>
-  void put_row(const std::uint32_t* words, std::uint32_t shift, unsigned char* to) const {
-    for (std::uint64_t i = 0; i < kBlock; i += 32) {
-      alignas(64) float a[16];
-      alignas(64) float b[16];
-      multiply_codes<Isa, kBits>(words + i, shift, scales_ + i, zeros_ + i, a);
-      multiply_codes<Isa, kBits>(words + i + 16, shift, scales_ + i + 16, zeros_ + i + 16, b);
-      Isa::template put_thirty_two<kTarget, kStreamHere, 8 * kElement, 16 * kElement>(
-          a, b, to + i * kElement);
-    }
-  }
-
-  std::uint64_t output_ = 0;
-  std::uint64_t count_ = 0;
-  std::uint64_t group_ = 0;
-  bool rare_ = false;
-  alignas(64) float scales_[kBlock] = {};
-  alignas(64) float zeros_[kBlock] = {};
-};
 
 inline constexpr std::uint64_t kKeptLines = 64;
 
@@ -131,7 +48,6 @@ template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
                                           std::uint64_t end, unsigned char* out) {
   using Piece = GptqPiece<Isa, kTarget, kBits, kStream>;
   constexpr std::uint64_t kPerWord = Piece::kPerWord;
-  constexpr std::uint64_t kShare = 8 / kPerWord;  // of a piece's 8 cache lines, a row's
   const std::uint64_t pitch = linear.in_features * Piece::kElement;
   const RowsByGroup rows(linear, begin, end);
   alignas(64) std::uint32_t words[kKeptLines][kBlock];
@@ -145,9 +61,9 @@ template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
     const unsigned char* next = line(linear.qweight, begin / kPerWord) + (output + kBlock) * 4;
     unsigned char* to = out + output * Piece::kElement;
     for (std::uint64_t i = 0; i < rows.count(); ++i) {
-      for (std::uint64_t n = 0; n < kShare; ++n) {
+      for (std::uint64_t n = 0; n < Piece::kShare; ++n) {
         __builtin_prefetch(next + i / kPerWord * linear.qweight.pitch +
-                           (i % kPerWord * kShare + n) * 64);
+                           (i % kPerWord * Piece::kShare + n) * 64);
       }
       const std::uint64_t row = rows.row(i);
       piece.put(linear, words[row / kPerWord], begin + row, rows.group(row), to + row * pitch);

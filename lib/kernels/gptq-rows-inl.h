@@ -10,125 +10,41 @@ namespace {
 
 inline constexpr std::uint64_t kPieces = 4;  // of a strip
 
-template <class Isa, Target kTarget, bool kStream>
-class GptqRowsStrip {
- public:
-  // Rows [row_begin, row_end) of the outputs [output, stop), up to four pieces; `out` is where
-  // output 0 of row_begin goes.
-  GptqRowsStrip(const PackedLinear& linear, std::uint64_t output, std::uint64_t stop,
-                unsigned char* out)
-      : linear_(linear), output_(output), stop_(stop), out_(out) {}
-
-  template <std::uint32_t kBits>
-  void run(std::uint64_t row_begin, std::uint64_t row_end) {
-    constexpr std::uint64_t kPerWord = 32 / kBits;
-    for (std::uint64_t first = row_begin; first < row_end; first += kPerWord) {
-      const std::uint64_t last = row_end - first < kPerWord ? row_end : first + kPerWord;
-      for (std::uint64_t row = first; row < last; ++row) {
-        groups_[row - first] = row / linear_.group_size;
-      }
-      for (std::uint64_t output = output_; output < stop_; output += kBlock) {
-        const std::uint64_t count = stop_ - output < kBlock ? stop_ - output : kBlock;
-        put_piece<kBits>(first, output, count, last - first,
-                         out_ + ((first - row_begin) * linear_.in_features + output) * kElement);
-      }
-    }
-  }
-
- private:
-  static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-
-  struct Factors {
-    std::uint64_t group = ~std::uint64_t{0};
-    bool rare = false;
-    alignas(64) float scales[kBlock] = {};
-    alignas(64) float zeros[kBlock] = {};
-  };
-
-  template <std::uint32_t kBits>
-  void load(std::uint64_t group, std::uint64_t output, std::uint64_t count, Factors* to) {
-    to->group = group;
-    to->rare = false;
-    for (std::uint64_t i = 0; i < count; i += kGptqOutputs) {
-      const std::uint64_t some = count - i < kGptqOutputs ? count - i : kGptqOutputs;
-      const bool usual = load_factors<Isa, kTarget, kBits>(linear_, group, output + i, some,
-                                                           to->scales + i, to->zeros + i);
-      to->rare = to->rare || !usual;
-    }
-  }
-
-  // `rows` rows, from `input` on, of `count` outputs, at most 128, from one line.
-  template <std::uint32_t kBits>
-  void put_piece(std::uint64_t input, std::uint64_t output, std::uint64_t count, std::uint64_t rows,
-                 unsigned char* out) {
-    const unsigned char* from = line(linear_.qweight, input * kBits / 32) + output * 4;
-    alignas(64) unsigned char padded[kBlock * 4];
-    if (count < kBlock) {  // the line, or the file, may end here
-      __builtin_memset(padded, 0, sizeof padded);
-      __builtin_memcpy(padded, from, count * 4);
-      from = padded;
-    }
-    alignas(64) std::uint32_t words[kBlock];
-    for (std::uint64_t i = 0; i < kBlock; i += 16) {
-      Isa::template order_sixteen<kTarget>(from + i * 4, words + i);
-    }
-    Factors& factors = factors_[(output - output_) / kBlock];
-    for (std::uint64_t i = 0; i < rows; ++i) {
-      if (groups_[i] != factors.group) load<kBits>(groups_[i], output, count, &factors);
-      unsigned char* to = out + i * linear_.in_features * kElement;
-      const auto shift = static_cast<std::uint32_t>(i * kBits);
-      if (count == kBlock && !factors.rare && !kThrough) [[likely]] {
-        put_row<kBits, kStream>(words, shift, factors, to);
-        continue;
-      }
-      alignas(64) unsigned char values[kBlock * kElement];
-      put_row<kBits, false>(words, shift, factors, values);
-      for (std::uint64_t n = 0; factors.rare && n < count; ++n) {
-        put_rare_product<kTarget>(linear_, groups_[i], input + i, output + n,
-                                  values + n * kElement);
-      }
-      if constexpr (kStream) {
-        store_lines<Isa, true>(to, values, count * kElement);
-      } else {
-        __builtin_memcpy(to, values, count * kElement);
-      }
-    }
-  }
-
-  template <std::uint32_t kBits, bool kStreamHere>
-  static void put_row(const std::uint32_t* words, std::uint32_t shift, const Factors& factors,
-                      unsigned char* to) {
-    for (std::uint64_t i = 0; i < kBlock; i += 32) {
-      alignas(64) float a[16];
-      alignas(64) float b[16];
-      multiply_codes<Isa, kBits>(words + i, shift, factors.scales + i, factors.zeros + i, a);
-      multiply_codes<Isa, kBits>(words + i + 16, shift, factors.scales + i + 16,
-                                 factors.zeros + i + 16, b);
-      Isa::template put_thirty_two<kTarget, kStreamHere, 8 * kElement, 16 * kElement>(
-          a, b, to + i * kElement);
-    }
-  }
-
-  // Where put_thirty_two has no non-temporal stores.
-  static constexpr bool kThrough = kStream && kTarget == Target::float32;
-
-  const PackedLinear& linear_;
-  const std::uint64_t output_;
-  const std::uint64_t stop_;
-  unsigned char* const out_;
-  std::uint64_t groups_[8] = {};  // of the rows of a line
-  Factors factors_[kPieces];
-};
-
+// Rows [row_begin, row_end) of up to four pieces from `output` on; `out` is where output 0 of
+// row_begin goes.
 template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
 [[gnu::noinline]] void gptq_rows_strip(const PackedLinear& linear, std::uint64_t output,
                                        std::uint64_t row_begin, std::uint64_t row_end,
                                        unsigned char* out) {
-  const std::uint64_t left = linear.in_features - output;
-  const std::uint64_t stop =
-      left < kPieces * kBlock ? linear.in_features : output + kPieces * kBlock;
-  GptqRowsStrip<Isa, kTarget, kStream>(linear, output, stop, out)
-      .template run<kBits>(row_begin, row_end);
+  using Piece = GptqPiece<Isa, kTarget, kBits, kStream>;
+  const std::uint64_t pitch = linear.in_features * Piece::kElement;
+  Piece pieces[kPieces];
+  std::uint64_t count = 0;
+  for (std::uint64_t at = output; count < kPieces && at < linear.in_features; at += kBlock) {
+    const std::uint64_t left = linear.in_features - at;
+    pieces[count++].start(at, left < kBlock ? left : kBlock);
+  }
+  for (std::uint64_t first = row_begin; first < row_end; first += Piece::kPerWord) {
+    const std::uint64_t rows =
+        row_end - first < Piece::kPerWord ? row_end - first : Piece::kPerWord;
+    std::uint64_t groups[Piece::kPerWord];
+    for (std::uint64_t i = 0; i < rows; ++i) groups[i] = (first + i) / linear.group_size;
+    unsigned char* to = out + (first - row_begin) * pitch + output * Piece::kElement;
+    const unsigned char* next = line(linear.qweight, first / Piece::kPerWord + 1) + output * 4;
+    for (std::uint64_t p = 0; p < count; ++p) {
+      alignas(64) std::uint32_t words[kBlock];
+      pieces[p].arrange(linear, first, words);
+      for (std::uint64_t i = 0; i < rows; ++i) {
+        // The processor's own guess at what is read next was good with one arrangement of these
+        // instructions and half as good with another.
+        for (std::uint64_t n = 0; n < Piece::kShare; ++n) {
+          __builtin_prefetch(next + p * kBlock * 4 + (i * Piece::kShare + n) * 64);
+        }
+        pieces[p].put(linear, words, first + i, groups[i],
+                      to + i * pitch + p * kBlock * Piece::kElement);
+      }
+    }
+  }
 }
 
 template <class Isa, Target kTarget, std::uint32_t kBits>

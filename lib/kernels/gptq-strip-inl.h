@@ -39,7 +39,9 @@ struct GptqNibbles {
     return Isa::template load_table<kTarget>(tables.bytes + i * kStep);
   }
 
-  template <bool kStream, class Loaded>
+  static constexpr bool kFuses = false;
+
+  template <bool kStream, bool, class Loaded>
   static void put(const Loaded& loaded, const unsigned char* codes, unsigned char* out) {
     Isa::template put_serial<kTarget, kStream>(loaded, codes, out);
   }
@@ -53,22 +55,35 @@ struct GptqBytes {
   struct Tables {
     alignas(64) float scales[kGptqOutputs];
     alignas(64) float zeros[kGptqOutputs];
-    bool rare;
+    bool rare = false;
+    bool fused = false;
   };
 
   static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
                     Tables* tables) {
+    if constexpr (Isa::kFuses) {
+      tables->fused = Isa::FusedFactors::template load<Target::float16, 8>(
+          linear, group, row, kGptqOutputs, tables->scales, tables->zeros);
+      if (tables->fused) return;
+    }
     tables->rare = !load_factors<Isa, Target::float16, 8>(linear, group, row, kGptqOutputs,
                                                           tables->scales, tables->zeros);
   }
 
   static ByteFactors load_row(const Tables& tables, std::uint64_t i) {
-    return {tables.scales[i], tables.zeros[i], tables.rare};
+    return {tables.scales[i], tables.zeros[i], tables.rare, tables.fused};
   }
 
-  template <bool kStream>
+  static constexpr bool kFuses = Isa::kFuses;
+
+  // kFused: it is known that they do.
+  template <bool kStream, bool kFused>
   static void put(const ByteFactors& loaded, const unsigned char* codes, unsigned char* out) {
-    put_bytes<Isa, kTarget, kStream>(loaded, codes, out);
+    if constexpr (kFused) {
+      put_usual_bytes<Isa, kTarget, kStream, true>(loaded, codes, out);
+    } else {
+      put_bytes<Isa, kTarget, kStream>(loaded, codes, out);
+    }
   }
 };
 
@@ -97,7 +112,6 @@ class GptqStrip {
   template <std::uint64_t kCount, bool kOneTable>
   void emit(std::uint64_t k, std::uint64_t chunk, Tables* const* tables) const {
     constexpr std::uint64_t kLines = kQuarter / Codes::kPerWord;  // of qweight in a quarter
-    constexpr std::uint64_t kRun = kLines * 4;                    // bytes of a quarter's codes
     const std::uint64_t first = chunk * kGptqOutputs;
     const std::uint64_t line_pitch = linear_.qweight.pitch;
     const unsigned char* from = line(linear_.qweight, k / Codes::kPerWord) + (row_ + first) * 4;
@@ -109,20 +123,42 @@ class GptqStrip {
         Isa::turn_4x4(lines + n * 4, line_pitch, runs[n] + l * 4, sizeof runs[0]);
       }
     }
-    const std::uint64_t pitch = linear_.in_features * kElement;
-    unsigned char* out = out_ + first * pitch + k * kElement;
-    for (std::uint64_t n = 0; n < kGptqOutputs; ++n) {
-      auto loaded = Codes::load_row(*tables[0], n);
-      for (std::uint64_t i = 0; i < kCount; ++i) {
-        if (!kOneTable && i != 0) loaded = Codes::load_row(*tables[i], n);
-        Codes::template put<kStream>(loaded, runs[n] + i * kRun,
-                                     out + n * pitch + i * kQuarter * kElement);
+    unsigned char* out = out_ + first * linear_.in_features * kElement + k * kElement;
+    if constexpr (Codes::kFuses) {
+      bool fused = true;
+      for (std::uint64_t i = 0; i < (kOneTable ? 1 : kCount); ++i) fused &= tables[i]->fused;
+      if (fused) [[likely]] {
+        return put_rows<kCount, kOneTable, true>(runs, tables, out);
       }
+      return put_rows_apart<kCount, kOneTable>(runs, tables, out);
     }
+    put_rows<kCount, kOneTable, false>(runs, tables, out);
   }
 
  private:
   static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
+  static constexpr std::uint64_t kRun = kQuarter / Codes::kPerWord * 4;  // bytes of its codes
+
+  template <std::uint64_t kCount, bool kOneTable, bool kFused>
+  [[gnu::always_inline]] void put_rows(const unsigned char (&runs)[kGptqOutputs][kCount * kRun],
+                                       Tables* const* tables, unsigned char* out) const {
+    const std::uint64_t pitch = linear_.in_features * kElement;
+    for (std::uint64_t n = 0; n < kGptqOutputs; ++n) {
+      auto loaded = Codes::load_row(*tables[0], n);
+      for (std::uint64_t i = 0; i < kCount; ++i) {
+        if (!kOneTable && i != 0) loaded = Codes::load_row(*tables[i], n);
+        Codes::template put<kStream, kFused>(loaded, runs[n] + i * kRun,
+                                             out + n * pitch + i * kQuarter * kElement);
+      }
+    }
+  }
+
+  // A function of its own: see GptqPiece.
+  template <std::uint64_t kCount, bool kOneTable>
+  [[gnu::noinline]] void put_rows_apart(const unsigned char (&runs)[kGptqOutputs][kCount * kRun],
+                                        Tables* const* tables, unsigned char* out) const {
+    put_rows<kCount, kOneTable, false>(runs, tables, out);
+  }
 
   // Asks for this chunk's share of the lines that follow the block at k: each as a whole, as lines
   // lie on pages of their own. See GemmStrip.

@@ -18,7 +18,7 @@ inline constexpr std::uint64_t kKeptGroups = 256;
 // Lines lie far apart, each on a page of its own and often in the same cache sets: what is read of
 // them at a time must be long, and not of more lines than a processor remembers.
 inline constexpr std::uint64_t kTurnedOutputs = 512;
-inline constexpr std::uint64_t kTurnedColumns = 4 * kBlock;
+inline constexpr std::uint64_t kTurnedColumns = 8 * kBlock;
 
 // One block of 16 outputs, between making and storing.
 template <class Isa, Target kTarget>
@@ -35,10 +35,11 @@ class TurnedBlock {
   static constexpr std::uint64_t kUpper = kElement == 4 ? 32 : Isa::kUpperUnits;
   static constexpr std::uint64_t kNext = kElement == 4 ? 8 * 64 : Isa::unit_place(8);
 
-  // Columns [0, columns) of `count` rows, to rows `pitch` bytes apart.
-  template <bool kStream>
-  void put_rows(std::uint64_t count, std::uint64_t columns, unsigned char* out,
-                std::uint64_t pitch) {
+  // Column c of the first row, once turned, and the bytes from one row to the next.
+  unsigned char* turned(std::uint64_t c) { return rows_[0] + c * kElement; }
+  static constexpr std::uint64_t kRow = kBlock * kElement;
+
+  void turn() {
     if constexpr (kElement == 4) {
       for (std::uint64_t c = 0; c < kBlock; c += 4) {
         for (std::uint64_t n = 0; n < kGptqOutputs; n += 4) {
@@ -50,6 +51,12 @@ class TurnedBlock {
         Isa::turn_units(columns_ + i * kQuarter * kColumn, rows_[0] + i * 64, sizeof rows_[0]);
       }
     }
+  }
+
+  // Columns [0, columns) of `count` rows, turned, to rows `pitch` bytes apart.
+  template <bool kStream>
+  void put_rows(std::uint64_t count, std::uint64_t columns, unsigned char* out,
+                std::uint64_t pitch) const {
     for (std::uint64_t n = 0; n < count; ++n) {
       if constexpr (kStream) {
         store_lines<Isa, true>(out + n * pitch, rows_[n], columns * kElement);
@@ -65,8 +72,14 @@ class TurnedBlock {
   static constexpr std::uint64_t kColumn = kGptqOutputs * kElement;
 
   alignas(64) unsigned char columns_[kBlock * kColumn] = {};
-  alignas(64) unsigned char rows_[kGptqOutputs][kBlock * kElement];
+  alignas(64) unsigned char rows_[kGptqOutputs][kRow];
 };
+
+template <class Isa, Target kTarget>
+constexpr bool turns_in_registers() {
+  if constexpr (Isa::kFuses) return Isa::Turned::template kServes<kTarget>;
+  return false;
+}
 
 template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
 class GptqTurned {
@@ -95,15 +108,25 @@ class GptqTurned {
     row_ = row;
     count_ = count;
     loaded_ = ~std::uint64_t{0};
-    bool usual = keeps_all_ && count == kGptqOutputs;
-    for (std::uint64_t i = 0; keeps_all_ && i < group_count_; ++i) usual = load(i, i) && usual;
+    const bool whole = keeps_all_ && count == kGptqOutputs;
+    bool fused = false;
+    if constexpr (Isa::kFuses) fused = whole && load_fused();
+    bool usual = !fused && keeps_all_ && load_all() && whole;
     for (std::uint64_t k = begin_; k < end_; k += kBlock) {
       const std::uint64_t columns = end_ - k < kBlock ? end_ - k : kBlock;
-      if (usual && columns == kBlock) {
-        make_block(k);
+      if (fused && columns == kBlock) {
+        if constexpr (kTurns) {
+          make_turned(k);
+        } else if constexpr (Isa::kFuses) {
+          make_block<true>(k);
+        }
+      } else if (usual && columns == kBlock) {
+        make_block<false>(k);
       } else {
+        if (fused) load_all();  // the last columns
         make_columns(k, columns);
       }
+      if (!(fused && kTurns && columns == kBlock)) block_.turn();
       block_.template put_rows<kStream>(count, columns, out + k * kElement,
                                         linear_.in_features * kElement);
     }
@@ -112,21 +135,37 @@ class GptqTurned {
  private:
   static constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
   static constexpr std::uint64_t kPerWord = 32 / kBits;
-
-  struct Factors {
-    alignas(64) float scales[kGptqOutputs];
-    alignas(64) float zeros[kGptqOutputs];
-  };
+  static constexpr bool kTurns = turns_in_registers<Isa, kTarget>();
 
   bool load(std::uint64_t group, std::uint64_t place) {
-    Factors& to = factors_[place];
+    SixteenFactors& to = factors_[place];
     const bool usual = load_factors<Isa, kTarget, kBits>(linear_, first_group_ + group, row_,
                                                          count_, to.scales, to.zeros);
     rare_[place] = !usual;
     return usual;
   }
 
+  bool load_all() {
+    bool usual = true;
+    for (std::uint64_t i = 0; i < group_count_; ++i) usual = load(i, i) && usual;
+    return usual;
+  }
+
+  // False as soon as a scale does not fuse.
+  bool load_fused() {
+    constexpr Target kOrder = kTurns ? Target::float16 : kTarget;
+    for (std::uint64_t i = 0; i < group_count_; ++i) {
+      if (!Isa::FusedFactors::template load<kOrder, kBits>(linear_, first_group_ + i, row_,
+                                                           kGptqOutputs, factors_[i].scales,
+                                                           factors_[i].zeros)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   // 128 columns whose groups are all kept, none of them rare, of 16 rows.
+  template <bool kFused>
   void make_block(std::uint64_t k) {
     using Block = TurnedBlock<Isa, kTarget>;
     constexpr std::uint64_t kLines = 16 / kPerWord;
@@ -138,20 +177,35 @@ class GptqTurned {
         __builtin_prefetch(from + i * pitch + kGptqOutputs * 4);  // of the next 16 outputs
         Isa::template order_sixteen<kTarget>(from + i * pitch, words[i]);
       }
-      const Factors* const* factors = factors_of_ + (k - begin_ + c);
+      const SixteenFactors* const* factors = factors_of_ + (k - begin_ + c);
       unsigned char* const to = block_.low(c);
 #pragma GCC unroll 8
       for (std::uint64_t i = 0; i < 8; ++i) {
         const auto shift = static_cast<std::uint32_t>(i % kPerWord * kBits);
-        const Factors& at = *factors[i];
-        const Factors& next = *factors[8 + i];
+        const SixteenFactors& at = *factors[i];
+        const SixteenFactors& next = *factors[8 + i];
         alignas(64) float a[16];
         alignas(64) float b[16];
-        multiply_codes<Isa, kBits>(words[i / kPerWord], shift, at.scales, at.zeros, a);
-        multiply_codes<Isa, kBits>(words[(8 + i) / kPerWord], shift, next.scales, next.zeros, b);
-        Isa::template put_thirty_two<kTarget, false, Block::kUpper, Block::kNext>(
+        multiply_codes<Isa, kBits, kFused>(words[i / kPerWord], shift, at.scales, at.zeros, a);
+        multiply_codes<Isa, kBits, kFused>(words[(8 + i) / kPerWord], shift, next.scales,
+                                           next.zeros, b);
+        Isa::template put_thirty_two<kTarget, false, Block::kUpper, Block::kNext, kFused>(
             a, b, to + (block_.low(i) - block_.low(0)));
       }
+    }
+  }
+
+  // The same, rows.
+  void make_turned(std::uint64_t k) {
+    constexpr std::uint64_t kLines = 16 / kPerWord;
+    const unsigned char* from = line(linear_.qweight, k / kPerWord) + row_ * 4;
+    const std::uint64_t pitch = linear_.qweight.pitch;
+    for (std::uint64_t c = 0; c < kBlock; c += 16, from += kLines * pitch) {
+      for (std::uint64_t i = 0; i < kLines; ++i) {
+        __builtin_prefetch(from + i * pitch + kGptqOutputs * 4);  // of the next 16 outputs
+      }
+      Isa::Turned::template put_sixteen_columns<kBits>(from, pitch, factors_of_ + (k - begin_ + c),
+                                                       block_.turned(c), block_.kRow);
     }
   }
 
@@ -168,12 +222,13 @@ class GptqTurned {
         if (group != loaded_) load(group, 0);
         loaded_ = group;
       }
-      const Factors& at = *factors_of_[k - begin_ + c];
+      const SixteenFactors& at = *factors_of_[k - begin_ + c];
       alignas(64) float values[kGptqOutputs];
       alignas(64) unsigned char rounded[4 * kHalf];
       multiply_codes<Isa, kBits>(arranged, static_cast<std::uint32_t>((k + c) % kPerWord * kBits),
                                  at.scales, at.zeros, values);
-      Isa::template put_thirty_two<kTarget, false, kHalf, 2 * kHalf>(values, values, rounded);
+      Isa::template put_thirty_two<kTarget, false, kHalf, 2 * kHalf, false>(values, values,
+                                                                            rounded);
       for (std::uint64_t n = 0; rare_[&at - factors_] && n < count_; ++n) {
         put_rare_product<kTarget>(linear_, first_group_ + group, k + c, row_ + n,
                                   rounded + n * kElement);
@@ -195,8 +250,8 @@ class GptqTurned {
   std::uint64_t count_ = 0;
   std::uint64_t groups_[kTurnedColumns];  // less first_group_
   bool rare_[kKeptGroups];
-  const Factors* factors_of_[kTurnedColumns];
-  Factors factors_[kKeptGroups];
+  const SixteenFactors* factors_of_[kTurnedColumns];
+  SixteenFactors factors_[kKeptGroups];
   TurnedBlock<Isa, kTarget> block_;
 };
 

@@ -11,7 +11,7 @@
 
 set(kernel_flags -O3 -fno-exceptions -fno-math-errno -ffp-contract=off)
 set(ssse3_flags -mssse3)
-set(avx2_flags -mavx2 -mf16c)
+set(avx2_flags -mavx2 -mf16c -mfma)
 set(avx512_flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mf16c)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 takes the undefined vectors inside its own intrinsics for ours (GCC bug 105593).

@@ -7,13 +7,21 @@
 // which rounding leaves them in sequence; it has
 //   order_sixteen<kTarget>(from, to)              sixteen 32-bit words, put into that order;
 //   widen_sixteen<kTarget>(from, to)        sixteen bytes as floats, in that order;
-//   put_thirty_two<kTarget, kStream, kUpper, kNext>(a, b, to)   two sixteens, none NaN, rounded:
-//                                           eight of `a` to `to`, the others kUpper bytes after,
-//                                           those of `b` kNext bytes after (float32: sixteen);
+//   put_thirty_two<kTarget, kStream, kUpper, kNext, kFused>(a, b, to)   two sixteens, none NaN,
+//                                           rounded: eight of `a` to `to`, the others kUpper bytes
+//                                           after, those of `b` kNext bytes after (float32:
+//                                           sixteen); kFused: of scales that fuse;
 //   store_line<kStream>(to, from)           64 bytes, from an aligned address;
 //   load_sixteen_scales<kTarget>(from, type, out)   load_scales (values-inl.h) of sixteen, in
 //   order;
 // and kCastStep, the floats of its vectors. kStream: to aligned addresses, but not of float32.
+//
+// Where it kFuses, a multiplication that adds makes code * scale - (zero * scale), in which nothing
+// is rounded either. That differs where the product is zero: of a scale that is not positive it
+// would have a sign. So only positive scales fuse, from 2^-100 to 2^100, which leaves the rounding
+// room above and below:
+//   multiply_subtract(values, scales, offsets, products)   values * scales - offsets of sixteen;
+//   FusedFactors::load, Turned             avx2-factors-inl.h, avx2-turned-inl.h.
 #pragma once
 
 #include "kernels/blocks-inl.h"
@@ -51,6 +59,8 @@ template <class Isa>
 // and narrow_upper(from, to), the upper halves of kCastStep words; kCastStep at most eight.
 template <class Base>
 struct StepProducts : Base {
+  static constexpr bool kFuses = false;
+
   template <Target>
   static void order_sixteen(const void* from, void* to) {
     __builtin_memcpy(to, from, 64);
@@ -67,7 +77,7 @@ struct StepProducts : Base {
     return Base::load_scales(from + 16, type, out + 8) && first;
   }
 
-  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext>
+  template <Target kTarget, bool kStream, std::uint64_t kUpper, std::uint64_t kNext, bool = false>
   static void put_thirty_two(const float* a, const float* b, unsigned char* to) {
     put_sixteen<kTarget, kUpper>(a, to);
     put_sixteen<kTarget, kUpper>(b, to + kNext);
@@ -114,8 +124,9 @@ inline void store_lines(unsigned char* to, const void* from, std::uint64_t bytes
 // What a run of 8-bit codes shares. Rare: the scale is huge, infinite or NaN.
 struct ByteFactors {
   float scale;
-  float zero;
+  float zero;  // fused: zero * scale
   bool rare;
+  bool fused = false;
 };
 
 template <Target kTarget>
@@ -127,20 +138,18 @@ template <Target kTarget>
   }
 }
 
-// A quarter: 32 codes.
-template <class Isa, Target kTarget, bool kStream>
-inline void put_bytes(const ByteFactors& factors, const unsigned char* from, unsigned char* out) {
-  constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  alignas(64) unsigned char line[kQuarter * kElement];
-  if (factors.rare) [[unlikely]] {
-    put_rare_bytes<kTarget>(factors, from, line);
-    return store_lines<Isa, kStream>(out, line, sizeof line);
-  }
+template <class Isa, Target kTarget, bool kStream, bool kFused>
+[[gnu::always_inline]] inline void put_usual_bytes(const ByteFactors& factors,
+                                                   const unsigned char* from, unsigned char* out) {
   alignas(64) float values[2][16];
   for (int i = 0; i < 2; ++i) {
     using Floats = typename Lanes<Isa>::Floats;
     alignas(64) float codes[16];
     Isa::template widen_sixteen<kTarget>(from + 16 * i, codes);
+    if constexpr (kFused) {
+      Isa::multiply_subtract(codes, factors.scale, factors.zero, values[i]);
+      continue;
+    }
     for (std::uint64_t at = 0; at < 16; at += Isa::kCastStep) {
       Floats code;
       __builtin_memcpy(&code, codes + at, sizeof code);
@@ -149,10 +158,26 @@ inline void put_bytes(const ByteFactors& factors, const unsigned char* from, uns
     }
   }
   if constexpr (kTarget != Target::float32) {
-    Isa::template put_thirty_two<kTarget, kStream, 16, 32>(values[0], values[1], out);
+    Isa::template put_thirty_two<kTarget, kStream, 16, 32, kFused>(values[0], values[1], out);
   } else {
     store_lines<Isa, kStream>(out, values, sizeof values);
   }
+}
+
+// A quarter: 32 codes.
+template <class Isa, Target kTarget, bool kStream>
+inline void put_bytes(const ByteFactors& factors, const unsigned char* from, unsigned char* out) {
+  if constexpr (Isa::kFuses) {
+    if (factors.fused) [[likely]] {
+      return put_usual_bytes<Isa, kTarget, kStream, true>(factors, from, out);
+    }
+  }
+  if (factors.rare) [[unlikely]] {
+    alignas(64) unsigned char line[kQuarter * sizeof(ElementOf<kTarget>)];
+    put_rare_bytes<kTarget>(factors, from, line);
+    return store_lines<Isa, kStream>(out, line, sizeof line);
+  }
+  put_usual_bytes<Isa, kTarget, kStream, false>(factors, from, out);
 }
 
 }  // namespace

@@ -31,7 +31,9 @@ bool has_f16c() {
 
 bool runs_ssse3() { return __builtin_cpu_supports("ssse3") != 0; }
 
-bool runs_avx2() { return __builtin_cpu_supports("avx2") != 0 && has_f16c(); }
+bool runs_avx2() {
+  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 && has_f16c();
+}
 
 bool runs_avx512() {
   return runs_avx2() && __builtin_cpu_supports("avx512f") != 0 &&

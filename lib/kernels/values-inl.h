@@ -19,6 +19,10 @@ namespace {
 // A scale below this can be multiplied by 15 and added to without overflow of float32.
 inline constexpr float kRareMagnitude = 0x1p120f;
 
+// Scales from this to that may be multiplied in one step with a subtraction: products-inl.h.
+inline constexpr float kLeastFused = 0x1p-100f;
+inline constexpr float kMostFused = 0x1p100f;
+
 // kCodeMinusZero[15 - zero + code] is code - zero.
 alignas(64) inline constexpr float kCodeMinusZero[31] = {
     -15, -14, -13, -12, -11, -10, -9, -8, -7, -6, -5, -4, -3, -2, -1, 0,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -60,6 +61,33 @@ Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
   return {{k / 16, n * 8}, {0, 0}, {groups, n * scale_bytes}};
 }
 
+// From the least to the greatest scale that fuses, or one that does not.
+std::uint32_t fused_bits(std::mt19937& random, const oracle::Type& t, bool always) {
+  const std::uint32_t one_exponent = 1u << (t.precision - 1);
+  const bool half = t.precision == 11;
+  const std::uint32_t least = half ? 1 : 27 * one_exponent;  // 2^-100
+  const std::uint32_t most = half ? t.infinity - 1 : 227 * one_exponent;
+  const std::uint32_t odd[] = {least - 1,
+                               most + 1,
+                               0,
+                               t.sign,
+                               t.sign | least,
+                               t.sign | most,
+                               1,
+                               one_exponent,
+                               t.sign | one_exponent,
+                               t.infinity - 1,
+                               t.infinity,
+                               t.sign | t.infinity,
+                               t.nan,
+                               t.sign | t.nan,
+                               t.sign - 1};
+  if (!always && random() % 128 == 0) return odd[random() % std::size(odd)];
+  const std::uint32_t choice = static_cast<std::uint32_t>(random());
+  if (choice % 8 < 2) return choice % 8 == 0 ? least : most;
+  return least + choice / 8 % (most - least + 1);
+}
+
 std::uint32_t scale_bits(std::mt19937& random, FloatType type, Scales kind) {
   const oracle::Type& t = oracle_type(type);
   const std::uint32_t bits = static_cast<std::uint32_t>(random()) & (t.sign | (t.sign - 1));
@@ -71,6 +99,9 @@ std::uint32_t scale_bits(std::mt19937& random, FloatType type, Scales kind) {
       return (bits & ~(t.sign - 1)) | (t.infinity + one_exponent - 1 - bits % (6 * one_exponent));
     case Scales::tiny:  // zero, subnormal, the lowest normal ones
       return (bits & ~(t.sign - 1)) | bits % (4 * one_exponent);
+    case Scales::fused:
+    case Scales::nearly_fused:
+      return fused_bits(random, t, kind == Scales::fused);
     case Scales::usual:
       break;
   }

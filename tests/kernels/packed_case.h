@@ -11,7 +11,9 @@
 
 namespace thaw::test {
 
-enum class Scales { usual, random_bits, huge, tiny };
+// fused: those of which AVX2 multiplies and subtracts in one step (lib/kernels/products-inl.h), its
+// bounds often; nearly_fused: among them a few that it must not.
+enum class Scales { usual, random_bits, huge, tiny, fused, nearly_fused };
 
 struct Shape {
   std::string layout;
