@@ -1,12 +1,15 @@
 #include "io/mapped_file.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "support/temporary_directory.h"
 
@@ -32,6 +35,32 @@ TEST_CASE("a mapped file shows its bytes, also after they were dropped") {
   CHECK(std::memcmp(mapped.bytes().data(), content.data(), content.size()) == 0);
   CHECK_FALSE(mapped.damaged());
   CHECK(mapped.check_unchanged().ok());
+}
+
+// How many pages of the file's first `size` bytes are in memory, of this process or another.
+std::uint64_t resident(const MappedFile& mapped, std::uint64_t size) {
+  std::vector<unsigned char> pages(size / 4096);
+  REQUIRE(::mincore(const_cast<std::byte*>(mapped.bytes().data()), size, pages.data()) == 0);
+  std::uint64_t count = 0;
+  for (const unsigned char page : pages) count += page & 1u;
+  return count;
+}
+
+TEST_CASE("what was dropped does not come back with what follows") {
+  const TemporaryDirectory directory;
+  constexpr std::uint64_t kStep = 4u << 20;
+  const std::string path = directory.write("shard", std::string(8 * kStep, 'x'));
+  const int fd = ::open(path.c_str(), O_RDONLY);  // pages that are not written yet cannot go
+  REQUIRE(::fsync(fd) == 0);
+  ::close(fd);
+  const auto file = MappedFile::open(real_file_system(), path);
+  REQUIRE(file.ok());
+  const MappedFile& mapped = file.value();
+  REQUIRE(mapped.populate(0, 8 * kStep).ok());  // nothing is still being read when it is dropped
+  mapped.drop(0, 8 * kStep);                    // and mapped anew
+  const bool goes = resident(mapped, 8 * kStep) == 0;  // not so where the file is in memory only
+  REQUIRE(mapped.populate(5 * kStep + 4096, 4096).ok());
+  CHECK((!goes || resident(mapped, 5 * kStep) == 0));
 }
 
 TEST_CASE("only regular files open, and the message says what stands there") {
