@@ -46,6 +46,7 @@ std::uint64_t resident(const MappedFile& mapped, std::uint64_t size) {
   return count;
 }
 
+// specs/memory.md clause 6.
 TEST_CASE("what was dropped does not come back with what follows") {
   const TemporaryDirectory directory;
   constexpr std::uint64_t kStep = 4u << 20;
