@@ -11,7 +11,7 @@ namespace {
 // Smaller ranges leave the kernel's large pages in its cache (bench/results/).
 constexpr std::uint64_t kChunk = 4u << 20;
 // How far the kernel may have read beyond a chunk unasked; nobody else would drop that again.
-constexpr std::uint64_t kReadAheadChunks = 3;
+constexpr std::uint64_t kReadAheadChunks = 8;
 // Smaller ranges (the scales and zeros of some rows) are read without read-ahead: several streams
 // of them would bring in 8 MiB each that are dropped before they are used.
 constexpr std::uint64_t kSmall = 1u << 20;
