@@ -100,10 +100,7 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
   }
   state->mapping = file_system.map(path, state->identity.size);
   if (state->mapping == nullptr) return system_error(path, "map", errno);
-  // Large pages in the cache: a miss reads the next 4 MiB instead of what lies around it, faults
-  // and page tables are few, and what is dropped goes whole. Where there are none, nothing changes.
-  static_cast<void>(::madvise(const_cast<std::byte*>(state->mapping->data()), state->identity.size,
-                              MADV_HUGEPAGE));
+  read_forwards(const_cast<std::byte*>(state->mapping->data()), state->identity.size);
   // The mapping was opened by name: make sure that the name still means the file that we examined.
   Descriptor again(file_system, file_system.open(path.c_str(), O_RDONLY | O_NONBLOCK, 0));
   struct stat info_again {};
