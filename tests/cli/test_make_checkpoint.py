@@ -27,9 +27,8 @@ def packed_bytes(linears, group=128):
 
 
 def header(path):
-    with open(path, "rb") as file:
-        length = file.read(8)
-        return length + file.read(int.from_bytes(length, "little"))
+    shard = Shard(path)
+    return shard.bytes[:shard.data_begin]
 
 
 def on_disk(folder):

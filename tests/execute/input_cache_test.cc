@@ -2,30 +2,21 @@
 #include "execute/input_cache.h"
 
 #include <doctest/doctest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "support/resident_pages.h"
 #include "support/temporary_directory.h"
 
 namespace thaw {
 namespace {
 
+using testing::resident_pages;
 using testing::TemporaryDirectory;
 
 constexpr std::uint64_t kChunk = 4u << 20;
-
-// How many of the file's pages in [begin, end) are in memory.
-std::uint64_t resident(const MappedFile& file, std::uint64_t begin, std::uint64_t end) {
-  std::vector<unsigned char> pages((end - begin + 4095) / 4096);
-  auto* const address = const_cast<std::byte*>(file.bytes().data() + begin);
-  REQUIRE(::mincore(address, end - begin, pages.data()) == 0);
-  std::uint64_t count = 0;
-  for (const unsigned char page : pages) count += page & 1u;
-  return count;
-}
 
 struct Fixture {
   TemporaryDirectory directory;
@@ -54,8 +45,8 @@ TEST_CASE("ranges acquired together are all in memory, in any order, and counted
                                           {0, 1'000'000, 900'000}};
   REQUIRE(cache.acquire(ranges).ok());
   CHECK(cache.bytes_read() == 2 * kChunk);
-  CHECK(resident(fixture.files[0], 0, 1'900'000) == 464);
-  CHECK(resident(fixture.files[1], kChunk, kChunk + 10'000) == 3);
+  CHECK(resident_pages(fixture.files[0], 0, 1'900'000) == 464);
+  CHECK(resident_pages(fixture.files[1], kChunk, kChunk + 10'000) == 3);
   // Each holds its chunk until it is released itself.
   for (const InputRange& range : ranges) {
     REQUIRE(cache.acquire(InputRange{0, 0, 1}).ok());

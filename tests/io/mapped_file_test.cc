@@ -2,20 +2,20 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
 #include <string>
-#include <vector>
 
+#include "support/resident_pages.h"
 #include "support/temporary_directory.h"
 
 namespace thaw {
 namespace {
 
+using testing::resident_pages;
 using testing::TemporaryDirectory;
 
 TEST_CASE("a mapped file shows its bytes, also after they were dropped") {
@@ -37,15 +37,6 @@ TEST_CASE("a mapped file shows its bytes, also after they were dropped") {
   CHECK(mapped.check_unchanged().ok());
 }
 
-// How many pages of the file's first `size` bytes are in memory, of this process or another.
-std::uint64_t resident(const MappedFile& mapped, std::uint64_t size) {
-  std::vector<unsigned char> pages(size / 4096);
-  REQUIRE(::mincore(const_cast<std::byte*>(mapped.bytes().data()), size, pages.data()) == 0);
-  std::uint64_t count = 0;
-  for (const unsigned char page : pages) count += page & 1u;
-  return count;
-}
-
 // specs/memory.md clause 6.
 TEST_CASE("what was dropped does not come back with what follows") {
   const TemporaryDirectory directory;
@@ -59,9 +50,10 @@ TEST_CASE("what was dropped does not come back with what follows") {
   const MappedFile& mapped = file.value();
   REQUIRE(mapped.populate(0, 8 * kStep).ok());  // nothing is still being read when it is dropped
   mapped.drop(0, 8 * kStep);                    // and mapped anew
-  const bool goes = resident(mapped, 8 * kStep) == 0;  // not so where the file is in memory only
+  const bool goes =
+      resident_pages(mapped, 0, 8 * kStep) == 0;  // not so where the file is in memory only
   REQUIRE(mapped.populate(5 * kStep + 4096, 4096).ok());
-  CHECK((!goes || resident(mapped, 5 * kStep) == 0));
+  CHECK((!goes || resident_pages(mapped, 0, 5 * kStep) == 0));
 }
 
 TEST_CASE("only regular files open, and the message says what stands there") {
