@@ -28,6 +28,9 @@ class Avx2Factors {
   static constexpr short kLeast = kType == FloatType::float16 ? 1 : (127 - 100) << 7;
   template <FloatType kType>
   static constexpr short kMost = kType == FloatType::float16 ? 0x7bff : (127 + 100) << 7;
+  static_assert(kLeast<FloatType::bfloat16> ==
+                __builtin_bit_cast(std::uint32_t, kLeastFused) >> 16);
+  static_assert(kMost<FloatType::bfloat16> == __builtin_bit_cast(std::uint32_t, kMostFused) >> 16);
 
   template <Target kTarget, std::uint32_t kBits, FloatType kType>
   static bool load_type(const PackedLinear& linear, std::uint64_t group, std::uint64_t output,

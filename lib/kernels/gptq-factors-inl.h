@@ -32,9 +32,8 @@ template <std::uint32_t kBits>
 }
 
 // Those of `count` outputs, at most 16, from `output` on, a multiple of 8; both arrays are aligned
-// and get 16, arranged for kTarget. False if a scale is huge, infinite or NaN. kFused: the zeros
-// are multiplied by the scales; false if a scale does not fuse.
-template <class Isa, Target kTarget, std::uint32_t kBits, bool kFused = false>
+// and get 16, arranged for kTarget. False if a scale is huge, infinite or NaN.
+template <class Isa, Target kTarget, std::uint32_t kBits>
 [[gnu::always_inline]] inline bool load_factors(const PackedLinear& linear, std::uint64_t group,
                                                 std::uint64_t output, std::uint64_t count,
                                                 float* scales, float* zeros) {

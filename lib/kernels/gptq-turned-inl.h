@@ -126,7 +126,6 @@ class GptqTurned {
         if (fused) load_all();  // the last columns
         make_columns(k, columns);
       }
-      if (!(fused && kTurns && columns == kBlock)) block_.turn();
       block_.template put_rows<kStream>(count, columns, out + k * kElement,
                                         linear_.in_features * kElement);
     }
@@ -164,6 +163,8 @@ class GptqTurned {
     return true;
   }
 
+  // What follows leaves columns in block_, turned to rows.
+
   // 128 columns whose groups are all kept, none of them rare, of 16 rows.
   template <bool kFused>
   void make_block(std::uint64_t k) {
@@ -193,9 +194,10 @@ class GptqTurned {
             a, b, to + (block_.low(i) - block_.low(0)));
       }
     }
+    block_.turn();
   }
 
-  // The same, rows.
+  // The same, made as rows.
   void make_turned(std::uint64_t k) {
     constexpr std::uint64_t kLines = 16 / kPerWord;
     const unsigned char* from = line(linear_.qweight, k / kPerWord) + row_ * 4;
@@ -237,6 +239,7 @@ class GptqTurned {
       __builtin_memcpy(to, rounded, kHalf);
       __builtin_memcpy(to + TurnedBlock<Isa, kTarget>::kUpper, rounded + kHalf, kHalf);
     }
+    block_.turn();
   }
 
   const PackedLinear& linear_;

@@ -32,7 +32,7 @@ constexpr std::uint64_t kLeastInput = 8 * kMiB;
 constexpr std::uint64_t kMostAhead = 64 * kMiB;
 constexpr std::uint64_t kBufferGrain = 2 * kMiB;  // huge pages
 constexpr std::uint64_t kMostTile = 16 * kMiB;
-constexpr std::uint64_t kSharedTile = 14 * kMiB;
+constexpr std::uint64_t kSharedTile = 14 * kMiB;  // of small tensors
 
 // What the largest parts of a plan need, whatever the budget.
 struct Needs {
