@@ -36,6 +36,29 @@ struct BlockGroups {
   }
 };
 
+// Asks for `bytes` of a line, from `from` on, of which the strip's first is at `strip`.
+[[gnu::always_inline]] inline void prefetch_share(const unsigned char* strip, std::uint64_t from,
+                                                  std::uint64_t bytes) {
+  for (std::uint64_t at = (from + 63) / 64 * 64; at < from + bytes; at += 64) {
+    __builtin_prefetch(strip + at);
+  }
+}
+
+// Asks for the scales and zeros that the block after the one at k needs for one chunk of a strip:
+// `rows` rows, `first` rows from the strip's first, which is `row`. The lines of two groups lie
+// further apart than a processor looks ahead by itself.
+[[gnu::always_inline]] inline void prefetch_factors(const PackedLinear& linear, std::uint64_t k,
+                                                    std::uint64_t row, std::uint64_t first,
+                                                    std::uint64_t rows) {
+  const std::uint64_t last = (k + 2 * kBlock - 1) / linear.group_size;
+  for (std::uint64_t group = (k + kBlock - 1) / linear.group_size + 1; group <= last; ++group) {
+    prefetch_share(line(linear.scales, group) + row * 2, first * 2, rows * 2);
+    if (linear.qzeros.data == nullptr) continue;
+    const std::uint64_t bits = linear.bits;
+    prefetch_share(line(linear.qzeros, group) + row * bits / 8, first * bits / 8, rows * bits / 8);
+  }
+}
+
 template <std::uint64_t kCountOf>
 struct QuarterCount {
   static constexpr std::uint64_t kCount = kCountOf;

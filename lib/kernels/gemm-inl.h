@@ -100,6 +100,7 @@ class GemmStrip {
         __builtin_prefetch(from + i * linear_.qweight.pitch + at);
       }
     }
+    prefetch_factors(linear_, k, row_, chunk * kChunkRows, kChunkRows);
   }
 
   const PackedLinear& linear_;

@@ -171,6 +171,7 @@ class GptqStrip {
         __builtin_prefetch(from + i * linear_.qweight.pitch + at);
       }
     }
+    prefetch_factors(linear_, k, row_, chunk * kGptqOutputs, kGptqOutputs);
   }
 
   const PackedLinear& linear_;

@@ -49,6 +49,7 @@ class MarlinStrip {
     const std::uint64_t pitch = linear_.in_features * kElement;
     const unsigned char* from = line(linear_.qweight, k / 16) + (row_ + first_row) * 8;
     unsigned char* out = out_ + first_row * pitch + k * kElement;
+    prefetch_factors(linear_, k, row_, first_row, kMarlinRows);
     for (std::uint64_t m = 0; m < 8; ++m) {
       alignas(64) unsigned char runs[kCount][8 * kRunBytes];
       for (std::uint64_t i = 0; i < kCount; ++i) {
