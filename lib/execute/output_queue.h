@@ -16,6 +16,7 @@ struct FilledBuffer {
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
   std::uint64_t tensors_ended = 0;
+  std::uint32_t checksum = 0;  // as Sink::checksum() has it
 };
 
 // Thread-safe. Bounded by the buffer pool: every entry holds a buffer.

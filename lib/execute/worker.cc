@@ -27,11 +27,14 @@ class Worker {
       get_piece(run_.plan, taken->unit->unit, taken->index, piece_);
       THAW_RETURN_IF_ERROR(make(*taken->unit, buffer));
       if (const auto done = run_.feed.complete(*taken)) release_input(*done);
+      const std::uint32_t checksum =
+          run_.sink.checksum({buffer, static_cast<std::size_t>(piece_.size)});
       run_.output.push(taken->sequence, {.buffer = buffer,
                                          .file = piece_.file,
                                          .offset = piece_.offset,
                                          .size = piece_.size,
-                                         .tensors_ended = piece_.tensors_ended});
+                                         .tensors_ended = piece_.tensors_ended,
+                                         .checksum = checksum});
     }
     return {};
   }

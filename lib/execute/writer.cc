@@ -8,8 +8,9 @@ namespace thaw {
 
 void write_output(Run& run) {
   while (const std::optional<FilledBuffer> filled = run.output.pop()) {
-    Status status = run.sink.write(filled->file, filled->offset,
-                                   {filled->buffer, static_cast<std::size_t>(filled->size)});
+    Status status = run.sink.write_summed(filled->file, filled->offset,
+                                          {filled->buffer, static_cast<std::size_t>(filled->size)},
+                                          filled->checksum);
     if (!status.ok()) {
       run.stop(std::move(status).take_error());
       return;

@@ -11,10 +11,10 @@ std::uint32_t crc32_of(std::span<const std::byte> bytes) {
   return ::crc32_gzip_refl(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
 }
 
-void Crc32::add(std::uint64_t offset, std::span<const std::byte> bytes) {
-  const std::uint64_t behind = size_ - offset - bytes.size();
+void Crc32::add(std::uint64_t offset, std::uint64_t size, std::uint32_t crc32) {
+  const std::uint64_t behind = size_ - offset - size;
   const auto shifted =
-      static_cast<std::uint32_t>(::crc32_combine(crc32_of(bytes), 0, static_cast<z_off_t>(behind)));
+      static_cast<std::uint32_t>(::crc32_combine(crc32, 0, static_cast<z_off_t>(behind)));
   value_.fetch_xor(shifted);
 }
 

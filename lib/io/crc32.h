@@ -14,8 +14,8 @@ namespace thaw {
 class Crc32 {
  public:
   explicit Crc32(std::uint64_t size = 0) : size_(size) {}
-  // `bytes` stand at `offset` of the file.
-  void add(std::uint64_t offset, std::span<const std::byte> bytes);
+  // `size` bytes whose crc32_of() is `crc32` stand at `offset` of the file.
+  void add(std::uint64_t offset, std::uint64_t size, std::uint32_t crc32);
   // After all bytes.
   [[nodiscard]] std::uint32_t value() const { return value_.load(); }
 

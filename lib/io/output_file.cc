@@ -42,7 +42,8 @@ struct OutputFile::State {
   int direct = -1;
   std::atomic<bool> direct_works{false};
   std::atomic<bool> direct_was_used{false};
-  std::mutex mutex;
+  std::mutex copying;
+  std::mutex mutex;            // of what follows
   std::deque<Range> in_cache;  // started on their way to the disk, oldest first
   std::uint64_t in_cache_bytes = 0;
 
@@ -55,6 +56,7 @@ struct OutputFile::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
+  ssize_t write(bool around_cache, std::uint64_t offset, std::span<const std::byte> bytes);
   Status push_out(Range range);
   Status wait_for(Range range);
 };
@@ -94,8 +96,7 @@ Status OutputFile::write(std::uint64_t offset, std::span<const std::byte> bytes)
     const std::size_t size =
         direct ? bytes.size()
                : std::min<std::uint64_t>(bytes.size(), kCachedStep - offset % kCachedStep);
-    const ssize_t written = s.file_system.pwrite(direct ? s.direct : s.buffered, bytes.data(), size,
-                                                 static_cast<off_t>(offset));
+    const ssize_t written = s.write(direct, offset, bytes.first(size));
     if (written < 0) {
       if (errno == EINTR) continue;
       if (direct && is_unsupported(errno)) {
@@ -115,6 +116,15 @@ Status OutputFile::write(std::uint64_t offset, std::span<const std::byte> bytes)
     bytes = bytes.subspan(count);
   }
   return {};
+}
+
+// One at a time into the cache: the kernel lets in one, and the others would wait in it, spinning.
+ssize_t OutputFile::State::write(bool around_cache, std::uint64_t offset,
+                                 std::span<const std::byte> bytes) {
+  const auto at = static_cast<off_t>(offset);
+  if (around_cache) return file_system.pwrite(direct, bytes.data(), bytes.size(), at);
+  const std::lock_guard turn(copying);
+  return file_system.pwrite(buffered, bytes.data(), bytes.size(), at);
 }
 
 Status OutputFile::State::push_out(Range range) {

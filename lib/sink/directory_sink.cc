@@ -52,7 +52,15 @@ class Directory final : public DirectorySink {
   [[nodiscard]] Status check(std::uint32_t file, std::span<std::byte> buffer,
                              const std::function<Status(std::uint64_t)>& advance) override;
   [[nodiscard]] Status write(std::uint32_t file, std::uint64_t offset,
-                             std::span<const std::byte> bytes) override;
+                             std::span<const std::byte> bytes) override {
+    return write_summed(file, offset, bytes, checksum(bytes));
+  }
+  [[nodiscard]] std::uint32_t checksum(std::span<const std::byte> bytes) const override {
+    return crc32_of(bytes);
+  }
+  [[nodiscard]] Status write_summed(std::uint32_t file, std::uint64_t offset,
+                                    std::span<const std::byte> bytes,
+                                    std::uint32_t checksum) override;
   [[nodiscard]] Status add(const std::string& name, std::string_view content) override;
   [[nodiscard]] Status finish() override;
   void abandon(Keep keep) override;
@@ -92,7 +100,7 @@ Status Directory::check(std::uint32_t file, std::span<std::byte> buffer,
   const Status read = read_back(
       file_system_, path_of(file), planned.size, buffer,
       [&](std::uint64_t offset, std::span<const std::byte> bytes) {
-        crc32.add(offset, bytes);
+        crc32.add(offset, bytes.size(), crc32_of(bytes));
         for (const Segment& segment : planned.segments) {
           if (segment.kind != SegmentKind::literal) continue;
           const std::uint64_t from = std::max(offset, segment.offset);
@@ -135,14 +143,14 @@ Status Directory::close_file(std::uint32_t file) {
   return partial_->add_finished(file, state.crc32->value());
 }
 
-Status Directory::write(std::uint32_t file, std::uint64_t offset,
-                        std::span<const std::byte> bytes) {
+Status Directory::write_summed(std::uint32_t file, std::uint64_t offset,
+                               std::span<const std::byte> bytes, std::uint32_t checksum) {
   FileState& state = files_[file];
   {
     const std::lock_guard lock(state.mutex);
     if (!state.file) THAW_RETURN_IF_ERROR(open_file(file));
   }
-  state.crc32->add(offset, bytes);
+  state.crc32->add(offset, bytes.size(), checksum);
   THAW_RETURN_IF_ERROR(state.file->write(offset, bytes));
   if (state.remaining.fetch_sub(bytes.size()) == bytes.size()) return close_file(file);
   return {};

@@ -28,6 +28,17 @@ class Sink {
   // Takes `bytes` of plan.files[file] at `offset`. The bytes are the caller's again on return.
   [[nodiscard]] virtual Status write(std::uint32_t file, std::uint64_t offset,
                                      std::span<const std::byte> bytes) = 0;
+  // What the sink keeps of the bytes beside them; 0 where it keeps nothing. From any thread: those
+  // who make them have the time for it, and a disk waits for writers that do not write.
+  [[nodiscard]] virtual std::uint32_t checksum(std::span<const std::byte> /*bytes*/) const {
+    return 0;
+  }
+  // write(), of bytes whose checksum() is known.
+  [[nodiscard]] virtual Status write_summed(std::uint32_t file, std::uint64_t offset,
+                                            std::span<const std::byte> bytes,
+                                            std::uint32_t /*checksum*/) {
+    return write(file, offset, bytes);
+  }
   // Makes all durable and lets the destination appear. After every byte was written.
   [[nodiscard]] virtual Status finish() = 0;
   // Ends without a destination. `partial` keeps what a later run can use; an ordered sink keeps

@@ -16,6 +16,7 @@
 #include "execute/buffer_pool.h"
 #include "execute/linear_view.h"
 #include "execute/make_segment.h"
+#include "io/crc32.h"
 #include "support/planned_model.h"
 
 namespace thaw {
@@ -44,6 +45,15 @@ class MemorySink final : public Sink {
     if (slow) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     std::memcpy(files[file].data() + offset, bytes.data(), bytes.size());
     return {};
+  }
+  [[nodiscard]] std::uint32_t checksum(std::span<const std::byte> bytes) const override {
+    return crc32_of(bytes);
+  }
+  [[nodiscard]] Status write_summed(std::uint32_t file, std::uint64_t offset,
+                                    std::span<const std::byte> bytes,
+                                    std::uint32_t checksum) override {
+    CHECK(checksum == crc32_of(bytes));
+    return write(file, offset, bytes);
   }
   [[nodiscard]] Status finish() override { return {}; }
   void abandon(Keep /*keep*/) override {}
