@@ -162,10 +162,12 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
     THAW_RETURN_IF_ERROR(keep_only_shard(prepared->plan));
   }
   const unsigned threads = options.threads != 0 ? options.threads : processor_count();
-  THAW_ASSIGN_OR_RETURN(
-      prepared->memory,
-      plan_memory_for(prepared->plan, {.budget = options.memory, .threads = threads}, format,
-                      options.level.value_or(kLeastLevel)));
+  THAW_ASSIGN_OR_RETURN(prepared->memory,
+                        plan_memory_for(prepared->plan,
+                                        {.budget = options.memory,
+                                         .threads = threads,
+                                         .buffered = options.output_mode == OutputMode::buffered},
+                                        format, options.level.value_or(kLeastLevel)));
   return prepared;
 }
 

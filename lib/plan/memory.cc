@@ -33,6 +33,8 @@ constexpr std::uint64_t kMostAhead = 64 * kMiB;
 constexpr std::uint64_t kBufferGrain = 2 * kMiB;  // huge pages
 constexpr std::uint64_t kMostTile = 16 * kMiB;
 constexpr std::uint64_t kSharedTile = 14 * kMiB;  // of small tensors
+// A cache that takes tiles in small steps gains nothing from larger ones, but from a larger window.
+constexpr std::uint64_t kBufferedTile = 8 * kMiB;
 
 // What the largest parts of a plan need, whatever the budget.
 struct Needs {
@@ -131,11 +133,13 @@ MemoryPlan candidate(const Needs& needs, const MemoryRequest& request, unsigned 
   return memory;
 }
 
+bool is_buffered(const MemoryRequest& request) { return request.buffered && !request.ordered; }
+
 // What is left over goes where it helps most: large slabs (fewer passes over the input; where there
 // is much, a part to what the kernel reads ahead of them), then half each to the write window and
-// to reading ahead.
-void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
-  std::uint64_t rest = budget - memory.peak;
+// to reading ahead, or to the window first where all output goes through it.
+void spend_rest(MemoryPlan& memory, const Needs& needs, const MemoryRequest& request) {
+  std::uint64_t rest = request.budget - memory.peak;
   if (memory.slab_bytes != 0) {
     const std::uint64_t ahead =
         std::min(kReadAhead + kMiB * 16 - memory.read_ahead, round_down(rest / 6, kMiB));
@@ -146,7 +150,8 @@ void spend_rest(MemoryPlan& memory, const Needs& needs, std::uint64_t budget) {
     memory.slab_bytes += more;
     rest -= more;
   }
-  const std::uint64_t window = std::min(kMostWindow - memory.write_window, rest / 2);
+  const std::uint64_t window =
+      std::min(kMostWindow - memory.write_window, is_buffered(request) ? rest : rest / 2);
   memory.write_window += window;
   rest -= window;
   memory.input_bytes += std::min(kMostAhead, rest);
@@ -191,6 +196,7 @@ Result<MemoryPlan> plan_memory(const Plan& plan, const MemoryRequest& request) {
                                     unsigned compressors) -> MemoryPlan {
     for (unsigned workers = most;; workers = std::max(workers / 2, least_workers)) {
       for (const std::uint64_t tile : {16 * kMiB, 8 * kMiB, 4 * kMiB, 2 * kMiB}) {
+        if (tile > kBufferedTile && is_buffered(request)) continue;
         MemoryPlan memory = candidate(needs, request, workers, compressors, tile, room);
         if (memory.peak <= request.budget) return memory;
         // A whole strip is the smallest tile of an ordered sink: rather fewer workers.
@@ -213,7 +219,7 @@ Result<MemoryPlan> plan_memory(const Plan& plan, const MemoryRequest& request) {
             {Room::least, 1}}}) {
     MemoryPlan memory = try_all(room, least_workers);
     if (memory.peak == 0) continue;
-    spend_rest(memory, needs, request.budget);
+    spend_rest(memory, needs, request);
     return memory;
   }
   const MemoryPlan least = candidate(needs, request, 1, least_compressors, 0, Room::least);

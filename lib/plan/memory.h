@@ -13,6 +13,7 @@ struct MemoryRequest {
   std::uint64_t budget = 256'000'000;  // bytes, the whole process
   unsigned threads = 1;                // at most so many workers
   bool ordered = false;                // the sink takes pieces in order only
+  bool buffered = false;               // files of a directory are written through the page cache
   std::uint64_t stream = 0;            // what the sink holds whatever happens, in bytes
   // Bytes that a compressor of so many workers takes; empty: nothing is compressed.
   std::function<std::uint64_t(unsigned)> compressor = {};

@@ -110,6 +110,28 @@ TEST_CASE("the default budget reads a 70B linear once, with two workers") {
   CHECK_FALSE(needs_slabs(*shaped.plan.linears[0], memory.value()));
 }
 
+TEST_CASE(
+    "output through the page cache gets smaller tiles and a larger window, a stream as ever") {
+  const ShapedPlan shaped(560, 8192, 28672, 2);
+  MemoryRequest request{.budget = 256'000'000, .threads = 2};
+  const MemoryPlan around = plan_memory(shaped.plan, request).value();
+  request.buffered = true;
+  const MemoryPlan through = plan_memory(shaped.plan, request).value();
+  CHECK(through.tile_bytes == 8u << 20);
+  CHECK(through.tile_bytes < around.tile_bytes);
+  CHECK(through.write_window > around.write_window + (16u << 20));
+  CHECK(through.workers == around.workers);
+  CHECK(through.peak <= request.budget);
+  request.budget = 2'000'000'000;
+  const MemoryPlan much = plan_memory(shaped.plan, request).value();
+  CHECK(much.write_window == 64u << 20);
+  CHECK(much.input_bytes > through.input_bytes);
+  request.ordered = true;
+  const MemoryPlan stream = plan_memory(shaped.plan, request).value();
+  request.buffered = false;
+  CHECK(plan_memory(shaped.plan, request).value().write_window == stream.write_window);
+}
+
 // As libzstd's at level 1: workers + 3 jobs of 8 MiB.
 std::uint64_t compressor_of(unsigned workers) { return (workers + std::uint64_t{3}) * (8u << 20); }
 
