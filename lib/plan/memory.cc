@@ -35,6 +35,8 @@ constexpr std::uint64_t kMostTile = 16 * kMiB;
 constexpr std::uint64_t kSharedTile = 14 * kMiB;  // of small tensors
 // A cache that takes tiles in small steps gains nothing from larger ones, but from a larger window.
 constexpr std::uint64_t kBufferedTile = 8 * kMiB;
+// Beside that window: steps that are being copied, and what the kernel notes down about each page.
+constexpr std::uint64_t kBufferedSteps = 6 * kMiB;
 
 // What the largest parts of a plan need, whatever the budget.
 struct Needs {
@@ -150,6 +152,7 @@ void spend_rest(MemoryPlan& memory, const Needs& needs, const MemoryRequest& req
     memory.slab_bytes += more;
     rest -= more;
   }
+  if (is_buffered(request)) rest -= std::min(rest, kBufferedSteps);
   const std::uint64_t window =
       std::min(kMostWindow - memory.write_window, is_buffered(request) ? rest : rest / 2);
   memory.write_window += window;
