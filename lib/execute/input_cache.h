@@ -2,6 +2,7 @@
 // somebody uses it, and a moment longer, because the next user is often its neighbour.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -49,15 +50,16 @@ class InputCache {
     std::uint32_t stamp;
   };
   void hold(const InputRange& range);
-  [[nodiscard]] Status read(const InputRange& range) const;
+  [[nodiscard]] Status read(const InputRange& range);
   void drop_oldest_beyond(std::uint64_t most);
 
   std::span<const MappedFile* const> files_;
   const std::uint64_t most_idle_;
   const ReadAhead read_ahead_;
   mutable std::mutex mutex_;
-  std::vector<std::vector<Chunk>> chunks_;  // a list for each file, made at its first use
-  std::deque<Idle> idle_;                   // the oldest first; stale entries are skipped
+  std::vector<std::vector<Chunk>> chunks_;            // a list for each file, made at its first use
+  std::vector<std::atomic<std::uint64_t>> read_end_;  // of each file, where its last range ended
+  std::deque<Idle> idle_;                             // the oldest first; stale entries are skipped
   std::uint64_t idle_chunks_ = 0;
   std::uint64_t read_ = 0;
 };

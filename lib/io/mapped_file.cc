@@ -20,7 +20,7 @@ namespace {
 // Steps of 4 MiB keep the kernel's read-ahead in large pages (bench/results/).
 constexpr std::uint64_t kPopulateStep = 4u << 20;
 constexpr std::uint64_t kPageTableReach = 2u << 20;
-constexpr std::uint64_t kExactStep = 256u << 10;
+constexpr std::uint64_t kExactStep = 1u << 20;
 
 FileIdentity identity_of(const struct stat& info) {
   return {.device = info.st_dev,
