@@ -2,8 +2,6 @@
 #include "execute/input_cache.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <string>
 #include <utility>
@@ -15,6 +13,7 @@
 namespace thaw {
 namespace {
 
+using testing::cold_file;
 using testing::resident_pages;
 using testing::TemporaryDirectory;
 
@@ -64,22 +63,13 @@ TEST_CASE("ranges acquired together are all in memory, in any order, and counted
 
 TEST_CASE("a range that continues none is read without what lies behind it") {
   const TemporaryDirectory directory;
-  const std::string path = directory.write("a", std::string(8 * kChunk, 'a'));
-  const int fd = ::open(path.c_str(), O_RDONLY);  // pages that are not written yet cannot go
-  REQUIRE(::fsync(fd) == 0);
-  ::close(fd);
-  const auto opened = MappedFile::open(real_file_system(), path);
-  REQUIRE(opened.ok());
-  const MappedFile& file = opened.value();
-  REQUIRE(file.populate(0, 8 * kChunk).ok());  // nothing is still being read when it is dropped
-  file.drop(0, 8 * kChunk);
-  const bool goes = resident_pages(file, 0, 8 * kChunk) == 0;  // not so in a file system of memory
+  const auto [file, is_cold] = cold_file(directory, 8 * kChunk);
   const std::vector<const MappedFile*> files = {&file};
   InputCache cache(files, 0);
   constexpr std::uint64_t kRange = 2u << 20;
   REQUIRE(cache.acquire(InputRange{0, 2 * kChunk, kRange}).ok());
   CHECK(resident_pages(file, 2 * kChunk, 2 * kChunk + kRange) == kRange / 4096);
-  CHECK((!goes || resident_pages(file, 2 * kChunk + kRange, 8 * kChunk) == 0));
+  CHECK((!is_cold || resident_pages(file, 2 * kChunk + kRange, 8 * kChunk) == 0));
   // The next one does: the kernel may read ahead, and all of it goes with the chunk.
   REQUIRE(cache.acquire(InputRange{0, 2 * kChunk + kRange, kRange}).ok());
   CHECK(resident_pages(file, 2 * kChunk, 3 * kChunk) == kChunk / 4096);

@@ -1,7 +1,6 @@
 #include "io/mapped_file.h"
 
 #include <doctest/doctest.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 namespace thaw {
 namespace {
 
+using testing::cold_file;
 using testing::resident_pages;
 using testing::TemporaryDirectory;
 
@@ -41,19 +41,9 @@ TEST_CASE("a mapped file shows its bytes, also after they were dropped") {
 TEST_CASE("what was dropped does not come back with what follows") {
   const TemporaryDirectory directory;
   constexpr std::uint64_t kStep = 4u << 20;
-  const std::string path = directory.write("shard", std::string(8 * kStep, 'x'));
-  const int fd = ::open(path.c_str(), O_RDONLY);  // pages that are not written yet cannot go
-  REQUIRE(::fsync(fd) == 0);
-  ::close(fd);
-  const auto file = MappedFile::open(real_file_system(), path);
-  REQUIRE(file.ok());
-  const MappedFile& mapped = file.value();
-  REQUIRE(mapped.populate(0, 8 * kStep).ok());  // nothing is still being read when it is dropped
-  mapped.drop(0, 8 * kStep);                    // and mapped anew
-  const bool goes =
-      resident_pages(mapped, 0, 8 * kStep) == 0;  // not so where the file is in memory only
+  const auto [mapped, is_cold] = cold_file(directory, 8 * kStep);  // and mapped anew
   REQUIRE(mapped.populate(5 * kStep + 4096, 4096).ok());
-  CHECK((!goes || resident_pages(mapped, 0, 5 * kStep) == 0));
+  CHECK((!is_cold || resident_pages(mapped, 0, 5 * kStep) == 0));
 }
 
 TEST_CASE("only regular files open, and the message says what stands there") {
