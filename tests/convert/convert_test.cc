@@ -10,6 +10,7 @@
 #include "convert/inspect.h"
 #include "io/directory.h"
 #include "support/faulty_file_system.h"
+#include "support/places.h"
 #include "support/safetensors_file.h"
 #include "support/temporary_directory.h"
 

@@ -12,6 +12,7 @@
 #include "convert/convert.h"
 #include "io/directory.h"
 #include "support/faulty_file_system.h"
+#include "support/places.h"
 #include "support/power_loss.h"
 #include "support/temporary_directory.h"
 #include "support/tree.h"

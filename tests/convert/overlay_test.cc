@@ -9,6 +9,7 @@
 #include "convert/convert.h"
 #include "io/directory.h"
 #include "support/faulty_file_system.h"
+#include "support/places.h"
 #include "support/planned_model.h"
 
 namespace thaw {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "convert/convert.h"
+#include "support/places.h"
 #include "support/temporary_directory.h"
 
 namespace thaw::test {

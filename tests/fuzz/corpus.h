@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "support/places.h"
 #include "support/temporary_directory.h"
 
 namespace thaw::fuzz {

@@ -23,6 +23,7 @@
 #include "execute/linear_view.h"
 #include "execute/make_segment.h"
 #include "fuzz/require.h"
+#include "support/places.h"
 #include "support/safetensors_file.h"
 #include "support/temporary_directory.h"
 

@@ -20,6 +20,7 @@
 #include "quant/golden_cases.h"
 #include "quant/linears.h"
 #include "quant/model_files.h"
+#include "support/places.h"
 
 namespace thaw {
 namespace {

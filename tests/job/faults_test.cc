@@ -13,6 +13,7 @@
 #include "io/directory.h"
 #include "job/queue.h"
 #include "support/faulty_file_system.h"
+#include "support/places.h"
 #include "support/temporary_directory.h"
 #include "support/tree.h"
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/choose.h"
+#include "support/places.h"
 #include "support/safetensors_file.h"
 #include "support/temporary_directory.h"
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "support/places.h"
 #include "support/temporary_directory.h"
 
 namespace thaw {

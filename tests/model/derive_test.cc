@@ -9,6 +9,7 @@
 
 #include "model/blocks.h"
 #include "model/choose.h"
+#include "support/places.h"
 #include "support/safetensors_file.h"
 #include "support/temporary_directory.h"
 

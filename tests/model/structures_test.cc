@@ -9,6 +9,7 @@
 #include "json/node.h"
 #include "model/blocks.h"
 #include "model/choose.h"
+#include "support/places.h"
 #include "support/temporary_directory.h"
 
 namespace thaw {

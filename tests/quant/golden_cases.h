@@ -10,6 +10,7 @@
 
 #include "json/node.h"
 #include "quant/model_files.h"
+#include "support/places.h"
 
 namespace thaw::test {
 
