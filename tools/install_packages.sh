@@ -8,7 +8,7 @@ build=(g++ cmake ninja-build libboost-dev libboost-iostreams-dev libboost-progra
   libsimdjson-dev libxsimd-dev libisal-dev zlib1g-dev libssl-dev libarchive-dev libzstd-dev)
 test=(doctest-dev python3 systemd libarchive-tools zstd binutils clang-format-14 shellcheck util-linux
   man-db mandoc zsh fish)
-ci=(clang-14 libclang-rt-14-dev g++-aarch64-linux-gnu qemu-user libbenchmark-dev python3-venv lintian
+ci=(ccache clang-14 libclang-rt-14-dev g++-aarch64-linux-gnu qemu-user libbenchmark-dev python3-venv lintian
   debootstrap chromium slurm-wlm munge python3-yaml python3-jsonschema)
 
 wanted=()

@@ -9,7 +9,11 @@
 #     -DCMAKE_EXE_LINKER_FLAGS=-static -DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64
 #   ninja -C build/aarch64 kernels_test && ctest --test-dir build/aarch64 -R kernels
 
-set(kernel_flags -O3 -fno-exceptions -fno-math-errno -ffp-contract=off)
+set(kernel_optimisation -O3)
+if(THAW_SANITIZE)
+  set(kernel_optimisation -O2)  # what checks every access and is unrolled compiles for minutes
+endif()
+set(kernel_flags ${kernel_optimisation} -fno-exceptions -fno-math-errno -ffp-contract=off)
 set(ssse3_flags -mssse3)
 set(avx2_flags -mavx2 -mf16c -mfma)
 set(avx512_flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mf16c)
