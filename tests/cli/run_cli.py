@@ -1,10 +1,16 @@
 #!/usr/bin/env python3
-"""Tests of the program from outside: run_cli.py --thaw BIN --make-checkpoint BIN [--quick] [NAME...]
+"""Tests of the program from outside:
+  run_cli.py --thaw BIN --make-checkpoint BIN [--quick] [--jobs N] [NAME...]
 
-NAME chooses tests whose name holds it. Ends with "N passed, N failed".
+NAME chooses tests whose name holds it. Each has a folder of its own, and N run at a time (as many
+as processors, four at most), those marked slow first. Ends with "N passed, N failed".
 """
 
 import argparse
+import concurrent.futures
+import io
+import multiprocessing
+import os
 import pathlib
 import sys
 import time
@@ -14,11 +20,7 @@ import support
 
 
 class Results(unittest.TextTestResult):
-    """Counts each test once, however many of its sub-tests failed."""
-
-    def __init__(self, *arguments, **more):
-        super().__init__(*arguments, **more)
-        self.failed_tests = set()
+    """Those of one test, which counts once, however many of its sub-tests failed."""
 
     def startTest(self, test):
         self.began = time.monotonic()
@@ -28,49 +30,58 @@ class Results(unittest.TextTestResult):
         self.stream.write(f"{time.monotonic() - self.began:.1f} s ")
         super().addSuccess(test)
 
-    def addFailure(self, test, err):
-        super().addFailure(test, err)
-        self.failed_tests.add(test.id())
 
-    def addError(self, test, err):
-        super().addError(test, err)
-        self.failed_tests.add(test.id())
-
-    def addSubTest(self, test, subtest, err):
-        super().addSubTest(test, subtest, err)
-        if err is not None:
-            self.failed_tests.add(test.id())
-
-
-def chosen(suite, names):
+def tests_of(suite):
     for test in suite:
         if isinstance(test, unittest.TestSuite):
-            yield from chosen(test, names)
-        elif not names or any(name in test.id() for name in names):
+            yield from tests_of(test)
+        else:
             yield test
 
 
+def is_slow(test):
+    return getattr(getattr(test, test._testMethodName, None), "slow", False)
+
+
+def run_test(test):
+    """What is to be printed, and whether it passed: None where it was skipped."""
+    text = io.StringIO()
+    results = Results(unittest.runner._WritelnDecorator(text), descriptions=True, verbosity=2)
+    test.run(results)
+    results.printErrors()
+    for skipped, reason in results.skipped:
+        print(f"skipped: {skipped.id()}: {reason}", file=text)
+    passed = results.wasSuccessful() and (None if results.skipped else True)
+    return text.getvalue(), passed
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--thaw", required=True)
     parser.add_argument("--make-checkpoint", required=True)
     parser.add_argument("--quick", action="store_true", help="small inputs only")
+    parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     support.THAW = str(pathlib.Path(arguments.thaw).resolve())
     support.MAKE_CHECKPOINT = str(pathlib.Path(arguments.make_checkpoint).resolve())
     support.QUICK = arguments.quick
     found = unittest.defaultTestLoader.discover(str(pathlib.Path(__file__).parent))
-    suite = unittest.TestSuite(chosen(found, arguments.names))
-    runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Results)
-    results = runner.run(suite)
-    for test, reason in results.skipped:
-        print(f"skipped: {test.id()}: {reason}")
-    failed = len(results.failed_tests)
-    # A suite that could not be set up counts as failed but was not run.
-    passed = max(results.testsRun - failed - len({test.id() for test, _ in results.skipped}), 0)
+    chosen = [test for test in tests_of(found)
+              if not arguments.names or any(name in test.id() for name in arguments.names)]
+    chosen.sort(key=is_slow, reverse=True)
+    passed = failed = 0
+    with concurrent.futures.ProcessPoolExecutor(
+            arguments.jobs, multiprocessing.get_context("fork")) as processes:
+        running = [processes.submit(run_test, test) for test in chosen]
+        for test in concurrent.futures.as_completed(running):
+            text, good = test.result()
+            print(text, end="", flush=True)
+            passed += good is True
+            failed += good is False
     print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not results.testsRun else 0
+    return 1 if failed or not chosen else 0
 
 
 if __name__ == "__main__":

@@ -156,6 +156,12 @@ def run_on_terminal(*words, columns=100, streams=("stderr",), env=None, cwd=None
     return written.decode(), process.wait(timeout=60)
 
 
+def slow(test):
+    """Marks a test that is to be begun before the others."""
+    test.slow = True
+    return test
+
+
 class Case(unittest.TestCase):
     """A test with a folder of its own on the disk of the build."""
 

@@ -5,7 +5,7 @@ import subprocess
 import time
 
 import support
-from support import Case, make_checkpoint, same_trees
+from support import Case, make_checkpoint, same_trees, slow
 
 
 class Signals(Case):
@@ -30,6 +30,7 @@ class Signals(Case):
         self.assertIsNone(process.poll(), "over before a signal could be sent")
         return process
 
+    @slow
     def test_a_signal_stops_with_its_code_and_a_new_run_succeeds(self):
         for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             process = self.start()

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import support
-from support import ROOT, Case, make_checkpoint, read_checkpoint
+from support import ROOT, Case, make_checkpoint, read_checkpoint, slow
 
 LIMIT_MIB = 256
 NEEDED = 12_000_000_000  # bytes of disk
@@ -33,6 +33,7 @@ class Size(Case):
         # Nearly every page was had without the kernel looking for one to take away.
         self.assertLess(int(found.group(2)), 100, result.stderr)
 
+    @slow
     def test_a_70b_shard_in_256_mib(self):
         for layout, *options in (("gemm",), ("gemv",), ("gemv_fast",), ("marlin",), ("gptq",),
                                  ("gptq_v2", "--bits", "8", "--act-order"), ("ct",),
@@ -45,6 +46,7 @@ class Size(Case):
                 shutil.rmtree(self.work / "out")
                 shutil.rmtree(model)
 
+    @slow
     def test_archives_of_70b_shapes_in_256_mib(self):
         model = make_checkpoint(self.work / "model", "--shape", "llama-3-70b", "--layers", "1",
                                 "--vocabulary", "32000")
@@ -57,12 +59,14 @@ class Size(Case):
             self.convert_in_group(model, out)
             out.unlink()
 
+    @slow
     def test_60000_linears_in_256_mib(self):
         model = make_checkpoint(self.work / "model", "--shape", "moe-60k-small",
                                 "--max-shard-size", "100GB")
         self.convert_in_group(model, self.work / "out")
         self.assertEqual(len(read_checkpoint(self.work / "out")), 60_000 + 60 * 5 + 3)
 
+    @slow
     def test_experts_and_slabs_in_128_mib(self):
         # Some linears of this shape do not fit into 120 MB and are read in slabs; the others are
         # read beside them. No page that was dropped may come back with what lies next to it.
