@@ -200,7 +200,7 @@ class Interrupts(Case):
     def setUp(self):
         super().setUp()
         self.model = self.work / "model"
-        subprocess.run([os.environ["THAW_MAKE_CHECKPOINT"], "--shape", "llama-3-8b", "--layers", "3",
+        subprocess.run([os.environ["THAW_MAKE_CHECKPOINT"], "--shape", "llama-3-8b", "--layers", "6",
                         "--vocabulary", "1024", str(self.model)], check=True)
         # Some seconds of work, in shards of which some are whole when it is stopped.
         self.options = {"isa": "scalar", "threads": 1, "max_shard_size": "100MB"}
@@ -214,7 +214,7 @@ class Interrupts(Case):
 
     def test_an_interrupt_in_a_callback_stops_the_program_and_is_raised(self):
         def stop(progress):
-            if progress.fraction > 0.5:
+            if progress.fraction > 0.25:
                 raise KeyboardInterrupt
         with self.assertRaises(KeyboardInterrupt):
             thaw.convert(self.model, self.out, on_progress=stop, **self.options)
@@ -230,7 +230,7 @@ class Interrupts(Case):
                 "    sys.exit(42)\n")
         child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         for line in child.stdout:
-            if float(line) > 0.5:
+            if float(line) > 0.25:
                 break
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
