@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "convert/destination.h"
 #include "io/directory.h"
+#include "sink/directory_sink.h"
 
 namespace thaw {
 
@@ -40,7 +41,8 @@ Result<std::vector<std::string>> not_in_the_new(const Checkpoint& base, const st
 
 }  // namespace
 
-Result<InPlace> check_in_place(const Checkpoint& base, const Checkpoint& twin, bool keep_backup) {
+Result<InPlace> check_in_place(FileSystem& file_system, const Checkpoint& base,
+                               const Checkpoint& twin, bool keep_backup) {
   if (!base.is_directory()) {
     return refuse(base.path(), "is a file, but --in-place replaces a directory",
                   "Name the directory, or write to an OUT.");
@@ -62,7 +64,7 @@ Result<InPlace> check_in_place(const Checkpoint& base, const Checkpoint& twin, b
     return refuse(mine, "is, contains or lies inside the AWQ model " + printable(model),
                   "Move one of them away, or write to an OUT.");
   }
-  if (exists(place.backup)) {
+  if (exists(place.backup) && !is_left_behind(file_system, place.out, place.backup)) {
     return refuse(place.backup, "exists, and is where the old directory would go",
                   "Move it away, or remove it yourself.");
   }

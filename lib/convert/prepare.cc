@@ -83,13 +83,15 @@ Status prepare_stream(Prepared& prepared, const ConvertOptions& options, const C
 }
 
 // Where the output goes, and that nothing of the user's stands there.
-Status find_destination(const ConvertOptions& options, Prepared& prepared) {
+Status find_destination(const ConvertOptions& options, FileSystem& file_system,
+                        Prepared& prepared) {
   const Checkpoint* base = prepared.base != nullptr ? &prepared.base->checkpoint : nullptr;
   if (prepared.format) {
     THAW_RETURN_IF_ERROR(prepare_stream(prepared, options, base));
   } else if (options.in_place) {
-    THAW_ASSIGN_OR_RETURN(const InPlace place,
-                          check_in_place(*base, prepared.checkpoint, options.keep_backup));
+    THAW_ASSIGN_OR_RETURN(
+        const InPlace place,
+        check_in_place(file_system, *base, prepared.checkpoint, options.keep_backup));
     prepared.out = place.out;
     prepared.backup = place.backup;
   } else if (!options.out.empty()) {
@@ -129,7 +131,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   prepared->format = format;
   // From here on every tensor lies inside its shard and no two overlap.
 
-  THAW_RETURN_IF_ERROR(find_destination(options, *prepared));
+  THAW_RETURN_IF_ERROR(find_destination(options, file_system, *prepared));
   THAW_ASSIGN_OR_RETURN(
       prepared->linears,
       find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown}));

@@ -123,6 +123,17 @@ void PartialDirectory::remove() {
   if (parts_lock_) static_cast<void>(remove_tree(file_system_, parts_lock_path(settings_.out)));
 }
 
+bool is_left_behind(FileSystem& file_system, const std::string& out, const std::string& backup) {
+  const std::string aside = out + kAside;
+  if (!exists(aside)) return false;
+  const Result<RunState> state = load_run_state(file_system, aside);
+  if (!state.ok() || !state.value().publication) return false;
+  const Publication& publication = *state.value().publication;
+  if (!publication.backup || publication.keep) return false;
+  const Result<DirectoryIdentity> found = identify_directory(file_system, backup);
+  return found.ok() && found.value() == publication.old;
+}
+
 Status tidy_published(FileSystem& file_system, const std::string& out) {
   const std::string aside = out + kAside;
   if (!exists(aside) || exists(out + ".partial")) return {};
