@@ -16,8 +16,8 @@ struct InPlace {
 
 // Errors, ErrorCode::usage: the base is a file, a snapshot in a Hugging Face cache or a mount
 // point; it contains the twin or lies inside it; the backup's name is taken, but by what an earlier
-// run had no time to remove; without `keep_backup`,
-// the directory holds what the new one would not have.
+// run had no time to remove; without `keep_backup`, the directory holds what the new one would not
+// have.
 [[nodiscard]] Result<InPlace> check_in_place(FileSystem& file_system, const Checkpoint& base,
                                              const Checkpoint& twin, bool keep_backup);
 

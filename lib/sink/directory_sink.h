@@ -64,6 +64,7 @@ class DirectorySink : public Sink {
 // The next sink at `out` that is given this backup's name removes it.
 [[nodiscard]] bool is_left_behind(FileSystem& file_system, const std::string& out,
                                   const std::string& backup);
+
 // Removes what a run has left beside `out` that ended right after it had published and had nothing
 // else left to do. `out` is resolved.
 [[nodiscard]] Status tidy_published(FileSystem& file_system, const std::string& out);
