@@ -17,6 +17,19 @@
 
 namespace thaw {
 
+namespace {
+
+// Whether `backup` is the old directory, which that run was about to remove.
+Result<bool> was_to_be_removed(FileSystem& file_system, const Publication& publication,
+                               const std::string& backup) {
+  if (!publication.backup || publication.keep || !publication.old) return false;
+  if (backup.empty() || !exists(backup)) return false;
+  THAW_ASSIGN_OR_RETURN(const DirectoryIdentity found, identify_directory(file_system, backup));
+  return found == *publication.old;
+}
+
+}  // namespace
+
 Status PartialDirectory::publish() {
   Publication publication{
       .fresh = {}, .old = {}, .backup = !settings_.backup.empty(), .keep = settings_.keep_backup};
@@ -110,11 +123,9 @@ Result<bool> PartialDirectory::settle_publication() {
 
 // The crash may have come while the backup was being removed.
 Status PartialDirectory::finish_backup(const Publication& publication) {
-  if (!publication.backup || publication.keep || !publication.old) return {};
-  if (settings_.backup.empty() || !exists(settings_.backup)) return {};
-  THAW_ASSIGN_OR_RETURN(const DirectoryIdentity backup,
-                        identify_directory(file_system_, settings_.backup));
-  return backup == *publication.old ? remove_tree(file_system_, settings_.backup) : Status();
+  THAW_ASSIGN_OR_RETURN(const bool left,
+                        was_to_be_removed(file_system_, publication, settings_.backup));
+  return left ? remove_tree(file_system_, settings_.backup) : Status();
 }
 
 void PartialDirectory::remove() {
@@ -124,14 +135,10 @@ void PartialDirectory::remove() {
 }
 
 bool is_left_behind(FileSystem& file_system, const std::string& out, const std::string& backup) {
-  const std::string aside = out + kAside;
-  if (!exists(aside)) return false;
-  const Result<RunState> state = load_run_state(file_system, aside);
+  const Result<RunState> state = load_run_state(file_system, out + kAside);
   if (!state.ok() || !state.value().publication) return false;
-  const Publication& publication = *state.value().publication;
-  if (!publication.backup || publication.keep) return false;
-  const Result<DirectoryIdentity> found = identify_directory(file_system, backup);
-  return found.ok() && found.value() == publication.old;
+  const Result<bool> left = was_to_be_removed(file_system, *state.value().publication, backup);
+  return left.ok() && left.value();
 }
 
 Status tidy_published(FileSystem& file_system, const std::string& out) {
