@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "convert/padding_check.h"
 #include "convert/sample_rows.h"
 #include "model/choose.h"
 
@@ -20,12 +21,15 @@ Status needs_base(const char* option) {
 
 // Its config is carried over as it is, and would claim that the result is quantized.
 Status check_is_float(const Checkpoint& base) {
+  const auto anything = [](std::string_view) { return true; };
   std::string why;
   if (const Result<QuantConfig> config = read_quant_config(base); !config.ok()) {
     why = config.error().messages.front();
   } else if (!config.value().source.empty()) {
     why = config.value().source + " is there";
-  } else if (const Result<QuantizedLinears> found = find_quantized_linears(base); found.ok()) {
+  } else if (const Result<QuantizedLinears> found =
+                 find_quantized_linears(base, {.is_part_of_model = anything});
+             found.ok()) {
     why = printable(found.value().linears.front().module) + " is packed";
   } else {
     return {};
@@ -48,22 +52,22 @@ Result<std::uint64_t> count_nonzero(SampleRows& reader, const Tensor& bias) {
   for (std::uint64_t at = 0; at < elements; at += kStep) {
     const std::uint64_t count = std::min(kStep, elements - at);
     THAW_ASSIGN_OR_RETURN(const std::span<const float> values,
-                          reader.elements(SampleRows::Side::twin, bias, at, count));
+                          reader.elements(SampleRows::Side::quantized, bias, at, count));
     for (const float value : values) nonzero += value != 0 ? 1 : 0;
   }
   return nonzero;
 }
 
 // Biases that the base has no place for can only be left out where they add nothing.
-Status check_biases(const Checkpoint& twin, const kernels::Table& table, Base& base) {
+Status check_biases(const Checkpoint& quantized, const kernels::Table& table, Base& base) {
   const std::vector<const Tensor*>& biases = base.overlay.biases_left_out;
   if (biases.empty()) return {};
-  SampleRows reader(twin, base.checkpoint, table);
+  SampleRows reader(quantized, base.checkpoint, table);
   ErrorList errors;
   for (const Tensor* bias : biases) {
     THAW_ASSIGN_OR_RETURN(const std::uint64_t nonzero, count_nonzero(reader, *bias));
     if (nonzero == 0) continue;
-    errors.add(fail(ErrorCode::input, {twin.file_of(*bias), bias->name},
+    errors.add(fail(ErrorCode::input, {quantized.file_of(*bias), bias->name},
                     "the base has no such bias, and " + std::to_string(nonzero) +
                         " of its values are not zero"));
   }
@@ -74,6 +78,18 @@ Status check_biases(const Checkpoint& twin, const kernels::Table& table, Base& b
   return {};
 }
 
+// The base cannot hold weights that were padded. Their values say whether that is what they are.
+Status refuse_padding(const Checkpoint& quantized, const kernels::Table& table, const Base& base) {
+  if (base.overlay.padded.empty()) return {};
+  SampleRows reader(quantized, base.checkpoint, table);
+  ErrorList errors;
+  for (const PaddedModule& module : base.overlay.padded) {
+    THAW_ASSIGN_OR_RETURN(const std::string found, describe_padding(module, reader));
+    errors.add(refuse_padded(module, base.checkpoint, quantized, found));
+  }
+  return errors.take();
+}
+
 }  // namespace
 
 Status check_overlay_options(const ConvertOptions& options) {
@@ -82,7 +98,15 @@ Status check_overlay_options(const ConvertOptions& options) {
     if (!options.spec.empty()) return needs_base("--spec");
     if (!options.match_check) return needs_base("--no-match-check");
     if (options.keep_backup) return needs_base("--keep-backup");
+    if (!options.take.empty()) return needs_base("--take");
+    if (!options.leave.empty()) return needs_base("--leave");
     return {};
+  }
+  for (const std::string& name : options.take) {
+    if (std::find(options.leave.begin(), options.leave.end(), name) == options.leave.end())
+      continue;
+    return fail(ErrorCode::usage, {}, "--take and --leave both name " + printable(name),
+                "Leave it out of one of them.");
   }
   if (options.dtype) {
     return fail(ErrorCode::usage, {},
@@ -114,25 +138,28 @@ Result<std::unique_ptr<Base>> open_base(const ConvertOptions& options, FileSyste
   return base;
 }
 
-Status lay_over(const ConvertOptions& options, const Checkpoint& twin,
+Status lay_over(const ConvertOptions& options, const Checkpoint& quantized,
                 const QuantizedLinears& linears, std::span<const Fold> folds,
                 const kernels::Table& table, Base& base) {
   ErrorList errors;
   Result<Blocks> of_base = locate_blocks(base.spec, base.checkpoint);
   if (!of_base.ok()) errors.add(std::move(of_base).take_status());
-  Result<Blocks> of_twin = locate_blocks(base.spec, twin);
-  if (!of_twin.ok()) errors.add(std::move(of_twin).take_status());
+  Result<Blocks> of_quantized = locate_blocks(base.spec, quantized);
+  if (!of_quantized.ok()) errors.add(std::move(of_quantized).take_status());
   THAW_RETURN_IF_ERROR(errors.take());
   THAW_ASSIGN_OR_RETURN(base.overlay, make_overlay({.base = &base.checkpoint,
-                                                    .twin = &twin,
+                                                    .quantized = &quantized,
                                                     .linears = &linears,
                                                     .folds = folds,
                                                     .spec = &base.spec,
                                                     .base_blocks = of_base.value(),
-                                                    .twin_blocks = of_twin.value()}));
-  THAW_RETURN_IF_ERROR(check_biases(twin, table, base));
+                                                    .quantized_blocks = of_quantized.value(),
+                                                    .take = options.take,
+                                                    .leave = options.leave}));
+  THAW_RETURN_IF_ERROR(refuse_padding(quantized, table, base));
+  THAW_RETURN_IF_ERROR(check_biases(quantized, table, base));
   if (!options.match_check) return {};
-  THAW_ASSIGN_OR_RETURN(base.match, check_match(twin, base.overlay, base.spec, table));
+  THAW_ASSIGN_OR_RETURN(base.match, check_match(quantized, base.overlay, base.spec, table));
   return {};
 }
 

@@ -1,7 +1,8 @@
 // AWQ divides what a norm gives by s, channel by channel, and multiplies the columns of the linears
-// behind it by s. So s is the base's norm by the twin's, and W_twin[:, k] = s[k] W_base[:, k] but
-// for the rounding to four bits. They are compared in that form, because that is the form in which
-// the rounding was done: unscaled, the noise of a column with a small s would outweigh the others.
+// behind it by s. So s is the base's norm by the quantized checkpoint's, and in that checkpoint
+// W[:, k] is s[k] times the base's W[:, k] but for the rounding to four bits. They are compared in
+// that form, because that is the form in which the rounding was done: unscaled, the noise of a
+// column with a small s would outweigh the others.
 #include "convert/match_check.h"
 
 #include <algorithm>
@@ -27,6 +28,9 @@ constexpr std::uint64_t kRows = 64;
 constexpr std::uint64_t kMostElements = 2u << 20;
 // One channel of so many may have a ratio of norms that is no scale.
 constexpr std::uint64_t kChannelsPerFlaw = 16;
+// Of a module that is taken alone: how much of its variance factors for its columns may explain.
+// Rounding to few bits leaves 1/64 of its noise to them, where 64 rows are looked at.
+constexpr double kMostByColumns = 0.02;
 
 std::string fixed(double value) {
   std::array<char, 32> text{};
@@ -37,36 +41,40 @@ std::string fixed(double value) {
 // Sums over the sampled elements of two weights.
 class Correlation {
  public:
-  void add(double twin, double base) {
-    if (!std::isfinite(twin) || !std::isfinite(base)) return;
-    both_ += twin * base;
-    twin_ += twin * twin;
+  void add(double quantized, double base) {
+    if (!std::isfinite(quantized) || !std::isfinite(base)) return;
+    both_ += quantized * base;
+    quantized_ += quantized * quantized;
     base_ += base * base;
   }
-  // What of the twin the best factor on the base explains: for columns of unknown scale.
+  // What of the quantized values the best factor on the base explains: for columns of unknown
+  // scale.
   void add_column(const Correlation& column) {
-    twin_ += column.twin_;
+    quantized_ += column.quantized_;
     if (column.base_ == 0 || column.both_ <= 0) return;
     both_ += column.both_ * column.both_ / column.base_;
     base_ += column.both_ * column.both_ / column.base_;
   }
   [[nodiscard]] double cosine() const {
-    if (twin_ == 0 && base_ == 0) return 1;
-    if (twin_ == 0 || base_ == 0) return 0;
-    return both_ / std::sqrt(twin_ * base_);
+    if (quantized_ == 0 && base_ == 0) return 1;
+    if (quantized_ == 0 || base_ == 0) return 0;
+    return both_ / std::sqrt(quantized_ * base_);
   }
 
  private:
   double both_ = 0;
-  double twin_ = 0;
+  double quantized_ = 0;
   double base_ = 0;
 };
 
 class Check {
  public:
-  Check(const Checkpoint& twin, const Overlay& overlay, const ModelSpec& spec,
+  Check(const Checkpoint& quantized, const Overlay& overlay, const ModelSpec& spec,
         const kernels::Table& table)
-      : base_(*overlay.base), overlay_(overlay), spec_(spec), reader_(twin, *overlay.base, table) {}
+      : base_(*overlay.base),
+        overlay_(overlay),
+        spec_(spec),
+        reader_(quantized, *overlay.base, table) {}
 
   Result<MatchSummary> run() {
     const std::uint64_t layers = overlay_.base_blocks.count;
@@ -74,6 +82,7 @@ class Check {
     for (const std::uint64_t layer : sampled) {
       if (layer < layers) THAW_RETURN_IF_ERROR(sample_layer(layer));
     }
+    for (const TakenLinear& taken : overlay_.taken) THAW_RETURN_IF_ERROR(compare_taken(taken));
     if (misfits_ == 0) return std::move(summary_);
     return Status(std::move(misfit_));
   }
@@ -82,7 +91,7 @@ class Check {
   // A tensor of the base and what the overlay puts in its place.
   struct Pair {
     const Tensor* base = nullptr;
-    OverlaySource twin;
+    OverlaySource quantized;
   };
 
   std::optional<Pair> find(std::uint64_t layer, std::string_view module) const {
@@ -101,7 +110,7 @@ class Check {
     bool compared = false;
     for (const Absorbs& rule : spec_.absorbs) {
       const std::optional<Pair> norm = find(layer, rule.module);
-      if (!norm || norm->base->shape.size() != 1 || norm->twin.tensor == nullptr) continue;
+      if (!norm || norm->base->shape.size() != 1 || norm->quantized.tensor == nullptr) continue;
       for (const std::string& linear : rule.linears) {
         const std::optional<Pair> weight = find(layer, linear);
         if (!weight || weight->base->shape.size() < 2) continue;
@@ -126,13 +135,14 @@ class Check {
     const std::uint64_t channels = norm.base->shape[0];
     THAW_ASSIGN_OR_RETURN(const std::span<const float> base,
                           reader_.elements(SampleRows::Side::base, *norm.base, 0, channels));
-    THAW_ASSIGN_OR_RETURN(const std::span<const float> twin,
-                          reader_.elements(SampleRows::Side::twin, *norm.twin.tensor, 0, channels));
+    THAW_ASSIGN_OR_RETURN(
+        const std::span<const float> quantized,
+        reader_.elements(SampleRows::Side::quantized, *norm.quantized.tensor, 0, channels));
     std::vector<double> scales(channels);  // 0: of no use
     std::uint64_t flaws = 0;
     for (std::uint64_t k = 0; k < channels; ++k) {
       const double above = base[k] + offset;
-      const double below = twin[k] + offset;
+      const double below = quantized[k] + offset;
       if (above == 0 && below == 0) continue;  // a dead channel
       const double scale = above / below;
       if (std::isfinite(scale) && scale > 0) {
@@ -144,17 +154,17 @@ class Check {
     if (flaws > channels / kChannelsPerFlaw) {
       std::string got = std::to_string(flaws);
       got.append(" of ").append(std::to_string(channels)).append(" channels where the norms of ");
-      got.append("base and AWQ model differ by no positive factor");
-      note_misfit(layer, *norm.base, got, "at most one in 16");
+      got.append("base and quantized checkpoint differ by no positive factor");
+      note_misfit(in_layer(layer), *norm.base, got, "at most one in 16");
       return {};
     }
     THAW_ASSIGN_OR_RETURN(const Rows rows, read(weight));
     Correlation all;
     for (std::size_t i = 0; i < rows.base.size(); ++i) {
       const double scale = scales[i % channels];
-      if (scale != 0) all.add(rows.twin[i], scale * rows.base[i]);
+      if (scale != 0) all.add(rows.quantized[i], scale * rows.base[i]);
     }
-    judge(layer, module, *weight.base, all.cosine());
+    judge(in_layer(layer), module, *weight.base, all.cosine());
     return {};
   }
 
@@ -165,16 +175,44 @@ class Check {
     for (std::uint64_t k = 0; k < columns; ++k) {
       Correlation column;
       for (std::uint64_t i = k; i < rows.base.size(); i += columns) {
-        column.add(rows.twin[i], rows.base[i]);
+        column.add(rows.quantized[i], rows.base[i]);
       }
       all.add_column(column);
     }
-    judge(layer, module, *weight.base, all.cosine());
+    judge(in_layer(layer), module, *weight.base, all.cosine());
+    return {};
+  }
+
+  // A head or an embedding that is put into the base alone. Where its columns were scaled, the norm
+  // in front of it was divided, and the base's norm is another.
+  Status compare_taken(const TakenLinear& taken) {
+    THAW_ASSIGN_OR_RETURN(const Rows rows, read({taken.base, {.linear = taken.linear}}));
+    const std::uint64_t columns = taken.base->shape.back();
+    Correlation plain;
+    Correlation by_columns;
+    for (std::uint64_t k = 0; k < columns; ++k) {
+      Correlation column;
+      for (std::uint64_t i = k; i < rows.base.size(); i += columns) {
+        plain.add(rows.quantized[i], rows.base[i]);
+        column.add(rows.quantized[i], rows.base[i]);
+      }
+      by_columns.add_column(column);
+    }
+    const std::string module = printable(taken.linear->module);
+    judge({}, module, *taken.base, plain.cosine());
+    const double fitted = by_columns.cosine();
+    if (plain.cosine() < kLeastCosine ||
+        fitted * fitted - plain.cosine() * plain.cosine() <= kMostByColumns) {
+      return {};
+    }
+    note_misfit(module + ", columns scaled against the base's, as is the norm in front of it: ",
+                *taken.base, "cosine " + fixed(plain.cosine()) + ", with scales " + fixed(fitted),
+                "the same without scales");
     return {};
   }
 
   struct Rows {
-    std::span<const float> twin;
+    std::span<const float> quantized;
     std::span<const float> base;
   };
 
@@ -183,7 +221,7 @@ class Check {
     const std::uint64_t columns = weight.base->shape.back();
     const std::uint64_t elements = weight.base->size() / (dtype_bits(weight.base->dtype) / 8);
     const std::uint64_t all = columns == 0 ? 0 : elements / columns;
-    const QuantizedLinear* linear = weight.twin.linear;
+    const QuantizedLinear* linear = weight.quantized.linear;
     const std::uint64_t block = linear != nullptr ? linear->layout->row_block : 1;
     const std::uint64_t wanted =
         std::min(kRows, columns == 0 ? 0 : std::max<std::uint64_t>(1, kMostElements / columns));
@@ -193,15 +231,21 @@ class Check {
     THAW_ASSIGN_OR_RETURN(rows.base, reader_.elements(SampleRows::Side::base, *weight.base,
                                                       first * columns, count * columns));
     if (linear != nullptr) {
-      THAW_ASSIGN_OR_RETURN(rows.twin, reader_.rows(*linear, first, count));
+      THAW_ASSIGN_OR_RETURN(rows.quantized, reader_.rows(*linear, first, count));
     } else {
-      THAW_ASSIGN_OR_RETURN(rows.twin, reader_.elements(SampleRows::Side::twin, *weight.twin.tensor,
-                                                        first * columns, count * columns));
+      THAW_ASSIGN_OR_RETURN(rows.quantized,
+                            reader_.elements(SampleRows::Side::quantized, *weight.quantized.tensor,
+                                             first * columns, count * columns));
     }
     return rows;
   }
 
-  void judge(std::uint64_t layer, const std::string& module, const Tensor& weight, double cosine) {
+  static std::string in_layer(std::uint64_t layer) {
+    return "layer " + std::to_string(layer) + ", ";
+  }
+
+  void judge(const std::string& where, const std::string& module, const Tensor& weight,
+             double cosine) {
     ++summary_.samples;
     if (summary_.samples == 1 || cosine < summary_.lowest_cosine) {
       summary_.lowest_cosine = cosine;
@@ -210,18 +254,18 @@ class Check {
     if (cosine >= kLeastCosine) return;
     std::string got = module;
     got.append(", cosine ").append(fixed(cosine));
-    note_misfit(layer, weight, printable(got), "at least " + fixed(kLeastCosine));
+    note_misfit(where, weight, printable(got), "at least " + fixed(kLeastCosine));
   }
 
   // The first one is told: the others say the same.
-  void note_misfit(std::uint64_t layer, const Tensor& tensor, const std::string& got,
+  void note_misfit(const std::string& where, const Tensor& tensor, const std::string& got,
                    const std::string& expected) {
     if (misfits_++ != 0) return;
-    std::string what = "base and AWQ are not the same model: layer ";
-    what.append(std::to_string(layer)).append(", ").append(got);
+    std::string what = "base and quantized checkpoint are not the same model: ";
+    what.append(where).append(got);
     what.append(", expected ").append(expected);
     misfit_ = make_error(ErrorCode::input, Place{base_.path(), tensor.name}, what,
-                         "Name the float model that the AWQ model was made from; "
+                         "Name the float model that the quantized checkpoint was made from; "
                          "--no-match-check goes on all the same.");
   }
 
@@ -236,9 +280,9 @@ class Check {
 
 }  // namespace
 
-Result<MatchSummary> check_match(const Checkpoint& twin, const Overlay& overlay,
+Result<MatchSummary> check_match(const Checkpoint& quantized, const Overlay& overlay,
                                  const ModelSpec& spec, const kernels::Table& table) {
-  return Check(twin, overlay, spec, table).run();
+  return Check(quantized, overlay, spec, table).run();
 }
 
 }  // namespace thaw

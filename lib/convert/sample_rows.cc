@@ -15,9 +15,9 @@ namespace {
 
 constexpr std::uint64_t kIdle = 4u << 20;
 
-std::vector<const MappedFile*> files_of(const Checkpoint& twin, const Checkpoint& base) {
+std::vector<const MappedFile*> files_of(const Checkpoint& quantized, const Checkpoint& base) {
   std::vector<const MappedFile*> files;
-  for (const Shard& shard : twin.shards()) files.push_back(&shard.file);
+  for (const Shard& shard : quantized.shards()) files.push_back(&shard.file);
   for (const Shard& shard : base.shards()) files.push_back(&shard.file);
   return files;
 }
@@ -31,14 +31,15 @@ Status reserve(AlignedMemory& memory, std::uint64_t size) {
 
 }  // namespace
 
-SampleRows::SampleRows(const Checkpoint& twin, const Checkpoint& base, const kernels::Table& table)
+SampleRows::SampleRows(const Checkpoint& quantized, const Checkpoint& base,
+                       const kernels::Table& table)
     : table_(table),
-      files_(files_of(twin, base)),
-      first_of_base_(static_cast<std::uint32_t>(twin.shards().size())),
+      files_(files_of(quantized, base)),
+      first_of_base_(static_cast<std::uint32_t>(quantized.shards().size())),
       input_(files_, kIdle, InputCache::ReadAhead::none) {}
 
 Result<std::byte*> SampleRows::buffer(Side side, std::uint64_t bytes) {
-  AlignedMemory& memory = side == Side::twin ? twin_rows_ : base_rows_;
+  AlignedMemory& memory = side == Side::quantized ? quantized_rows_ : base_rows_;
   THAW_RETURN_IF_ERROR(reserve(memory, std::max<std::uint64_t>(bytes, 1)));
   return memory.data();
 }
@@ -69,7 +70,7 @@ Result<std::span<const float>> SampleRows::rows(const QuantizedLinear& linear, s
   segment.row_bytes = linear.in_features * sizeof(float);
   segment.begin = first;
   segment.size = rows * segment.row_bytes;
-  THAW_ASSIGN_OR_RETURN(std::byte* const out, buffer(Side::twin, segment.size));
+  THAW_ASSIGN_OR_RETURN(std::byte* const out, buffer(Side::quantized, segment.size));
   if (linear.layout->columns_strided) {
     const Slab slab = lay_out_slab(linear, first, first + rows);
     THAW_RETURN_IF_ERROR(reserve(slab_, slab.size));
