@@ -203,14 +203,14 @@ TEST_CASE(
     "blocks that predict further tokens travel, or stay where the quantized checkpoint has none") {
   const std::string config =
       R"({"model_type": "toy", "num_hidden_layers": 1, "num_nextn_predict_layers": 1})";
-  const std::string quantized =
+  const std::string quantized_config =
       R"({"model_type": "toy", "num_hidden_layers": 1, "quantization_config": )"
       R"({"quant_method": "awq", "bits": 4, "group_size": 32, "version": "gemm"}})";
   Tensors quantized = quantized_tensors();
   std::erase_if(quantized, [](const TensorSpec& tensor) {
     return tensor.name.find("layers.1.") != std::string::npos;
   });
-  const Pair pair({base_tensors()}, quantized, config, quantized);
+  const Pair pair({base_tensors()}, quantized, config, quantized_config);
   const auto made = pair.overlay();
   REQUIRE_MESSAGE(made.ok(), (made.ok() ? "" : made.error().text()));
   CHECK(pair.source(made.value(), "model.layers.1.up.weight") == "its own");
