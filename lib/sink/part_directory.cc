@@ -105,7 +105,7 @@ RunState PartDirectory::own_of(const RunState& whole) const {
 }
 
 Status PartDirectory::take_over_own(const PartStates& states) {
-  Result<FileLock> lock = FileLock::take(file_system_, path_ + "/" + part_lock_name(part_));
+  Result<Lock> lock = Lock::take_file(file_system_, path_ + "/" + part_lock_name(part_));
   if (!lock.ok()) {
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));
@@ -160,7 +160,7 @@ void PartDirectory::release() {
   lock_.reset();
   parts_lock_.reset();
   const std::string path = parts_lock_path(settings_.out);
-  const Result<FileLock> alone = FileLock::take(file_system_, path);
+  const Result<Lock> alone = Lock::take_file(file_system_, path);
   if (!alone.ok()) return;
   static_cast<void>(file_system_.rmdir(path_.c_str()));
   static_cast<void>(remove_tree(file_system_, path));

@@ -189,11 +189,11 @@ bool Patience::wait() {
   return true;
 }
 
-Result<FileLock> take_parts_lock(FileSystem& file_system, const std::string& out, Sharing sharing,
-                                 const StopFlag* stop) {
+Result<Lock> take_parts_lock(FileSystem& file_system, const std::string& out, Sharing sharing,
+                             const StopFlag* stop) {
   const std::string path = parts_lock_path(out);
   for (Patience patience(stop);;) {
-    Result<FileLock> lock = FileLock::take(file_system, path, sharing);
+    Result<Lock> lock = Lock::take_file(file_system, path, sharing);
     if (lock.ok()) return lock;
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));

@@ -12,8 +12,8 @@
 
 #include "base/status.h"
 #include "base/stop.h"
-#include "io/file_lock.h"
 #include "io/file_system.h"
+#include "io/lock.h"
 #include "plan/part.h"
 #include "sink/run_state.h"
 
@@ -54,8 +54,8 @@ struct PartStates {
 
 // Takes the lock of clause 3.3; tries for a while. Errors: ErrorCode::locked, what a signal asked
 // for, io.
-[[nodiscard]] Result<FileLock> take_parts_lock(FileSystem& file_system, const std::string& out,
-                                               Sharing sharing, const StopFlag* stop);
+[[nodiscard]] Result<Lock> take_parts_lock(FileSystem& file_system, const std::string& out,
+                                           Sharing sharing, const StopFlag* stop);
 // The next of some tries within kPatience; false when that is over, or a stop was requested.
 class Patience {
  public:

@@ -20,7 +20,7 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-PartialFile::PartialFile(FileSystem& file_system, const Settings& settings, FileLock lock)
+PartialFile::PartialFile(FileSystem& file_system, const Settings& settings, Lock lock)
     : file_system_(file_system),
       out_(settings.out),
       path_(settings.out + ".partial"),
@@ -39,7 +39,7 @@ Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& s
   const std::string folder = folder_of(settings.out);
   THAW_RETURN_IF_ERROR(make_directories(file_system, folder));
   const std::string path = settings.out + ".partial";
-  THAW_ASSIGN_OR_RETURN(FileLock lock, FileLock::take(file_system, path));
+  THAW_ASSIGN_OR_RETURN(Lock lock, Lock::take_file(file_system, path));
   PartialFile partial(file_system, settings, std::move(lock));
   THAW_ASSIGN_OR_RETURN(const std::string start, partial.lock_.read_start(path, kStart));
   // Zeros are space that was reserved and not yet written.

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "io/file_lock.h"
 #include "io/file_system.h"
+#include "io/lock.h"
 
 namespace thaw {
 
@@ -35,14 +35,14 @@ class PartialFile {
   void remove();
 
  private:
-  PartialFile(FileSystem& file_system, const Settings& settings, FileLock lock);
+  PartialFile(FileSystem& file_system, const Settings& settings, Lock lock);
 
   FileSystem& file_system_;
   std::string out_;
   std::string path_;
   bool replace_;
   bool ours_ = false;
-  FileLock lock_;
+  Lock lock_;
 };
 
 }  // namespace thaw

@@ -116,7 +116,7 @@ Status PartialDirectory::take_lock() {
 Status PartialDirectory::keep_parts_out() {
   parts_lock_.reset();
   if (!exists(parts_lock_path(settings_.out))) return {};
-  Result<FileLock> lock = FileLock::take(file_system_, parts_lock_path(settings_.out));
+  Result<Lock> lock = Lock::take_file(file_system_, parts_lock_path(settings_.out));
   if (!lock.ok()) {
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));
@@ -132,7 +132,7 @@ Status PartialDirectory::lock_directory(Sharing sharing) {
     return refuse(path_, "is a symbolic link", "Remove it, or choose another OUT.");
   }
   THAW_RETURN_IF_ERROR(make_directories(file_system_, path_));
-  Result<PathLock> lock = PathLock::take(file_system_, path_, sharing);
+  Result<Lock> lock = Lock::take_directory(file_system_, path_, sharing);
   if (lock.ok()) {
     lock_ = std::move(lock).value();
     return {};
