@@ -51,8 +51,8 @@ Status PartDirectory::settle_alone() {
 Result<bool> PartDirectory::join() {
   const auto look = [&]() -> Result<PartStates> {
     THAW_ASSIGN_OR_RETURN(PartStates states, read_part_states(file_system_, path_, part_.count));
-    THAW_RETURN_IF_ERROR(check_part_states(states, path_, plan_.fingerprint, part_.count,
-                                           settings_.restart ? part_.index : 0));
+    THAW_RETURN_IF_ERROR(
+        check_part_states(states, path_, plan_, part_.count, settings_.restart ? part_.index : 0));
     return states;
   };
   const Result<PartStates> states = look();
@@ -87,8 +87,7 @@ Status PartDirectory::clear_alone() {
   // Another part that was told to start over may have been here in between.
   THAW_ASSIGN_OR_RETURN(const PartStates states,
                         read_part_states(file_system_, path_, part_.count));
-  const Status still =
-      check_part_states(states, path_, plan_.fingerprint, part_.count, part_.index);
+  const Status still = check_part_states(states, path_, plan_, part_.count, part_.index);
   return still.ok() ? Status() : clear();
 }
 

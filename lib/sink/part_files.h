@@ -44,8 +44,7 @@ struct PartStates {
 // Why what was found is not the work of `count` parts of this plan; fine if it is, or nothing is
 // there. A damaged state of `mine` does not matter. Errors: ErrorCode::usage, input.
 [[nodiscard]] Status check_part_states(const PartStates& states, const std::string& directory,
-                                       const std::string& fingerprint, unsigned count,
-                                       unsigned mine);
+                                       const Plan& plan, unsigned count, unsigned mine);
 
 // The parts that have not finished; none where the last step has begun.
 [[nodiscard]] std::vector<unsigned> missing_parts(const PartStates& states, unsigned count);
