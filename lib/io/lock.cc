@@ -33,16 +33,19 @@ bool no_locks_here(int number) {
 
 // Whether the path still leads to what was locked. If not, the lock is on somebody's finished
 // output, and the name is free or another's.
-bool still_named(FileSystem& file_system, int fd, const std::string& path, int flags) {
-  struct stat held {};
-  struct stat named {};
-  if (file_system.fstat(fd, &held) != 0) return false;
+Result<bool> still_named(FileSystem& file_system, const struct stat& held, const std::string& path,
+                         int flags) {
   const int again = file_system.open(path.c_str(), flags, 0);
-  if (again < 0) return false;
-  const bool same = file_system.fstat(again, &named) == 0 && held.st_dev == named.st_dev &&
-                    held.st_ino == named.st_ino;
+  if (again < 0) {
+    const bool other = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EISDIR;
+    if (!other) return system_error(path, "open", errno);
+    return false;
+  }
+  struct stat named {};
+  const int number = file_system.fstat(again, &named) == 0 ? 0 : errno;
   file_system.close(again);
-  return same;
+  if (number != 0) return system_error(path, "examine", number);
+  return held.st_dev == named.st_dev && held.st_ino == named.st_ino;
 }
 
 }  // namespace
@@ -68,7 +71,8 @@ Result<Lock> Lock::take(FileSystem& file_system, const std::string& path, Sharin
       lock.supported_ = false;
       return lock;
     }
-    if (still_named(file_system, fd, path, target.flags)) return lock;
+    THAW_ASSIGN_OR_RETURN(const bool same, still_named(file_system, info, path, target.flags));
+    if (same) return lock;
   }
   return fail(ErrorCode::locked, {.file = path, .tensor = {}}, "other runs come and go here",
               "Wait for them to end, or choose another OUT.");

@@ -46,6 +46,8 @@ class PartialDirectory {
 
   // The last step: OUT.partial becomes OUT. All files and folders are durable.
   [[nodiscard]] virtual Status publish();
+  // False where the file system has no locks.
+  [[nodiscard]] bool locked() const { return !lock_ || lock_->supported(); }
   // True once OUT is the new directory, even if publish() failed after that.
   [[nodiscard]] bool published() const { return published_; }
   // Nobody is there to tell when this fails: the run ends with an error already.

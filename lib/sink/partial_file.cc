@@ -53,7 +53,7 @@ Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& s
     THAW_ASSIGN_OR_RETURN(const FreeSpace space, free_space(file_system, folder));
     THAW_ASSIGN_OR_RETURN(const std::uint64_t held, partial.lock_.allocated(path));
     const std::uint64_t need = file_need(*settings.size, space.block);
-    if (need > space.available + held) {
+    if (space.known && need > space.available + held) {
       return fail(ErrorCode::no_space, {.file = folder, .tensor = {}},
                   "not enough space: the archive needs " + bytes_text(need) + ", free are " +
                       bytes_text(space.available + held),

@@ -27,6 +27,8 @@ class PartialFile {
   static Result<PartialFile> open(FileSystem& file_system, const Settings& settings);
   PartialFile(PartialFile&& other) noexcept;
   PartialFile& operator=(PartialFile&& other) = delete;
+  // False where the file system has no locks.
+  [[nodiscard]] bool locked() const { return lock_.supported(); }
   ~PartialFile() { remove(); }
 
   [[nodiscard]] const std::string& path() const { return path_; }
