@@ -129,6 +129,17 @@ Status save_job_state(FileSystem& file_system, const std::string& path, const Jo
   return save_file(file_system, path, job_state_text(state));
 }
 
+Result<Lock> lock_job_state(FileSystem& file_system, const std::string& path) {
+  Result<Lock> lock = Lock::take_file(file_system, path + ".lock");
+  if (lock.ok() || lock.error().code != ErrorCode::locked) return lock;
+  return fail(ErrorCode::locked, {path, {}}, "another run has this job",
+              "Wait for it to end; it says how it ended.");
+}
+
+void remove_job_lock(FileSystem& file_system, const std::string& path) {
+  file_system.unlink((path + ".lock").c_str());
+}
+
 std::string time_text() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
