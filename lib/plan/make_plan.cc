@@ -126,7 +126,7 @@ Result<Plan> make_plan(const PlanRequest& request) {
     plan.files.push_back(std::move(file));
   }
   for (const PlannedFile& file : plan.files) plan.bytes += file.size;
-  plan.fingerprint = plan_fingerprint(request);
+  plan.fingerprint = plan_fingerprint(request, plan);
   return plan;
 }
 
