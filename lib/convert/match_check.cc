@@ -64,9 +64,12 @@ class Correlation {
 
 class Check {
  public:
-  Check(const Checkpoint& twin, const Overlay& overlay, const ModelSpec& spec,
+  Check(const Overlay& overlay, const ModelSpec& spec, Plan base, Plan twin,
         const kernels::Table& table)
-      : base_(*overlay.base), overlay_(overlay), spec_(spec), reader_(twin, *overlay.base, table) {}
+      : overlay_(overlay),
+        spec_(spec),
+        base_(std::move(base), table),
+        twin_(std::move(twin), table) {}
 
   Result<MatchSummary> run() {
     const std::uint64_t layers = overlay_.base_blocks.count;
@@ -81,27 +84,28 @@ class Check {
  private:
   // A tensor of the base and what the overlay puts in its place.
   struct Pair {
-    const Tensor* base = nullptr;
-    OverlaySource twin;
+    const PlannedTensor* base = nullptr;
+    const PlannedTensor* twin = nullptr;
   };
 
   std::optional<Pair> find(std::uint64_t layer, std::string_view module) const {
     std::string name = overlay_.base_blocks.path + "." + std::to_string(layer) + ".";
     for (const char c : module) name += c == '#' ? '0' : c;  // the first expert
-    const Tensor* tensor = base_.find(name.append(".weight"));
-    if (tensor == nullptr || !is_output_dtype(tensor->dtype)) return std::nullopt;
-    const auto index = static_cast<std::size_t>(tensor - base_.tensors().data());
-    const OverlaySource& source = overlay_.sources[index];
-    const bool floats = source.tensor != nullptr && is_output_dtype(source.tensor->dtype);
-    if (source.linear == nullptr && !floats) return std::nullopt;
-    return Pair{tensor, source};
+    const Tensor* tensor = overlay_.base->find(name.append(".weight"));
+    if (tensor == nullptr) return std::nullopt;
+    const auto index = static_cast<std::size_t>(tensor - overlay_.base->tensors().data());
+    const Pair pair{base_.find(name), twin_.find(name)};
+    if (!overlay_.sources[index].replaced() || pair.base == nullptr || pair.twin == nullptr) {
+      return std::nullopt;
+    }
+    return pair;
   }
 
   Status sample_layer(std::uint64_t layer) {
     bool compared = false;
     for (const Absorbs& rule : spec_.absorbs) {
       const std::optional<Pair> norm = find(layer, rule.module);
-      if (!norm || norm->base->shape.size() != 1 || norm->twin.tensor == nullptr) continue;
+      if (!norm || norm->base->shape.size() != 1) continue;
       for (const std::string& linear : rule.linears) {
         const std::optional<Pair> weight = find(layer, linear);
         if (!weight || weight->base->shape.size() < 2) continue;
@@ -125,9 +129,9 @@ class Check {
                              const std::string& module, const Pair& weight) {
     const std::uint64_t channels = norm.base->shape[0];
     THAW_ASSIGN_OR_RETURN(const std::span<const float> base,
-                          reader_.elements(SampleRows::Side::base, *norm.base, 0, channels));
+                          base_.elements(*norm.base, 0, channels));
     THAW_ASSIGN_OR_RETURN(const std::span<const float> twin,
-                          reader_.elements(SampleRows::Side::twin, *norm.twin.tensor, 0, channels));
+                          twin_.elements(*norm.twin, 0, channels));
     std::vector<double> scales(channels);  // 0: of no use
     std::uint64_t flaws = 0;
     for (std::uint64_t k = 0; k < channels; ++k) {
@@ -181,27 +185,23 @@ class Check {
   // Some rows from the middle, where no padding is.
   Result<Rows> read(const Pair& weight) {
     const std::uint64_t columns = weight.base->shape.back();
-    const std::uint64_t elements = weight.base->size() / (dtype_bits(weight.base->dtype) / 8);
+    const std::uint64_t elements = element_count(weight.base->shape).value_or(0);
     const std::uint64_t all = columns == 0 ? 0 : elements / columns;
-    const QuantizedLinear* linear = weight.twin.linear;
-    const std::uint64_t block = linear != nullptr ? linear->layout->row_block : 1;
+    const std::uint64_t block = twin_.row_block(*weight.twin);
     const std::uint64_t wanted =
         std::min(kRows, columns == 0 ? 0 : std::max<std::uint64_t>(1, kMostElements / columns));
     const std::uint64_t count = std::min(all, round_up(wanted, block));
     const std::uint64_t first = round_down((all - count) / 2, block);
     Rows rows;
-    THAW_ASSIGN_OR_RETURN(rows.base, reader_.elements(SampleRows::Side::base, *weight.base,
-                                                      first * columns, count * columns));
-    if (linear != nullptr) {
-      THAW_ASSIGN_OR_RETURN(rows.twin, reader_.rows(*linear, first, count));
-    } else {
-      THAW_ASSIGN_OR_RETURN(rows.twin, reader_.elements(SampleRows::Side::twin, *weight.twin.tensor,
-                                                        first * columns, count * columns));
-    }
+    THAW_ASSIGN_OR_RETURN(rows.base,
+                          base_.elements(*weight.base, first * columns, count * columns));
+    THAW_ASSIGN_OR_RETURN(rows.twin,
+                          twin_.elements(*weight.twin, first * columns, count * columns));
     return rows;
   }
 
-  void judge(std::uint64_t layer, const std::string& module, const Tensor& weight, double cosine) {
+  void judge(std::uint64_t layer, const std::string& module, const PlannedTensor& weight,
+             double cosine) {
     ++summary_.samples;
     if (summary_.samples == 1 || cosine < summary_.lowest_cosine) {
       summary_.lowest_cosine = cosine;
@@ -214,21 +214,21 @@ class Check {
   }
 
   // The first one is told: the others say the same.
-  void note_misfit(std::uint64_t layer, const Tensor& tensor, const std::string& got,
+  void note_misfit(std::uint64_t layer, const PlannedTensor& tensor, const std::string& got,
                    const std::string& expected) {
     if (misfits_++ != 0) return;
     std::string what = "base and AWQ are not the same model: layer ";
     what.append(std::to_string(layer)).append(", ").append(got);
     what.append(", expected ").append(expected);
-    misfit_ = make_error(ErrorCode::input, Place{base_.path(), tensor.name}, what,
+    misfit_ = make_error(ErrorCode::input, Place{overlay_.base->path(), tensor.name}, what,
                          "Name the float model that the AWQ model was made from; "
                          "--no-match-check goes on all the same.");
   }
 
-  const Checkpoint& base_;
   const Overlay& overlay_;
   const ModelSpec& spec_;
-  SampleRows reader_;
+  SampleRows base_;
+  SampleRows twin_;
   MatchSummary summary_;
   std::uint64_t misfits_ = 0;
   Error misfit_;
@@ -236,9 +236,19 @@ class Check {
 
 }  // namespace
 
-Result<MatchSummary> check_match(const Checkpoint& twin, const Overlay& overlay,
+Result<MatchSummary> check_match(const Checkpoint& twin, const QuantizedLinears& linears,
+                                 std::span<const Fold> folds, const Overlay& overlay,
                                  const ModelSpec& spec, const kernels::Table& table) {
-  return Check(twin, overlay, spec, table).run();
+  QuantizedLinears none;
+  none.consumed.resize(overlay.base->tensors().size());
+  THAW_ASSIGN_OR_RETURN(
+      Plan base, plan_tensors({.checkpoint = overlay.base, .linears = &none, .dtype = Dtype::f32}));
+  THAW_ASSIGN_OR_RETURN(Plan made, plan_tensors({.checkpoint = &twin,
+                                                 .linears = &linears,
+                                                 .folds = folds,
+                                                 .overlay = &overlay,
+                                                 .as_float32 = true}));
+  return Check(overlay, spec, std::move(base), std::move(made), table).run();
 }
 
 }  // namespace thaw

@@ -15,7 +15,7 @@ constexpr std::uint64_t kStep = 4u << 20;
 
 }  // namespace
 
-std::unique_ptr<VerifySink> VerifySink::open(FileSystem& file_system, const Plan& plan,
+std::unique_ptr<VerifySink> VerifySink::open(FileSystem& file_system, const PlannedFiles& plan,
                                              const std::string& directory, Parts parts) {
   std::unique_ptr<VerifySink> sink(new VerifySink(std::move(parts)));
   sink->results_.resize(plan.files.size());

@@ -41,7 +41,7 @@ class VerifySink final : public Sink {
 
   // Opens every file of the plan. No file that is missing or cannot be opened is an error: files()
   // tells.
-  static std::unique_ptr<VerifySink> open(FileSystem& file_system, const Plan& plan,
+  static std::unique_ptr<VerifySink> open(FileSystem& file_system, const PlannedFiles& plan,
                                           const std::string& directory, Parts parts);
 
   // One for each file of the plan. Not while write() runs.

@@ -69,7 +69,8 @@ class Table {
     }
     std::map<std::string, std::string> expected;
     std::ifstream file(path);
-    for (std::string line; std::getline(file, line);) expected[line.substr(66)] = line.substr(0, 64);
+    for (std::string line; std::getline(file, line);)
+      expected[line.substr(66)] = line.substr(0, 64);
     CHECK(expected.size() == hashes_.size());
     for (const auto& [key, hash] : hashes_) {
       const auto found = expected.find(key);
