@@ -18,7 +18,7 @@ std::string checksums_text(std::vector<std::pair<std::string, std::string>> sums
   return text;
 }
 
-Status add_checksums(FileSystem& file_system, const Plan& plan, const MemoryPlan& memory,
+Status add_checksums(FileSystem& file_system, const PlannedFiles& plan, const MemoryPlan& memory,
                      DirectorySink& sink, Observer& observer, StopFlag& stop) {
   std::vector<std::uint32_t> files;
   std::vector<std::pair<std::string, std::string>> sums;

@@ -21,7 +21,7 @@ namespace thaw {
 
 // Reads every file of the plan back and adds SHA256SUMS to the sink, between execute() and
 // finish().
-[[nodiscard]] Status add_checksums(FileSystem& file_system, const Plan& plan,
+[[nodiscard]] Status add_checksums(FileSystem& file_system, const PlannedFiles& plan,
                                    const MemoryPlan& memory, DirectorySink& sink,
                                    Observer& observer, StopFlag& stop);
 

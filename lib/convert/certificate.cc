@@ -1,10 +1,9 @@
 #include "convert/certificate.h"
 
-#include <map>
-#include <tuple>
+#include <string>
 #include <utility>
+#include <vector>
 
-#include "base/bytes.h"
 #include "base/text.h"
 #include "convert/certify_linear.h"
 #include "execute/input_cache.h"
@@ -13,27 +12,14 @@ namespace thaw {
 
 namespace {
 
-// The tensors of a checkpoint by shard and place.
-class Places {
- public:
-  explicit Places(const Checkpoint& out) {
-    for (const Tensor& tensor : out.tensors()) {
-      if (tensor.size() == 0) continue;
-      by_place_.emplace(std::pair(tensor.shard, tensor.begin), &tensor);
-    }
-    for (std::uint32_t i = 0; i < out.shards().size(); ++i) shards_[out.shards()[i].name] = i;
-  }
-  [[nodiscard]] const Tensor* find(const std::string& file, std::uint64_t offset) const {
-    const auto shard = shards_.find(file);
-    if (shard == shards_.end()) return nullptr;
-    const auto found = by_place_.find({shard->second, offset});
-    return found == by_place_.end() ? nullptr : found->second;
-  }
-
- private:
-  std::map<std::pair<std::uint32_t, std::uint64_t>, const Tensor*> by_place_;
-  std::map<std::string, std::uint32_t> shards_;
-};
+// The tensor of the output that is what was planned, where it was planned; null: there is none.
+const Tensor* find_written(const Plan& plan, const PlannedTensor& tensor, const Checkpoint& out) {
+  const Tensor* found = out.find(tensor.name);
+  const bool there = found != nullptr && found->dtype == tensor.dtype &&
+                     found->size() == tensor.size && found->begin == tensor.offset &&
+                     out.shards()[found->shard].name == plan.files[tensor.file].name;
+  return there ? found : nullptr;
+}
 
 }  // namespace
 
@@ -43,21 +29,19 @@ Result<Certificate> certify(const Plan& plan, const Checkpoint& out, const Memor
   const auto first_out = static_cast<std::uint32_t>(files.size());
   for (const Shard& shard : out.shards()) files.push_back(&shard.file);
   InputCache cache(files, memory.idle_bytes);
-  const Places places(out);
   Certificate certificate;
   for (const PlannedFile& file : plan.files) {
     for (const Segment& segment : file.segments) {
       if (segment.kind != SegmentKind::tile) continue;
       const QuantizedLinear& linear = *plan.linears[segment.source];
+      const PlannedTensor& tensor = plan.tensors[segment.tensor];
       LinearCertificate result;
-      result.tensor = std::string(segment.name);
+      result.tensor = std::string(tensor.name);
       result.layout = std::string(linear.layout->name);
-      const Tensor* weight = places.find(file.name, segment.offset);
-      if (weight != nullptr && weight->dtype == segment.to && weight->size() == segment.size) {
-        result.tensor = std::string(weight->name);
+      if (const Tensor* weight = find_written(plan, tensor, out)) {
         const CertifyTask task{.plan = plan,
                                .segment = segment,
-                               .weight = *weight,
+                               .weight_begin = segment.offset,
                                .weight_input = first_out + weight->shard,
                                .weight_file = out.shards()[weight->shard].file,
                                .resident_bytes = memory.input_bytes + memory.slab_bytes};

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "execute/held_input.h"
 #include "quant/code_reader.h"
 
 namespace thaw {
@@ -55,7 +56,7 @@ class Linear {
     return round_up(std::max(linear_.layout->row_step, kUnitBytes / row), block);
   }
 
-  // Rows [first, last), columns [begin, end).
+  // Rows [first, last) of the linear, columns [begin, end).
   void check(std::uint64_t first, std::uint64_t last, std::uint64_t begin, std::uint64_t end,
              Counts& counts) const {
     std::vector<std::uint8_t> codes;
@@ -135,8 +136,8 @@ class Linear {
   }
 
   [[nodiscard]] const std::byte* value_at(std::uint64_t n, std::uint64_t k) const {
-    return task_.weight_file.bytes().data() + task_.weight.begin +
-           (n * linear_.in_features + k) * element_;
+    return task_.weight_file.bytes().data() + task_.weight_begin +
+           ((n - task_.segment.begin) * linear_.in_features + k) * element_;
   }
   [[nodiscard]] std::uint32_t load_bits(const std::byte* at) const {
     return element_ == 2 ? load_little_endian<std::uint16_t>(at)
@@ -189,58 +190,35 @@ std::vector<InputRange> resident_ranges(const Linear& linear, const Segment& seg
   return ranges;
 }
 
-class Held {
- public:
-  explicit Held(InputCache& cache) : cache_(cache) {}
-  ~Held() {
-    for (const InputRange& range : ranges_) cache_.release(range);
-  }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-  Status add(const InputRange& range) {
-    if (range.size == 0) return {};
-    // Counted even where reading it fails, as acquire() does.
-    ranges_.push_back(range);
-    return cache_.acquire(range);
-  }
-
- private:
-  InputCache& cache_;
-  std::vector<InputRange> ranges_;
-};
-
 }  // namespace
 
 Status certify_linear(const CertifyTask& task, InputCache& cache, Parallel& parallel,
                       LinearCertificate& result) {
   const Linear linear(task);
   const QuantizedLinear& packed = linear.packed();
-  const std::uint64_t rows = packed.out_features;
+  const std::uint64_t rows = task.segment.size / task.segment.row_bytes;
   const std::uint64_t step = linear.unit_rows();
   const std::uint64_t columns = columns_of_pass(packed, task.resident_bytes);
   std::mutex mutex;
   Counts all;
   for (std::uint64_t begin = 0; begin < packed.in_features; begin += columns) {
     const std::uint64_t end = std::min(begin + columns, packed.in_features);
-    Held held(cache);
-    for (const InputRange& range : resident_ranges(linear, task.segment, task.plan, begin, end)) {
-      THAW_RETURN_IF_ERROR(held.add(range));
-    }
+    HeldInput held(cache);
+    THAW_RETURN_IF_ERROR(held.add(resident_ranges(linear, task.segment, task.plan, begin, end)));
     const auto part = [&](unsigned, std::uint64_t index) -> Status {
       const std::uint64_t first = index * step;
       const std::uint64_t last = std::min(first + step, rows);
-      Held of_unit(cache);
+      HeldInput of_unit(cache);
       const std::uint64_t row_bytes = task.segment.row_bytes;
-      THAW_RETURN_IF_ERROR(of_unit.add(
-          {task.weight_input, task.weight.begin + first * row_bytes, (last - first) * row_bytes}));
+      THAW_RETURN_IF_ERROR(of_unit.add(InputRange{
+          task.weight_input, task.weight_begin + first * row_bytes, (last - first) * row_bytes}));
       if (!packed.layout->columns_strided) {
         const Segment piece = cut(task.segment, first * row_bytes, (last - first) * row_bytes);
-        for (const InputRange& range : input_ranges(task.plan, piece)) {
-          THAW_RETURN_IF_ERROR(of_unit.add(range));
-        }
+        THAW_RETURN_IF_ERROR(of_unit.add(input_ranges(task.plan, piece)));
       }
       Counts counts;
-      linear.check(first, last, begin, end, counts);
+      const std::uint64_t offset = task.segment.begin;
+      linear.check(offset + first, offset + last, begin, end, counts);
       if (task.weight_file.damaged()) return task.weight_file.check_unchanged();
       for (const InputRange& range : input_ranges(task.plan, task.segment)) {
         const MappedFile& file = *task.plan.inputs[range.input];

@@ -15,9 +15,9 @@ namespace thaw {
 
 struct CertifyTask {
   const Plan& plan;
-  const Segment& segment;          // of the weight, whole
-  const Tensor& weight;            // in the output
-  std::uint32_t weight_input = 0;  // index of its shard among the files of the cache
+  const Segment& segment;          // of the plan: some rows of a linear
+  std::uint64_t weight_begin = 0;  // bytes into the output's shard: where they lie
+  std::uint32_t weight_input = 0;  // index of the shard among the files of the cache
   const MappedFile& weight_file;
   std::uint64_t resident_bytes = 0;  // of packed input that may be in memory at once
 };

@@ -46,16 +46,11 @@ Result<Division> divide_memory(const CompareSide& a, const CompareSide& b,
     const bool wide = !is_plain(*pair.a) || !is_plain(*pair.b);
     const std::uint64_t bytes = elements_of_part(a, b, pair) * (wide ? 8 : 4);
     buffers = std::max(
-        buffers, 2 * round_up(bytes, 2 * kMiB) +
+        buffers, (wide ? 3 : 2) * round_up(bytes, 2 * kMiB) +
                      round_up(std::max(scratch_of(a, *pair.a), scratch_of(b, *pair.b)), 2 * kMiB));
-    const auto strided = [](const CompareSide& side, const OutputTensor& tensor) {
-      const QuantizedLinear* linear = side.linear_of(tensor);
-      const bool whole = linear != nullptr && linear->layout->columns_strided;
-      return whole ? packed_bytes(*linear) : std::uint64_t{0};
-    };
-    packed = std::max({packed, strided(a, *pair.a), strided(b, *pair.b)});
+    packed = std::max({packed, strided_bytes(a, *pair.a), strided_bytes(b, *pair.b)});
   }
-  const std::uint64_t tensors = a.tensors.size() + b.tensors.size();
+  const std::uint64_t tensors = a.plan.tensors.size() + b.plan.tensors.size();
   const std::uint64_t fixed = kFixed + kSamples + tensors * kPerTensor;
   const auto need = [&](unsigned workers, std::uint64_t resident) {
     return fixed + workers * (buffers + kPerWorker) + 2 * resident;
@@ -128,19 +123,20 @@ Result<CompareReport> compare(const CompareOptions& options, Observer& observer,
   InputCache cache_a(a->plan.inputs, kIdle);
   InputCache cache_b(b->plan.inputs, kIdle);
   std::vector<CompareBuffers> buffers(division.workers);
+  const TensorReader reader_a(a->plan, *table, cache_a);
+  const TensorReader reader_b(b->plan, *table, cache_b);
   PairComparer comparer(*a, *b,
-                        {.table = *table,
-                         .parallel = parallel,
-                         .cache_a = cache_a,
-                         .cache_b = cache_b,
+                        {.parallel = parallel,
+                         .reader_a = reader_a,
+                         .reader_b = reader_b,
                          .buffers = buffers,
                          .resident = division.resident});
-  const auto norm_values = [&](const CompareSide& side, InputCache& cache,
+  const auto norm_values = [&](const CompareSide& side, const TensorReader& reader,
                                const std::string& name) -> Result<std::vector<double>> {
     std::vector<double> values;
     const ModelSpec* other = &side == a.get() ? b->spec : a->spec;
-    if (const OutputTensor* tensor = find_spelled(side, other, name)) {
-      THAW_RETURN_IF_ERROR(PairComparer::read_all(side, *tensor, cache, *table, kMostNorm, values));
+    if (const PlannedTensor* tensor = find_spelled(side, other, name)) {
+      THAW_RETURN_IF_ERROR(PairComparer::read_all(side, *tensor, reader, kMostNorm, values));
     }
     return values;
   };
@@ -164,8 +160,8 @@ Result<CompareReport> compare(const CompareOptions& options, Observer& observer,
         FaultNorm norm;
         const AbsorbedBy by = absorber_of(spec, result.name);
         if (!by.norm.empty()) {
-          THAW_ASSIGN_OR_RETURN(norm.a, norm_values(*a, cache_a, by.norm));
-          THAW_ASSIGN_OR_RETURN(norm.b, norm_values(*b, cache_b, by.norm));
+          THAW_ASSIGN_OR_RETURN(norm.a, norm_values(*a, reader_a, by.norm));
+          THAW_ASSIGN_OR_RETURN(norm.b, norm_values(*b, reader_b, by.norm));
           for (std::vector<double>* values : {&norm.a, &norm.b}) {
             for (double& value : *values) value += by.offset;
           }
@@ -181,7 +177,7 @@ Result<CompareReport> compare(const CompareOptions& options, Observer& observer,
     ++progress.tensors_done;
   }
   for (const TensorPair& pair : matched.of_different_shapes) {
-    ShapeDifference difference{.name = pair.a->name,
+    ShapeDifference difference{.name = std::string(pair.a->name),
                                .shape_a = {pair.a->shape.begin(), pair.a->shape.end()},
                                .shape_b = {pair.b->shape.begin(), pair.b->shape.end()}};
     if (difference.shape_a.size() == 2 && difference.shape_b.size() == 2 &&

@@ -7,13 +7,13 @@
 
 namespace thaw {
 
-const OutputTensor* find_spelled(const CompareSide& side, const ModelSpec* other_spec,
-                                 std::string_view name) {
-  if (const OutputTensor* found = side.find(name)) return found;
+const PlannedTensor* find_spelled(const CompareSide& side, const ModelSpec* other_spec,
+                                  std::string_view name) {
+  if (const PlannedTensor* found = side.plan.find(name)) return found;
   for (const ModelSpec* spec : {other_spec, side.spec}) {
     if (spec == nullptr) continue;
     for (const std::string& spelling : spellings(*spec, name)) {
-      if (const OutputTensor* found = side.find(spelling)) return found;
+      if (const PlannedTensor* found = side.plan.find(spelling)) return found;
     }
   }
   return nullptr;
@@ -21,30 +21,30 @@ const OutputTensor* find_spelled(const CompareSide& side, const ModelSpec* other
 
 MatchedTensors match_tensors(const CompareSide& a, const CompareSide& b) {
   MatchedTensors matched;
-  std::set<const OutputTensor*> taken;
-  std::vector<const OutputTensor*> unmatched;
+  std::set<const PlannedTensor*> taken;
+  std::vector<const PlannedTensor*> unmatched;
   std::vector<TensorPair> all;
   // Equal names first, so that another spelling never takes a tensor from its namesake.
-  for (const OutputTensor& tensor : a.tensors) {
-    const OutputTensor* other = b.find(tensor.name);
+  for (const PlannedTensor& tensor : a.plan.tensors) {
+    const PlannedTensor* other = b.plan.find(tensor.name);
     all.push_back({&tensor, other});
     if (other != nullptr) taken.insert(other);
   }
   for (TensorPair& pair : all) {
     if (pair.b == nullptr) {
-      const OutputTensor* other = find_spelled(b, a.spec, pair.a->name);
+      const PlannedTensor* other = find_spelled(b, a.spec, pair.a->name);
       if (other != nullptr && taken.insert(other).second) pair.b = other;
     }
     if (pair.b == nullptr) {
-      matched.only_a.push_back(pair.a->name);
+      matched.only_a.emplace_back(pair.a->name);
     } else if (std::ranges::equal(pair.a->shape, pair.b->shape)) {
       matched.pairs.push_back(pair);
     } else {
       matched.of_different_shapes.push_back(pair);
     }
   }
-  for (const OutputTensor& tensor : b.tensors) {
-    if (taken.count(&tensor) == 0) matched.only_b.push_back(tensor.name);
+  for (const PlannedTensor& tensor : b.plan.tensors) {
+    if (taken.count(&tensor) == 0) matched.only_b.emplace_back(tensor.name);
   }
   return matched;
 }

@@ -10,8 +10,8 @@
 namespace thaw {
 
 struct TensorPair {
-  const OutputTensor* a = nullptr;
-  const OutputTensor* b = nullptr;
+  const PlannedTensor* a = nullptr;
+  const PlannedTensor* b = nullptr;
 };
 
 struct MatchedTensors {
@@ -24,7 +24,7 @@ struct MatchedTensors {
 [[nodiscard]] MatchedTensors match_tensors(const CompareSide& a, const CompareSide& b);
 
 // The tensor of `side` that `name` means, in this spelling or another of the specs'; null: none.
-[[nodiscard]] const OutputTensor* find_spelled(const CompareSide& side, const ModelSpec* other_spec,
-                                               std::string_view name);
+[[nodiscard]] const PlannedTensor* find_spelled(const CompareSide& side,
+                                                const ModelSpec* other_spec, std::string_view name);
 
 }  // namespace thaw

@@ -11,7 +11,7 @@
 #include "convert/difference.h"
 #include "execute/buffer_pool.h"
 #include "execute/parallel.h"
-#include "kernels/kernels.h"
+#include "execute/tensor_reader.h"
 
 namespace thaw {
 
@@ -19,23 +19,25 @@ namespace thaw {
 // depends on nothing but the two tensors, so that the sums do not either.
 [[nodiscard]] std::uint64_t elements_of_part(const CompareSide& side_a, const CompareSide& side_b,
                                              const TensorPair& pair);
+// The packed bytes that every row of the tensor may need some of; 0: none.
+[[nodiscard]] std::uint64_t strided_bytes(const CompareSide& side, const PlannedTensor& tensor);
 // What dividing takes on a side; 0 where nothing is divided.
-[[nodiscard]] std::uint64_t scratch_of(const CompareSide& side, const OutputTensor& tensor);
+[[nodiscard]] std::uint64_t scratch_of(const CompareSide& side, const PlannedTensor& tensor);
 
 // What a thread works in. Buffers are reused from tensor to tensor.
 struct CompareBuffers {
   AlignedMemory a;
   AlignedMemory b;
-  AlignedMemory scratch;
+  AlignedMemory numbers;  // of other types than float32, on their way to doubles
+  ReadSpace space;
 };
 
 class PairComparer {
  public:
   struct Tools {
-    const kernels::Table& table;
     Parallel& parallel;
-    InputCache& cache_a;
-    InputCache& cache_b;
+    const TensorReader& reader_a;
+    const TensorReader& reader_b;
     std::vector<CompareBuffers>& buffers;  // one for each thread
     std::uint64_t resident = 0;            // packed bytes of a side that may be held
   };
@@ -49,16 +51,21 @@ class PairComparer {
   // wide, or hold what is not finite.
   [[nodiscard]] Status sample(const TensorPair& pair, std::vector<float>& a, std::vector<float>& b);
   // All elements of a small tensor as doubles; empty where it has more than `most`.
-  [[nodiscard]] static Status read_all(const CompareSide& side, const OutputTensor& tensor,
-                                       InputCache& cache, const kernels::Table& table,
-                                       std::uint64_t most, std::vector<double>& out);
+  [[nodiscard]] static Status read_all(const CompareSide& side, const PlannedTensor& tensor,
+                                       const TensorReader& reader, std::uint64_t most,
+                                       std::vector<double>& out);
 
  private:
   // Elements [from, from + count) of both, in one thread's buffers.
-  [[nodiscard]] Status difference_of(const HeldTensor& held_a, const HeldTensor& held_b,
-                                     const TensorPair& pair, std::uint64_t from,
-                                     std::uint64_t count, CompareBuffers& buffers,
-                                     DifferenceSums& sums, Histogram& histogram) const;
+  struct Run {
+    const TensorPair& pair;
+    const TensorReader::Hold& held_a;
+    const TensorReader::Hold& held_b;
+    std::uint64_t from;
+    std::uint64_t count;
+  };
+  [[nodiscard]] Status difference_of(const Run& run, CompareBuffers& buffers, DifferenceSums& sums,
+                                     Histogram& histogram) const;
   [[nodiscard]] Status measure_bytes(const TensorPair& pair, TensorComparison& result);
 
   const CompareSide& a_;

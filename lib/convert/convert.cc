@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 
 #include "convert/convert_part.h"
 #include "convert/disk.h"
@@ -14,9 +13,9 @@ namespace thaw {
 Result<PlanSummary> plan_conversion(const ConvertOptions& options, FileSystem& file_system) {
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(options, file_system));
   PlanSummary summary = summarize(*prepared, options);
-  std::optional<PlanPart> part;
-  if (options.part) part.emplace(prepared->plan, *options.part);
-  summary.disk = disk_space(*prepared, options, file_system);
+  summary.disk = options.part ? disk_space(*prepared, files_of_part(prepared->plan, *options.part),
+                                           options, file_system)
+                              : disk_space(*prepared, prepared->plan, options, file_system);
   return summary;
 }
 
@@ -32,8 +31,9 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   // us fail.
 
   Result<ConvertReport> report =
-      options.part ? convert_part(*prepared, options, observer, stop, file_system, announce)
-                   : fill_sink(*prepared, options, observer, stop, file_system, announce);
+      options.part
+          ? convert_part(*prepared, options, observer, stop, file_system, announce)
+          : fill_sink(*prepared, prepared->plan, options, observer, stop, file_system, announce);
   if (report.ok()) {
     report.value().seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   }

@@ -13,27 +13,19 @@ namespace {
 
 // The files of this part, reported with the plan of the whole. What speaks of the whole output is
 // left to the last step.
-Result<ConvertReport> make_part(Prepared& prepared, const ConvertOptions& options,
+Result<ConvertReport> make_part(const Prepared& prepared, const ConvertOptions& options,
                                 Observer& observer, StopFlag& stop, FileSystem& file_system,
                                 const Announce& announce) {
   ConvertOptions own = options;
   own.verify = false;
   own.checksums = false;
-  PlanSummary whole = summarize(prepared, options);
-  const PlanPart part(prepared.plan, *options.part);
-  THAW_ASSIGN_OR_RETURN(ConvertReport report, fill_sink(prepared, own, observer, stop, file_system,
-                                                        [&](const PlanSummary& plan) {
-                                                          whole.disk = plan.disk;
-                                                          if (announce) announce(whole);
-                                                        }));
-  whole.warnings = std::move(report.plan.warnings);
-  report.plan = std::move(whole);
-  return report;
+  const PlannedFiles files = files_of_part(prepared.plan, *options.part);
+  return fill_sink(prepared, files, own, observer, stop, file_system, announce);
 }
 
 }  // namespace
 
-Result<ConvertReport> convert_part(Prepared& prepared, const ConvertOptions& options,
+Result<ConvertReport> convert_part(const Prepared& prepared, const ConvertOptions& options,
                                    Observer& observer, StopFlag& stop, FileSystem& file_system,
                                    const Announce& announce) {
   THAW_ASSIGN_OR_RETURN(ConvertReport report,
@@ -58,7 +50,8 @@ Result<ConvertReport> convert_part(Prepared& prepared, const ConvertOptions& opt
   last.part.reset();
   last.restart = false;
   last.finish = true;
-  Result<ConvertReport> finished = fill_sink(prepared, last, observer, stop, file_system, {});
+  Result<ConvertReport> finished =
+      fill_sink(prepared, prepared.plan, last, observer, stop, file_system, {});
   if (finished.ok()) {
     report.verified = finished.value().verified;
     report.bytes_read += finished.value().bytes_read;

@@ -14,8 +14,9 @@ namespace thaw {
 
 // `options.part` is set. While it runs the plan in `prepared` is that of the part. Errors: those of
 // fill_sink().
-[[nodiscard]] Result<ConvertReport> convert_part(Prepared& prepared, const ConvertOptions& options,
-                                                 Observer& observer, StopFlag& stop,
-                                                 FileSystem& file_system, const Announce& announce);
+[[nodiscard]] Result<ConvertReport> convert_part(const Prepared& prepared,
+                                                 const ConvertOptions& options, Observer& observer,
+                                                 StopFlag& stop, FileSystem& file_system,
+                                                 const Announce& announce);
 
 }  // namespace thaw

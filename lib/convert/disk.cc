@@ -30,7 +30,8 @@ std::string existing_folder(const std::string& out) {
 }
 
 // The files that the next run to `partial` keeps, as its state lists them.
-std::map<std::string, std::uint64_t> finished_files(const std::string& partial, const Plan& plan,
+std::map<std::string, std::uint64_t> finished_files(const std::string& partial,
+                                                    const PlannedFiles& plan,
                                                     FileSystem& file_system) {
   std::map<std::string, std::uint64_t> files;
   const std::string state_file = partial + "/" + kStateFile;
@@ -44,12 +45,11 @@ std::map<std::string, std::uint64_t> finished_files(const std::string& partial, 
 
 }  // namespace
 
-std::optional<DiskSpace> disk_space(const Prepared& prepared, const ConvertOptions& options,
-                                    FileSystem& file_system) {
+std::optional<DiskSpace> disk_space(const Prepared& prepared, const PlannedFiles& plan,
+                                    const ConvertOptions& options, FileSystem& file_system) {
   if (prepared.out.empty() || prepared.out == kStandardOutput) return std::nullopt;
   const Result<FreeSpace> space = free_space(file_system, existing_folder(prepared.out));
   if (!space.ok() || !space.value().known) return std::nullopt;
-  const Plan& plan = prepared.plan;
   DiskSpace disk{.free = space.value().available};
   if (!prepared.format) {
     const std::string partial = prepared.out + ".partial";

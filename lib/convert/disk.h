@@ -14,6 +14,7 @@ namespace thaw {
 // plan has finished are not counted. Nothing for standard output, without OUT, and where the system
 // does not tell.
 [[nodiscard]] std::optional<DiskSpace> disk_space(const Prepared& prepared,
+                                                  const PlannedFiles& files,
                                                   const ConvertOptions& options,
                                                   FileSystem& file_system);
 

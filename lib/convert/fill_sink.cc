@@ -74,11 +74,11 @@ Status abandon(Sink& sink, const Prepared& prepared, Error error) {
 }
 
 // Reads back what an earlier run has finished; what is not whole is made anew.
-Status check_found(const Prepared& prepared, DirectorySink& sink, Observer& observer,
-                   StopFlag& stop) {
+Status check_found(const Prepared& prepared, const PlannedFiles& planned, DirectorySink& sink,
+                   Observer& observer, StopFlag& stop) {
   const std::vector<std::uint32_t> files = sink.found();
   return for_each_file(
-      prepared.plan, prepared.memory, files, "checking finished files",
+      planned, prepared.memory, files, "checking finished files",
       [&](std::uint32_t file, std::span<std::byte> buffer,
           const std::function<Status(std::uint64_t)>& advance) {
         return sink.check(file, buffer, advance);
@@ -88,13 +88,14 @@ Status check_found(const Prepared& prepared, DirectorySink& sink, Observer& obse
 
 }  // namespace
 
-Result<ConvertReport> fill_sink(const Prepared& prepared, const ConvertOptions& options,
-                                Observer& observer, StopFlag& stop, FileSystem& file_system,
-                                const Announce& announce) {
+Result<ConvertReport> fill_sink(const Prepared& prepared, const PlannedFiles& files,
+                                const ConvertOptions& options, Observer& observer, StopFlag& stop,
+                                FileSystem& file_system, const Announce& announce) {
   const Plan& plan = prepared.plan;
   // What the check of space is about to see.
-  const std::optional<DiskSpace> disk = disk_space(prepared, options, file_system);
-  THAW_ASSIGN_OR_RETURN(const OpenSink opened, open_sink(prepared, options, stop, file_system));
+  const std::optional<DiskSpace> disk = disk_space(prepared, files, options, file_system);
+  THAW_ASSIGN_OR_RETURN(const OpenSink opened,
+                        open_sink(prepared, files, options, stop, file_system));
   Sink& sink = *opened.sink;
   ConvertReport report;
   report.plan = summarize(prepared, options);
@@ -107,11 +108,12 @@ Result<ConvertReport> fill_sink(const Prepared& prepared, const ConvertOptions& 
   if (announce) announce(report.plan);
   // Before finish the destination does not exist; after it, it is whole.
   if (opened.directory != nullptr) {
-    if (Status checked = check_found(prepared, *opened.directory, observer, stop); !checked.ok()) {
+    if (Status checked = check_found(prepared, files, *opened.directory, observer, stop);
+        !checked.ok()) {
       return abandon(sink, prepared, std::move(checked).take_error());
     }
   }
-  Result<ExecuteReport> run = execute(plan, prepared.memory, *prepared.table, sink,
+  Result<ExecuteReport> run = execute(plan, files, prepared.memory, *prepared.table, sink,
                                       {.allow_overflow = options.allow_overflow}, observer, stop);
   if (!run.ok()) {
     return abandon(sink, prepared, std::move(run).take_status().take_error());
@@ -124,10 +126,10 @@ Result<ConvertReport> fill_sink(const Prepared& prepared, const ConvertOptions& 
     }
   }
   observer.on_progress({.stage = "finishing",
-                        .bytes_done = plan.bytes,
-                        .bytes_total = plan.bytes,
-                        .tensors_done = plan.tensors,
-                        .tensors_total = plan.tensors});
+                        .bytes_done = files.bytes,
+                        .bytes_total = files.bytes,
+                        .tensors_done = files.tensor_count,
+                        .tensors_total = files.tensor_count});
   if (Status unchanged = check_inputs_unchanged(plan); !unchanged.ok()) {
     return abandon(sink, prepared, std::move(unchanged).take_error());
   }

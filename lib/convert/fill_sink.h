@@ -11,9 +11,9 @@
 
 namespace thaw {
 
-// Errors: those of convert() after the plan. Of the report all but the seconds. `announce` as
-// there.
-[[nodiscard]] Result<ConvertReport> fill_sink(const Prepared& prepared,
+// Makes `files`: those of the plan, or of a part of it. Errors: those of convert() after the plan.
+// Of the report all but the seconds. `announce` as there.
+[[nodiscard]] Result<ConvertReport> fill_sink(const Prepared& prepared, const PlannedFiles& files,
                                               const ConvertOptions& options, Observer& observer,
                                               StopFlag& stop, FileSystem& file_system,
                                               const Announce& announce);

@@ -9,7 +9,6 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "convert/infer_shards.h"
-#include "convert/output_parts.h"
 #include "convert/round_once.h"
 #include "quant/code_reader.h"
 
@@ -32,23 +31,13 @@ std::optional<Dtype> main_dtype(const Checkpoint& out) {
   return most == bytes.end() ? std::nullopt : std::optional(most->first);
 }
 
-// The name that the plan gives what stands at `offset` of a file: an overlay's weights are called
-// as in its base.
-std::string name_at(const std::vector<OutputPart>& parts, std::uint64_t offset) {
-  const auto found =
-      std::lower_bound(parts.begin(), parts.end(), offset,
-                       [](const OutputPart& part, std::uint64_t at) { return part.begin < at; });
-  return found != parts.end() && found->begin == offset ? found->name : std::string();
-}
-
 // The type that most of the linears' weights have in the output.
 std::optional<Dtype> weight_dtype(const Plan& plan, const Checkpoint& out) {
   std::map<Dtype, std::uint64_t> votes;
   for (const PlannedFile& file : plan.files) {
     for (const Segment& segment : file.segments) {
       if (segment.kind != SegmentKind::tile) continue;
-      std::string name(segment.name);
-      const Tensor* tensor = out.find(name.empty() ? name += "weight" : name += ".weight");
+      const Tensor* tensor = out.find(plan.name_of(segment));
       if (tensor != nullptr && is_output_dtype(tensor->dtype)) ++votes[tensor->dtype];
     }
   }
@@ -93,28 +82,29 @@ double float_at(const std::byte* data, std::uint64_t index, Dtype type) {
 
 // How many elements of a sample are as one rounding gives them and not as two, less those that are
 // the other way about.
-Result<std::int64_t> vote_for_exact(const Plan& plan, const Checkpoint& out) {
-  THAW_ASSIGN_OR_RETURN(const std::vector<std::vector<OutputPart>> parts, output_parts(plan));
+std::int64_t vote_for_exact(const Plan& plan, const Checkpoint& out) {
   std::int64_t votes = 0;
   std::size_t sampled = 0;
-  for (std::size_t file = 0; file < plan.files.size(); ++file) {
-    for (const Segment& segment : plan.files[file].segments) {
+  for (const PlannedFile& file : plan.files) {
+    for (const Segment& segment : file.segments) {
       if (segment.kind != SegmentKind::tile || segment.to != Dtype::bf16) continue;
-      const Tensor* tensor = out.find(name_at(parts[file], segment.offset));
-      if (tensor == nullptr || tensor->dtype != Dtype::bf16 || tensor->size() != segment.size) {
+      const PlannedTensor& planned = plan.tensors[segment.tensor];
+      const Tensor* tensor = out.find(planned.name);
+      if (tensor == nullptr || tensor->dtype != Dtype::bf16 || tensor->size() != planned.size) {
         continue;
       }
       const QuantizedLinear& linear = *plan.linears[segment.source];
       const CodeReader reader(plan.inputs, linear);
       const std::uint64_t columns = std::min(kSampledColumns, linear.in_features);
-      const std::uint64_t rows = std::min(kSampledRows, linear.out_features);
+      const std::uint64_t first = segment.begin;
+      const std::uint64_t rows = std::min(kSampledRows, segment.size / segment.row_bytes);
       std::vector<std::uint8_t> codes(rows * columns);
-      reader.read_codes(0, rows, 0, columns, codes.data());
-      const std::byte* written = out.bytes(*tensor).data();
+      reader.read_codes(first, first + rows, 0, columns, codes.data());
+      const std::byte* written = out.bytes(*tensor).data() + (segment.offset - planned.offset);
       for (std::uint64_t i = 0; i < rows * columns; ++i) {
         const std::uint64_t n = i / columns;
         const std::uint64_t k = i % columns;
-        const CodeStep step = reader.step(n, k);
+        const CodeStep step = reader.step(first + n, k);
         double divisor = 0;
         if (segment.divisor != 0) {
           const Tensor& scales = *plan.divisors[segment.divisor - 1].scales;
@@ -206,7 +196,7 @@ class Inference {
   Status infer_rounding() {
     const bool bfloat16 = prepared_->plan.dtype == Dtype::bf16 || !conversion_.base.empty();
     if (!options_.infer_rounding || !bfloat16) return {};
-    THAW_ASSIGN_OR_RETURN(const std::int64_t votes, vote_for_exact(prepared_->plan, *out_));
+    const std::int64_t votes = vote_for_exact(prepared_->plan, *out_);
     if (votes < 0) {
       conversion_.rounding = Rounding::via_float16;
       THAW_RETURN_IF_ERROR(prepare_again());

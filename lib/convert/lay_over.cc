@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/text.h"
 #include "convert/padding_check.h"
 #include "convert/sample_rows.h"
@@ -46,26 +47,34 @@ std::string model_type_of(const Checkpoint& checkpoint) {
 }
 
 // How many of the values are not zero.
-Result<std::uint64_t> count_nonzero(SampleRows& reader, const Tensor& bias) {
-  const std::uint64_t elements = bias.size() / (dtype_bits(bias.dtype) / 8);
+Result<std::uint64_t> count_nonzero(SampleRows& rows, const PlannedTensor& bias) {
+  const std::uint64_t elements = element_count(bias.shape).value_or(0);
   std::uint64_t nonzero = 0;
   for (std::uint64_t at = 0; at < elements; at += kStep) {
     const std::uint64_t count = std::min(kStep, elements - at);
-    THAW_ASSIGN_OR_RETURN(const std::span<const float> values,
-                          reader.elements(SampleRows::Side::quantized, bias, at, count));
+    THAW_ASSIGN_OR_RETURN(const std::span<const float> values, rows.elements(bias, at, count));
     for (const float value : values) nonzero += value != 0 ? 1 : 0;
   }
   return nonzero;
 }
 
 // Biases that the base has no place for can only be left out where they add nothing.
-Status check_biases(const Checkpoint& quantized, const kernels::Table& table, Base& base) {
+Status check_biases(const Checkpoint& quantized, const QuantizedLinears& linears,
+                    const kernels::Table& table, Base& base) {
   const std::vector<const Tensor*>& biases = base.overlay.biases_left_out;
   if (biases.empty()) return {};
-  SampleRows reader(quantized, base.checkpoint, table);
+  THAW_ASSIGN_OR_RETURN(
+      Plan plan, plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32}));
+  SampleRows rows(std::move(plan), table);
   ErrorList errors;
   for (const Tensor* bias : biases) {
-    THAW_ASSIGN_OR_RETURN(const std::uint64_t nonzero, count_nonzero(reader, *bias));
+    const PlannedTensor* planned = rows.find(bias->name);
+    if (planned == nullptr) {  // copied as it is, whatever it holds
+      errors.add(
+          fail(ErrorCode::input, {quantized.file_of(*bias), bias->name}, "the base has no such bias"));
+      continue;
+    }
+    THAW_ASSIGN_OR_RETURN(const std::uint64_t nonzero, count_nonzero(rows, *planned));
     if (nonzero == 0) continue;
     errors.add(fail(ErrorCode::input, {quantized.file_of(*bias), bias->name},
                     "the base has no such bias, and " + std::to_string(nonzero) +
@@ -79,9 +88,12 @@ Status check_biases(const Checkpoint& quantized, const kernels::Table& table, Ba
 }
 
 // The base cannot hold weights that were padded. Their values say whether that is what they are.
-Status refuse_padding(const Checkpoint& quantized, const kernels::Table& table, const Base& base) {
+Status refuse_padding(const Checkpoint& quantized, const QuantizedLinears& linears,
+                      const kernels::Table& table, const Base& base) {
   if (base.overlay.padded.empty()) return {};
-  SampleRows reader(quantized, base.checkpoint, table);
+  THAW_ASSIGN_OR_RETURN(
+      Plan plan, plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32}));
+  SampleRows reader(std::move(plan), table);
   ErrorList errors;
   for (const PaddedModule& module : base.overlay.padded) {
     THAW_ASSIGN_OR_RETURN(const std::string found, describe_padding(module, reader));
@@ -156,10 +168,11 @@ Status lay_over(const ConvertOptions& options, const Checkpoint& quantized,
                                                     .quantized_blocks = of_quantized.value(),
                                                     .take = options.take,
                                                     .leave = options.leave}));
-  THAW_RETURN_IF_ERROR(refuse_padding(quantized, table, base));
-  THAW_RETURN_IF_ERROR(check_biases(quantized, table, base));
+  THAW_RETURN_IF_ERROR(refuse_padding(quantized, linears, table, base));
+  THAW_RETURN_IF_ERROR(check_biases(quantized, linears, table, base));
   if (!options.match_check) return {};
-  THAW_ASSIGN_OR_RETURN(base.match, check_match(quantized, base.overlay, base.spec, table));
+  THAW_ASSIGN_OR_RETURN(base.match,
+                        check_match(quantized, linears, folds, base.overlay, base.spec, table));
   return {};
 }
 

@@ -69,12 +69,12 @@ class Correlation {
 
 class Check {
  public:
-  Check(const Checkpoint& quantized, const Overlay& overlay, const ModelSpec& spec,
+  Check(const Overlay& overlay, const ModelSpec& spec, Plan base, Plan quantized,
         const kernels::Table& table)
-      : base_(*overlay.base),
-        overlay_(overlay),
+      : overlay_(overlay),
         spec_(spec),
-        reader_(quantized, *overlay.base, table) {}
+        base_(std::move(base), table),
+        quantized_(std::move(quantized), table) {}
 
   Result<MatchSummary> run() {
     const std::uint64_t layers = overlay_.base_blocks.count;
@@ -90,27 +90,28 @@ class Check {
  private:
   // A tensor of the base and what the overlay puts in its place.
   struct Pair {
-    const Tensor* base = nullptr;
-    OverlaySource quantized;
+    const PlannedTensor* base = nullptr;
+    const PlannedTensor* quantized = nullptr;
   };
 
   std::optional<Pair> find(std::uint64_t layer, std::string_view module) const {
     std::string name = overlay_.base_blocks.path + "." + std::to_string(layer) + ".";
     for (const char c : module) name += c == '#' ? '0' : c;  // the first expert
-    const Tensor* tensor = base_.find(name.append(".weight"));
-    if (tensor == nullptr || !is_output_dtype(tensor->dtype)) return std::nullopt;
-    const auto index = static_cast<std::size_t>(tensor - base_.tensors().data());
-    const OverlaySource& source = overlay_.sources[index];
-    const bool floats = source.tensor != nullptr && is_output_dtype(source.tensor->dtype);
-    if (source.linear == nullptr && !floats) return std::nullopt;
-    return Pair{tensor, source};
+    const Tensor* tensor = overlay_.base->find(name.append(".weight"));
+    if (tensor == nullptr) return std::nullopt;
+    const auto index = static_cast<std::size_t>(tensor - overlay_.base->tensors().data());
+    const Pair pair{base_.find(name), quantized_.find(name)};
+    if (!overlay_.sources[index].replaced() || pair.base == nullptr || pair.quantized == nullptr) {
+      return std::nullopt;
+    }
+    return pair;
   }
 
   Status sample_layer(std::uint64_t layer) {
     bool compared = false;
     for (const Absorbs& rule : spec_.absorbs) {
       const std::optional<Pair> norm = find(layer, rule.module);
-      if (!norm || norm->base->shape.size() != 1 || norm->quantized.tensor == nullptr) continue;
+      if (!norm || norm->base->shape.size() != 1) continue;
       for (const std::string& linear : rule.linears) {
         const std::optional<Pair> weight = find(layer, linear);
         if (!weight || weight->base->shape.size() < 2) continue;
@@ -134,10 +135,9 @@ class Check {
                              const std::string& module, const Pair& weight) {
     const std::uint64_t channels = norm.base->shape[0];
     THAW_ASSIGN_OR_RETURN(const std::span<const float> base,
-                          reader_.elements(SampleRows::Side::base, *norm.base, 0, channels));
-    THAW_ASSIGN_OR_RETURN(
-        const std::span<const float> quantized,
-        reader_.elements(SampleRows::Side::quantized, *norm.quantized.tensor, 0, channels));
+                          base_.elements(*norm.base, 0, channels));
+    THAW_ASSIGN_OR_RETURN(const std::span<const float> quantized,
+                          quantized_.elements(*norm.quantized, 0, channels));
     std::vector<double> scales(channels);  // 0: of no use
     std::uint64_t flaws = 0;
     for (std::uint64_t k = 0; k < channels; ++k) {
@@ -186,7 +186,9 @@ class Check {
   // A head or an embedding that is put into the base alone. Where its columns were scaled, the norm
   // in front of it was divided, and the base's norm is another.
   Status compare_taken(const TakenLinear& taken) {
-    THAW_ASSIGN_OR_RETURN(const Rows rows, read({taken.base, {.linear = taken.linear}}));
+    const Pair weight{base_.find(taken.base->name), quantized_.find(taken.base->name)};
+    if (weight.base == nullptr || weight.quantized == nullptr) return {};
+    THAW_ASSIGN_OR_RETURN(const Rows rows, read(weight));
     const std::uint64_t columns = taken.base->shape.back();
     Correlation plain;
     Correlation by_columns;
@@ -199,14 +201,14 @@ class Check {
       by_columns.add_column(column);
     }
     const std::string module = printable(taken.linear->module);
-    judge({}, module, *taken.base, plain.cosine());
+    judge({}, module, *weight.base, plain.cosine());
     const double fitted = by_columns.cosine();
     if (plain.cosine() < kLeastCosine ||
         fitted * fitted - plain.cosine() * plain.cosine() <= kMostByColumns) {
       return {};
     }
     note_misfit(module + ", columns scaled against the base's, as is the norm in front of it: ",
-                *taken.base, "cosine " + fixed(plain.cosine()) + ", with scales " + fixed(fitted),
+                *weight.base, "cosine " + fixed(plain.cosine()) + ", with scales " + fixed(fitted),
                 "the same without scales");
     return {};
   }
@@ -219,24 +221,18 @@ class Check {
   // Some rows from the middle, where no padding is.
   Result<Rows> read(const Pair& weight) {
     const std::uint64_t columns = weight.base->shape.back();
-    const std::uint64_t elements = weight.base->size() / (dtype_bits(weight.base->dtype) / 8);
+    const std::uint64_t elements = element_count(weight.base->shape).value_or(0);
     const std::uint64_t all = columns == 0 ? 0 : elements / columns;
-    const QuantizedLinear* linear = weight.quantized.linear;
-    const std::uint64_t block = linear != nullptr ? linear->layout->row_block : 1;
+    const std::uint64_t block = quantized_.row_block(*weight.quantized);
     const std::uint64_t wanted =
         std::min(kRows, columns == 0 ? 0 : std::max<std::uint64_t>(1, kMostElements / columns));
     const std::uint64_t count = std::min(all, round_up(wanted, block));
     const std::uint64_t first = round_down((all - count) / 2, block);
     Rows rows;
-    THAW_ASSIGN_OR_RETURN(rows.base, reader_.elements(SampleRows::Side::base, *weight.base,
-                                                      first * columns, count * columns));
-    if (linear != nullptr) {
-      THAW_ASSIGN_OR_RETURN(rows.quantized, reader_.rows(*linear, first, count));
-    } else {
-      THAW_ASSIGN_OR_RETURN(rows.quantized,
-                            reader_.elements(SampleRows::Side::quantized, *weight.quantized.tensor,
-                                             first * columns, count * columns));
-    }
+    THAW_ASSIGN_OR_RETURN(rows.base,
+                          base_.elements(*weight.base, first * columns, count * columns));
+    THAW_ASSIGN_OR_RETURN(rows.quantized,
+                          quantized_.elements(*weight.quantized, first * columns, count * columns));
     return rows;
   }
 
@@ -244,7 +240,7 @@ class Check {
     return "layer " + std::to_string(layer) + ", ";
   }
 
-  void judge(const std::string& where, const std::string& module, const Tensor& weight,
+  void judge(const std::string& where, const std::string& module, const PlannedTensor& weight,
              double cosine) {
     ++summary_.samples;
     if (summary_.samples == 1 || cosine < summary_.lowest_cosine) {
@@ -258,21 +254,21 @@ class Check {
   }
 
   // The first one is told: the others say the same.
-  void note_misfit(const std::string& where, const Tensor& tensor, const std::string& got,
+  void note_misfit(const std::string& where, const PlannedTensor& tensor, const std::string& got,
                    const std::string& expected) {
     if (misfits_++ != 0) return;
     std::string what = "base and quantized checkpoint are not the same model: ";
     what.append(where).append(got);
     what.append(", expected ").append(expected);
-    misfit_ = make_error(ErrorCode::input, Place{base_.path(), tensor.name}, what,
+    misfit_ = make_error(ErrorCode::input, Place{overlay_.base->path(), tensor.name}, what,
                          "Name the float model that the quantized checkpoint was made from; "
                          "--no-match-check goes on all the same.");
   }
 
-  const Checkpoint& base_;
   const Overlay& overlay_;
   const ModelSpec& spec_;
-  SampleRows reader_;
+  SampleRows base_;
+  SampleRows quantized_;
   MatchSummary summary_;
   std::uint64_t misfits_ = 0;
   Error misfit_;
@@ -280,9 +276,19 @@ class Check {
 
 }  // namespace
 
-Result<MatchSummary> check_match(const Checkpoint& quantized, const Overlay& overlay,
+Result<MatchSummary> check_match(const Checkpoint& quantized, const QuantizedLinears& linears,
+                                 std::span<const Fold> folds, const Overlay& overlay,
                                  const ModelSpec& spec, const kernels::Table& table) {
-  return Check(quantized, overlay, spec, table).run();
+  QuantizedLinears none;
+  none.consumed.resize(overlay.base->tensors().size());
+  THAW_ASSIGN_OR_RETURN(
+      Plan base, plan_tensors({.checkpoint = overlay.base, .linears = &none, .dtype = Dtype::f32}));
+  THAW_ASSIGN_OR_RETURN(Plan made, plan_tensors({.checkpoint = &quantized,
+                                                 .linears = &linears,
+                                                 .folds = folds,
+                                                 .overlay = &overlay,
+                                                 .as_float32 = true}));
+  return Check(overlay, spec, std::move(base), std::move(made), table).run();
 }
 
 }  // namespace thaw

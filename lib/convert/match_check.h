@@ -12,7 +12,9 @@ namespace thaw {
 
 // Reads a few rows of some linears of a few layers. Errors: ErrorCode::input, they are not the same
 // model; ErrorCode::io.
-[[nodiscard]] Result<MatchSummary> check_match(const Checkpoint& quantized, const Overlay& overlay,
+[[nodiscard]] Result<MatchSummary> check_match(const Checkpoint& quantized,
+                                               const QuantizedLinears& linears,
+                                               std::span<const Fold> folds, const Overlay& overlay,
                                                const ModelSpec& spec, const kernels::Table& table);
 
 }  // namespace thaw

@@ -9,8 +9,9 @@
 
 namespace thaw {
 
-Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& options,
-                           const StopFlag& stop, FileSystem& file_system) {
+Result<OpenSink> open_sink(const Prepared& prepared, const PlannedFiles& files,
+                           const ConvertOptions& options, const StopFlag& stop,
+                           FileSystem& file_system) {
   const OutputSettings file{.direct = options.output_mode == OutputMode::automatic,
                             .window = prepared.memory.write_window};
   if (prepared.format) {
@@ -25,11 +26,11 @@ Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& optio
     settings.file = file;
     settings.stop = &stop;
     THAW_ASSIGN_OR_RETURN(std::unique_ptr<Sink> sink,
-                          open_archive_sink(file_system, prepared.plan, settings));
+                          open_archive_sink(file_system, files, settings));
     return OpenSink{std::move(sink), nullptr};
   }
   THAW_ASSIGN_OR_RETURN(std::unique_ptr<DirectorySink> sink,
-                        DirectorySink::open(file_system, prepared.plan,
+                        DirectorySink::open(file_system, files,
                                             {.out = prepared.out,
                                              .replace = options.force || options.in_place,
                                              .backup = prepared.backup,

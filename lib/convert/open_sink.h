@@ -18,8 +18,9 @@ struct OpenSink {
   DirectorySink* directory = nullptr;  // the same; null: an archive or a single file
 };
 
-// `prepared` and `stop` must outlive the sink. Errors: those of the sinks.
-[[nodiscard]] Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& options,
-                                         const StopFlag& stop, FileSystem& file_system);
+// `prepared`, `files` and `stop` must outlive the sink. Errors: those of the sinks.
+[[nodiscard]] Result<OpenSink> open_sink(const Prepared& prepared, const PlannedFiles& files,
+                                         const ConvertOptions& options, const StopFlag& stop,
+                                         FileSystem& file_system);
 
 }  // namespace thaw

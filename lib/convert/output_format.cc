@@ -126,17 +126,11 @@ Result<std::string> choose_archive_root(const ConvertOptions& options,
   return refuse("the archive's top folder has no name", "Give it one with --archive-root.");
 }
 
-Status keep_only_shard(Plan& plan) {
-  const auto is_shard = [](const PlannedFile& file) { return file.tensors != 0; };
-  const auto shards = std::count_if(plan.files.begin(), plan.files.end(), is_shard);
-  if (shards != 1) {
-    return fail(ErrorCode::usage, {}, "the number of output files for --to safetensors",
-                std::to_string(shards) + " shards",
-                "1; try a larger --max-shard-size, or --to tar");
-  }
-  std::erase_if(plan.files, [&](const PlannedFile& file) { return !is_shard(file); });
-  plan.bytes = plan.files.front().size;
-  return {};
+Status check_only_shard(const Plan& plan) {
+  if (plan.files.size() == 1) return {};
+  return fail(ErrorCode::usage, {}, "the number of output files for --to safetensors",
+              std::to_string(plan.files.size()) + " shards",
+              "1; try a larger --max-shard-size, or --to tar");
 }
 
 Result<MemoryPlan> plan_memory_for(const Plan& plan, MemoryRequest request,

@@ -25,8 +25,8 @@ constexpr std::string_view kStandardOutput = "-";
 [[nodiscard]] Result<std::string> choose_archive_root(const ConvertOptions& options,
                                                       const Checkpoint& checkpoint);
 
-// Leaves the shard alone in the plan. Errors: ErrorCode::usage when there is more than one.
-[[nodiscard]] Status keep_only_shard(Plan& plan);
+// Of a plan of shards only. Errors: ErrorCode::usage when there is more than one.
+[[nodiscard]] Status check_only_shard(const Plan& plan);
 
 // plan_memory for this format; an error says which level would fit.
 [[nodiscard]] Result<MemoryPlan> plan_memory_for(const Plan& plan, MemoryRequest request,

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/status.h"
 #include "plan/plan.h"
 
 namespace thaw {
@@ -13,12 +12,11 @@ namespace thaw {
 struct OutputPart {
   std::uint64_t begin = 0;  // bytes into the file
   std::uint64_t end = 0;
-  std::string name;  // of a tensor, raw; empty: a header, or a whole file that is no shard
+  std::string_view name;  // of a tensor, raw; empty: a header, or a whole file that is no shard
 };
 
 // For each file of the plan its parts, which cover it, in order; the header of a shard is the
-// first. Read from the headers that the plan writes or copies. Errors: ErrorCode::io, or input
-// where a shard that is copied has changed since it was opened.
-[[nodiscard]] Result<std::vector<std::vector<OutputPart>>> output_parts(const Plan& plan);
+// first. Tensors without bytes have none. Borrows from the plan.
+[[nodiscard]] std::vector<std::vector<OutputPart>> output_parts(const Plan& plan);
 
 }  // namespace thaw

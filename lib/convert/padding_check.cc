@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/bytes.h"
@@ -14,15 +15,16 @@ namespace {
 constexpr std::uint64_t kMostElements = 2u << 20;  // that are looked at together
 
 // Which rows (axis 0) or columns hold a value that is not zero.
-Result<std::vector<bool>> find_used(const QuantizedLinear& linear, bool rows, SampleRows& reader) {
-  const std::uint64_t columns = linear.in_features;
-  const std::uint64_t count = linear.out_features;
+Result<std::vector<bool>> find_used(const PlannedTensor& weight, bool rows, SampleRows& reader) {
+  const std::uint64_t count = weight.shape[0];
+  const std::uint64_t columns = weight.shape[1];
   std::vector<bool> used(rows ? count : columns);
   const std::uint64_t step =
-      round_up(std::max<std::uint64_t>(1, kMostElements / columns), linear.layout->row_block);
+      round_up(std::max<std::uint64_t>(1, kMostElements / columns), reader.row_block(weight));
   for (std::uint64_t first = 0; first < count; first += step) {
     const std::uint64_t here = std::min(step, count - first);
-    THAW_ASSIGN_OR_RETURN(const std::span<const float> values, reader.rows(linear, first, here));
+    THAW_ASSIGN_OR_RETURN(const std::span<const float> values,
+                          reader.elements(weight, first * columns, here * columns));
     for (std::uint64_t i = 0; i < values.size(); ++i) {
       if (values[i] != 0) used[rows ? first + i / columns : i % columns] = true;
     }
@@ -34,8 +36,10 @@ Result<std::vector<bool>> find_used(const QuantizedLinear& linear, bool rows, Sa
 
 Result<std::string> describe_padding(const PaddedModule& module, SampleRows& reader) {
   if (module.linear == nullptr || module.base_shape.size() != 2) return std::string();
+  const PlannedTensor* weight = reader.find(std::string(module.linear->module) + ".weight");
+  if (weight == nullptr || weight->shape.size() != 2) return std::string();
   const bool rows = module.axis == 0;
-  THAW_ASSIGN_OR_RETURN(const std::vector<bool> used, find_used(*module.linear, rows, reader));
+  THAW_ASSIGN_OR_RETURN(const std::vector<bool> used, find_used(*weight, rows, reader));
   const auto zeros = static_cast<std::uint64_t>(std::count(used.begin(), used.end(), false));
   const std::string lines = rows ? " rows" : " columns";
   if (zeros != module.added()) {

@@ -164,11 +164,12 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                             .dtype = prepared->type.dtype,
                             .via_float16 = options.rounding == Rounding::via_float16,
                             .allow_overflow = options.allow_overflow,
+                            .shards_only = format == StreamFormat::safetensors,
                             .keep_shards = base != nullptr && !options.max_shard_size,
                             .max_shard_size = options.max_shard_size.value_or(kMaxShardSize)};
   THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));
   if (format == StreamFormat::safetensors) {
-    THAW_RETURN_IF_ERROR(keep_only_shard(prepared->plan));
+    THAW_RETURN_IF_ERROR(check_only_shard(prepared->plan));
   }
   const unsigned threads = options.threads != 0 ? options.threads : processor_count();
   THAW_ASSIGN_OR_RETURN(prepared->memory,
@@ -228,7 +229,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   summary.dtype_reason = prepared.type.reason;
   summary.linears = plan.linears.size();
   summary.folded = plan.divisors.size();
-  summary.tensors = plan.tensors;
+  summary.tensors = plan.tensor_count;
   summary.tensors_cast = plan.tensors_cast;
   summary.tensors_copied = plan.tensors_copied;
   summary.bytes_out = plan.bytes;

@@ -1,50 +1,42 @@
-// Some rows of a weight as float32, whatever holds it, in bounded memory. Private to lib/convert.
+// Some rows of tensors as float32, whatever makes them, in bounded memory. Private to lib/convert.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "base/status.h"
-#include "checkpoint/checkpoint.h"
-#include "execute/buffer_pool.h"
 #include "execute/input_cache.h"
+#include "execute/tensor_reader.h"
 #include "kernels/kernels.h"
-#include "plan/overlay.h"
-#include "quant/linears.h"
+#include "plan/plan.h"
 
 namespace thaw {
 
-// Reads from two checkpoints, which must outlive it.
+// Of a plan whose floats are float32 (plan_tensors), which it owns. One thread at a time.
 class SampleRows {
  public:
-  SampleRows(const Checkpoint& quantized, const Checkpoint& base, const kernels::Table& table);
+  SampleRows(Plan plan, const kernels::Table& table);
   // Gives the input's pages back.
   ~SampleRows() { input_.drop_idle(); }
   SampleRows(const SampleRows&) = delete;
   SampleRows& operator=(const SampleRows&) = delete;
 
-  enum class Side : std::uint8_t { quantized, base };
+  // Null: there is none, or its values are not read as float32.
+  [[nodiscard]] const PlannedTensor* find(std::string_view name) const;
 
-  // Elements [first, first + count) of a float tensor (is_output_dtype), row after row. The result
-  // is valid until the next call for the same side. Errors: ErrorCode::io, no_space.
-  [[nodiscard]] Result<std::span<const float>> elements(Side side, const Tensor& tensor,
+  // Elements [first, first + count) of a tensor that find() gave, row after row. The result is
+  // valid until the next call. Errors: ErrorCode::io, input, no_space.
+  [[nodiscard]] Result<std::span<const float>> elements(const PlannedTensor& tensor,
                                                         std::uint64_t first, std::uint64_t count);
-  // Rows [first, first + rows) of a linear of the quantized checkpoint; multiples of its row block,
-  // or up to the last row.
-  [[nodiscard]] Result<std::span<const float>> rows(const QuantizedLinear& linear,
-                                                    std::uint64_t first, std::uint64_t rows);
+  // Rows that are made together; 1 where each stands alone.
+  [[nodiscard]] std::uint64_t row_block(const PlannedTensor& tensor) const;
 
  private:
-  Result<std::byte*> buffer(Side side, std::uint64_t bytes);
-
-  const kernels::Table& table_;
-  std::vector<const MappedFile*> files_;  // the quantized checkpoint's shards, then the base's
-  std::uint32_t first_of_base_ = 0;
+  const Plan plan_;
   InputCache input_;
-  AlignedMemory quantized_rows_;
-  AlignedMemory base_rows_;
-  AlignedMemory slab_;
+  TensorReader reader_;
+  ReadSpace space_;
+  AlignedMemory values_;
 };
 
 }  // namespace thaw

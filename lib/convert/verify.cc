@@ -59,17 +59,19 @@ void add_file(const PlannedFile& file, const std::vector<OutputPart>& parts,
                                .why = {}});
   }
   for (const auto& [part, difference] : found.differences) {
-    report.findings.push_back({.kind = Kind::differs,
-                               .file = file.name,
-                               .part = shard && part == 0 ? "header" : parts[part].name,
-                               .bytes = difference.bytes,
-                               .first = difference.first,
-                               .why = {}});
+    report.findings.push_back(
+        {.kind = Kind::differs,
+         .file = file.name,
+         .part = std::string(shard && part == 0 ? "header" : parts[part].name),
+         .bytes = difference.bytes,
+         .first = difference.first,
+         .why = {}});
   }
   if (!shard) return;
   for (std::uint32_t i = 1; i < parts.size(); ++i) {
-    VerifiedTensor tensor{
-        .name = parts[i].name, .file = file.name, .bytes = parts[i].end - parts[i].begin};
+    VerifiedTensor tensor{.name = std::string(parts[i].name),
+                          .file = file.name,
+                          .bytes = parts[i].end - parts[i].begin};
     const auto difference = found.differences.find(i);
     if (difference != found.differences.end()) {
       tensor.differing = difference->second.bytes;
@@ -132,13 +134,13 @@ Result<VerifyReport> check_output(const Prepared& prepared, const OutputCheck& c
   Verifying verifying(observer);
   VerifyReport report;
   report.files = plan.files.size();
-  THAW_ASSIGN_OR_RETURN(const Parts parts, output_parts(plan));
+  const Parts parts = output_parts(plan);
   {
     THAW_ASSIGN_OR_RETURN(const std::unique_ptr<VerifySink> sink,
                           VerifySink::open(file_system, plan, check.directory, begins_of(parts)));
-    THAW_ASSIGN_OR_RETURN(
-        const ExecuteReport run,
-        execute(plan, memory, *prepared.table, *sink, {.allow_overflow = true}, verifying, stop));
+    THAW_ASSIGN_OR_RETURN(const ExecuteReport run,
+                          execute(plan, plan, memory, *prepared.table, *sink,
+                                  {.allow_overflow = true}, verifying, stop));
     report.bytes = run.bytes_written;
     THAW_RETURN_IF_ERROR(sink->finish());
     for (std::size_t i = 0; i < plan.files.size(); ++i) {
@@ -152,8 +154,8 @@ Result<VerifyReport> check_output(const Prepared& prepared, const OutputCheck& c
       verifying.on_progress({.stage = {},
                              .bytes_done = plan.bytes,
                              .bytes_total = plan.bytes,
-                             .tensors_done = plan.tensors,
-                             .tensors_total = plan.tensors});
+                             .tensors_done = plan.tensor_count,
+                             .tensors_total = plan.tensor_count});
     });
     THAW_RETURN_IF_ERROR(
         add_certificate(plan, memory, check.directory, parallel, file_system, report));

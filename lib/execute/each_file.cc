@@ -21,7 +21,7 @@ constexpr std::uint64_t kBuffer = 4u << 20;
 
 class EachFile {
  public:
-  EachFile(const Plan& plan, std::span<const std::uint32_t> files, std::string_view stage,
+  EachFile(const PlannedFiles& plan, std::span<const std::uint32_t> files, std::string_view stage,
            const FileWork& work, Observer& observer, StopFlag& stop)
       : files_(files), stage_(stage), work_(work), observer_(observer), stop_(stop) {
     for (const std::uint32_t file : files) bytes_total_ += plan.files[file].size;
@@ -85,7 +85,7 @@ class EachFile {
 
 }  // namespace
 
-Status for_each_file(const Plan& plan, const MemoryPlan& memory,
+Status for_each_file(const PlannedFiles& plan, const MemoryPlan& memory,
                      std::span<const std::uint32_t> files, std::string_view stage,
                      const FileWork& work, Observer& observer, StopFlag& stop) {
   if (files.empty()) return {};

@@ -24,7 +24,7 @@ using FileWork = std::function<Status(std::uint32_t file, std::span<std::byte> b
 // Calls `work` for each of `files` of the plan, on as many threads as `memory` has workers, or
 // fewer where the system refuses some. Buffers are those of `memory`, which is not in use
 // otherwise. The first error wins and ends the others; `stop` ends the run within a buffer.
-[[nodiscard]] Status for_each_file(const Plan& plan, const MemoryPlan& memory,
+[[nodiscard]] Status for_each_file(const PlannedFiles& plan, const MemoryPlan& memory,
                                    std::span<const std::uint32_t> files, std::string_view stage,
                                    const FileWork& work, Observer& observer, StopFlag& stop);
 

@@ -51,18 +51,18 @@ std::optional<Error> Run::take_error() {
   return std::exchange(error_, std::nullopt);
 }
 
-Result<ExecuteReport> execute(const Plan& plan, const MemoryPlan& memory,
+Result<ExecuteReport> execute(const Plan& plan, const PlannedFiles& files, const MemoryPlan& memory,
                               const kernels::Table& table, Sink& sink,
                               const ExecuteOptions& options, Observer& observer, StopFlag& stop) {
   THAW_ASSIGN_OR_RETURN(const std::vector<AlignedMemory> buffers,
                         BufferPool::allocate(memory.buffers, memory.tile_bytes));
-  Run run(plan, memory, table, sink, options, buffers);
+  Run run(plan, files, memory, table, sink, options, buffers);
   ExecuteReport report;
-  for (std::uint32_t i = 0; i < plan.files.size(); ++i) {
+  for (std::uint32_t i = 0; i < files.files.size(); ++i) {
     if (!sink.has(i)) continue;
     ++report.files_kept;
-    report.bytes_kept += plan.files[i].size;
-    run.tensors_done += plan.files[i].tensors;
+    report.bytes_kept += files.files[i].size;
+    run.tensors_done += files.files[i].tensors;
   }
   run.bytes_done = report.bytes_kept;
 
@@ -74,9 +74,9 @@ Result<ExecuteReport> execute(const Plan& plan, const MemoryPlan& memory,
   const auto tick = [&] {
     observer.on_progress({.stage = "converting",
                           .bytes_done = run.bytes_done,
-                          .bytes_total = plan.bytes,
+                          .bytes_total = files.bytes,
                           .tensors_done = run.tensors_done,
-                          .tensors_total = plan.tensors,
+                          .tensors_total = files.tensor_count,
                           .seconds = std::chrono::duration<double>(Clock::now() - begin).count()});
     if (stop.requested()) run.stop(std::nullopt);
   };

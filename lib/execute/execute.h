@@ -30,13 +30,14 @@ struct ExecuteReport {
   std::vector<std::pair<std::string, std::uint64_t>> overflows;
 };
 
-// Gives the sink every byte of the plan that it has not; does not finish or abandon it. Returns
-// when all threads have ended, whatever happened. The first error wins; `stop` ends the run within
-// a piece. Where the system refuses threads there are fewer workers and writers than `memory` says;
-// without one of each kind it is ErrorCode::no_space.
-[[nodiscard]] Result<ExecuteReport> execute(const Plan& plan, const MemoryPlan& memory,
-                                            const kernels::Table& table, Sink& sink,
-                                            const ExecuteOptions& options, Observer& observer,
-                                            StopFlag& stop);
+// Gives the sink every byte of `files`, which are of `plan` (all of them, or those of a part), that
+// it has not; does not finish or abandon it. Returns when all threads have ended, whatever
+// happened. The first error wins; `stop` ends the run within a piece. Where the system refuses
+// threads there are fewer workers and writers than `memory` says; without one of each kind it is
+// ErrorCode::no_space.
+[[nodiscard]] Result<ExecuteReport> execute(const Plan& plan, const PlannedFiles& files,
+                                            const MemoryPlan& memory, const kernels::Table& table,
+                                            Sink& sink, const ExecuteOptions& options,
+                                            Observer& observer, StopFlag& stop);
 
 }  // namespace thaw

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "execute/held_input.h"
+
 namespace thaw {
 
 namespace {
@@ -26,16 +28,16 @@ Status gather_slab(std::span<const MappedFile* const> files, InputCache& input,
     const MappedFile& file = *files[tensor.shard];
     const std::byte* lines = file.bytes().data() + tensor.begin + placed->source_begin;
     std::byte* to = buffer + placed->offset;
-    const std::uint64_t step = std::max<std::uint64_t>(1, kGatherStep / operand->pitch);
+    const std::uint64_t step =
+        std::max<std::uint64_t>(1, kGatherStep / std::max<std::uint64_t>(1, operand->pitch));
     for (std::uint64_t line = 0; line < operand->lines; line += step) {
       const std::uint64_t end = std::min(operand->lines, line + step);
-      const InputRange range{tensor.shard, tensor.begin + line * operand->pitch,
-                             (end - line) * operand->pitch};
-      THAW_RETURN_IF_ERROR(input.acquire(range));
+      HeldInput held(input);
+      THAW_RETURN_IF_ERROR(held.add(InputRange{tensor.shard, tensor.begin + line * operand->pitch,
+                                               (end - line) * operand->pitch}));
       for (std::uint64_t i = line; i < end; ++i) {
         std::memcpy(to + i * placed->pitch, lines + i * operand->pitch, placed->source_size);
       }
-      input.release(range);
       if (file.damaged()) return file.check_unchanged();
     }
   }

@@ -45,7 +45,7 @@ class Reader {
     for (; i < units.size() && !units[i].slab; ++i) {
       const std::size_t before = ranges.size();
       std::uint64_t own = 0;
-      for_each_input_range(run_.plan, units[i], [&](const InputRange& range) {
+      for_each_input_range(run_, units[i], [&](const InputRange& range) {
         ranges.push_back(range);
         own += range.size;
       });
@@ -65,11 +65,11 @@ class Reader {
   }
 
   bool load_slab(const Unit& unit, Status& status) {
-    const Segment& whole = run_.plan.files[unit.file].segments[unit.first_segment];
+    const Segment& whole = run_.files.files[unit.file].segments[unit.first_segment];
     const InputRange divisors = divisor_range(run_.plan, whole);  // read in place by the workers
     if (!run_.feed.admit(divisors.size, 1, true)) return false;
     const QuantizedLinear& linear = *run_.plan.linears[whole.source];
-    const std::uint64_t first = unit.begin / whole.row_bytes;
+    const std::uint64_t first = whole.begin + unit.begin / whole.row_bytes;
     const Slab slab = lay_out_slab(linear, first, first + unit.size / whole.row_bytes);
     if (run_.slab_buffer.data() == nullptr) {
       auto memory = AlignedMemory::allocate(std::max(run_.memory.slab_bytes, slab.size));

@@ -16,38 +16,41 @@
 #include "execute/feed.h"
 #include "execute/input_cache.h"
 #include "execute/output_queue.h"
+#include "execute/tensor_reader.h"
 #include "plan/input_ranges.h"
 #include "plan/schedule.h"
 
 namespace thaw {
 
 struct Run {
-  Run(const Plan& the_plan, const MemoryPlan& the_memory, const kernels::Table& the_table,
-      Sink& the_sink, const ExecuteOptions& the_options, std::span<const AlignedMemory> buffers)
+  Run(const Plan& the_plan, const PlannedFiles& the_files, const MemoryPlan& the_memory,
+      const kernels::Table& table, Sink& the_sink, const ExecuteOptions& the_options,
+      std::span<const AlignedMemory> buffers)
       : plan(the_plan),
+        files(the_files),
         memory(the_memory),
-        table(the_table),
         sink(the_sink),
         options(the_options),
-        schedule(missing_units(the_plan, the_memory, the_sink)),
+        schedule(missing_units(the_plan, the_files, the_memory, the_sink)),
         pool(buffers),
         input(the_plan.inputs, the_memory.idle_bytes),
+        reader(the_plan, table, input),
         feed(the_memory.input_bytes),
         output(the_sink.ordered()),
         workers_left(the_memory.workers) {}
 
   // What the sink has already is not made again.
-  static std::vector<Unit> missing_units(const Plan& plan, const MemoryPlan& memory,
-                                         const Sink& sink) {
-    std::vector<Unit> units = make_schedule(plan, memory);
+  static std::vector<Unit> missing_units(const Plan& plan, const PlannedFiles& files,
+                                         const MemoryPlan& memory, const Sink& sink) {
+    std::vector<Unit> units = make_schedule(plan, files, memory);
     std::erase_if(units, [&](const Unit& unit) { return sink.has(unit.file); });
     return units;
   }
 
   // What was asked.
   const Plan& plan;
+  const PlannedFiles& files;  // of the plan: those that are made
   const MemoryPlan& memory;
-  const kernels::Table& table;
   Sink& sink;
   const ExecuteOptions& options;
   const std::vector<Unit> schedule;
@@ -55,6 +58,7 @@ struct Run {
   // What passes between the threads.
   BufferPool pool;
   InputCache input;
+  const TensorReader reader;
   Feed feed;
   OutputQueue output;
   AlignedMemory slab_buffer;  // made by the reader when first needed; one slab is in use at a time
@@ -78,13 +82,13 @@ struct Run {
 // Calls function(InputRange) for all input that the segments of a mapped unit are made from. The
 // same order and ranges at each call.
 template <typename Function>
-void for_each_input_range(const Plan& plan, const Unit& unit, const Function& function) {
-  const std::vector<Segment>& segments = plan.files[unit.file].segments;
+void for_each_input_range(const Run& run, const Unit& unit, const Function& function) {
+  const std::span<const Segment> segments = run.files.files[unit.file].segments;
   for (std::uint32_t i = 0; i < unit.segments; ++i) {
     const Segment& whole = segments[unit.first_segment + i];
     const bool part = unit.segments == 1 && unit.size != whole.size;
     const Segment segment = part ? cut(whole, unit.begin, unit.size) : whole;
-    for (const InputRange& range : input_ranges(plan, segment)) {
+    for (const InputRange& range : input_ranges(run.plan, segment)) {
       if (range.size != 0) function(range);
     }
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "execute/linear_view.h"
 #include "execute/run.h"
 
 namespace thaw {
@@ -24,7 +23,7 @@ class Worker {
         run_.pool.release(buffer);
         return {};
       }
-      get_piece(run_.plan, taken->unit->unit, taken->index, piece_);
+      get_piece(run_.files, taken->unit->unit, taken->index, piece_);
       THAW_RETURN_IF_ERROR(make(*taken->unit, buffer));
       if (const auto done = run_.feed.complete(*taken)) release_input(*done);
       const std::uint32_t checksum =
@@ -44,43 +43,24 @@ class Worker {
     const kernels::Stores stores = run_.sink.rereads() || run_.memory.tile_bytes <= kStreamedTile
                                        ? kernels::Stores::normal
                                        : kernels::Stores::streaming;
+    const TileSource* slab = loaded.unit.slab ? &loaded.slab : nullptr;
     for (const Segment& segment : piece_.segments) {
-      TileSource source = loaded.slab;
-      if (segment.kind == SegmentKind::tile && !loaded.unit.slab) {
-        source = {mapped_view(run_.plan, *run_.plan.linears[segment.source]), 0};
-      }
-      if (segment.kind == SegmentKind::tile && segment.divisor != 0) {
-        THAW_RETURN_IF_ERROR(reserve_scratch(*run_.plan.linears[segment.source]));
-        source.scratch = scratch_.data();
-      }
-      const std::uint64_t overflows = make_segment(run_.plan, run_.table, segment, source, stores,
-                                                   buffer + (segment.offset - piece_.offset));
-      // Before the buffer goes on: what was read from a damaged file is not what it said.
-      for (const InputRange& range : input_ranges(run_.plan, segment)) {
-        if (range.size == 0) continue;
-        const MappedFile& file = *run_.plan.inputs[range.input];
-        if (file.damaged()) return file.check_unchanged();
-      }
+      THAW_ASSIGN_OR_RETURN(const std::uint64_t overflows,
+                            run_.reader.make(segment, slab, stores, space_,
+                                             buffer + (segment.offset - piece_.offset)));
       if (overflows != 0) THAW_RETURN_IF_ERROR(note_overflow(segment, overflows));
     }
     return {};
   }
 
-  Status reserve_scratch(const QuantizedLinear& linear) {
-    const std::uint64_t size = std::max(scratch_bytes(linear), run_.memory.scratch_bytes);
-    if (scratch_.size() >= size) return {};
-    THAW_ASSIGN_OR_RETURN(scratch_, AlignedMemory::allocate(size));
-    return {};
-  }
-
   Status note_overflow(const Segment& segment, std::uint64_t count) {
     const std::lock_guard lock(run_.overflow_mutex);
-    run_.overflows[std::string(segment.name)] += count;
+    run_.overflows[std::string(run_.plan.name_of(segment))] += count;
     if (run_.options.allow_overflow) return {};
     const std::string type(torch_dtype_name(
         run_.plan.via_float16 && segment.to == Dtype::bf16 ? Dtype::f16 : segment.to));
     const bool half = type == torch_dtype_name(Dtype::f16);
-    return fail(ErrorCode::numbers, {.file = {}, .tensor = segment.name},
+    return fail(ErrorCode::numbers, {.file = {}, .tensor = run_.plan.name_of(segment)},
                 std::to_string(count) + " finite values or more become infinite in " + type,
                 half ? "Use --dtype bfloat16, whose range is that of float32, or --allow-overflow "
                        "to keep the infinities."
@@ -89,18 +69,18 @@ class Worker {
 
   void release_input(const LoadedUnit& done) {
     if (!done.unit.slab) {
-      for_each_input_range(run_.plan, done.unit,
+      for_each_input_range(run_, done.unit,
                            [&](const InputRange& range) { run_.input.release(range); });
     } else {  // the rest was copied
       run_.input.release(divisor_range(
-          run_.plan, run_.plan.files[done.unit.file].segments[done.unit.first_segment]));
+          run_.plan, run_.files.files[done.unit.file].segments[done.unit.first_segment]));
     }
     run_.feed.forget(done);
   }
 
   Run& run_;
   Piece piece_;
-  AlignedMemory scratch_;  // made when first needed
+  ReadSpace space_;
 };
 
 }  // namespace

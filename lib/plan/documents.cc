@@ -39,7 +39,7 @@ void edit(const json::Node& node, Dtype dtype, json::Editor& editor) {
 
 }  // namespace
 
-std::string index_document(std::span<const OutputTensor> tensors,
+std::string index_document(std::span<const PlannedTensor> tensors,
                            std::span<const PlannedShard> shards) {
   std::vector<std::pair<std::uint32_t, std::size_t>> entries;  // tensor, shard
   std::uint64_t total = 0;

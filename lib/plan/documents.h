@@ -13,7 +13,7 @@
 namespace thaw {
 
 // model.safetensors.index.json, laid out as transformers writes it: names sorted bytewise.
-[[nodiscard]] std::string index_document(std::span<const OutputTensor> tensors,
+[[nodiscard]] std::string index_document(std::span<const PlannedTensor> tensors,
                                          std::span<const PlannedShard> shards);
 
 // config.json with every byte kept except: quantization_config and compression_config removed at

@@ -28,15 +28,18 @@ void add_tensor(Hash& hash, const Tensor* tensor) {
 }
 
 void add_segment(Hash& hash, const Segment& segment) {
-  const auto& [kind, from, to, source, divisor, offset, size, begin, row_bytes, name] = segment;
+  const auto& [kind, from, to, source, divisor, tensor, offset, size, begin, row_bytes, row_block,
+               row_step] = segment;
+  // How many rows are made together decides no byte.
+  static_cast<void>(row_block);
+  static_cast<void>(row_step);
   add_number(hash, static_cast<std::uint64_t>(kind));
   add_type(hash, from);
   add_type(hash, to);
-  for (const std::uint64_t number :
-       {std::uint64_t{source}, std::uint64_t{divisor}, offset, size, begin, row_bytes}) {
+  for (const std::uint64_t number : {std::uint64_t{source}, std::uint64_t{divisor},
+                                     std::uint64_t{tensor}, offset, size, begin, row_bytes}) {
     add_number(hash, number);
   }
-  hash.add(name);
 }
 
 void add_operand(Hash& hash, const PackedOperand& operand) {
@@ -91,6 +94,8 @@ void add_plan(Hash& hash, const Plan& plan) {
     add_number(hash, file.segments.size());
     for (const Segment& segment : file.segments) add_segment(hash, segment);
   }
+  add_number(hash, plan.tensors.size());
+  for (const PlannedTensor& tensor : plan.tensors) hash.add(tensor.name);
   add_number(hash, plan.literals.size());
   for (const std::string& text : plan.literals) hash.add(text);
   add_number(hash, plan.inputs.size());

@@ -12,7 +12,7 @@ namespace thaw {
 // What each fold changes: a weight is divided on its way, and the scales are left out.
 class Folded {
  public:
-  Folded(const PlanRequest& request, Plan& plan) : plan_(plan) {
+  Folded(const PlanRequest& request, Plan& plan) {
     for (const Fold& fold : request.folds) {
       plan.divisors.push_back({.scales = fold.scales,
                                .columns = fold.scales->shape[0],
@@ -24,23 +24,19 @@ class Folded {
     }
   }
   [[nodiscard]] bool drops(const Tensor& input) const { return scales_.count(&input) != 0; }
-  void divide(const QuantizedLinear& linear, OutputTensor& tensor) const {
+  void divide(const QuantizedLinear& linear, Segment& tile) const {
     const auto found = linears_.find(&linear);
-    if (found != linears_.end()) tensor.segment.divisor = found->second;
+    if (found != linears_.end()) tile.divisor = found->second;
   }
-  void divide(const Tensor& weight, OutputTensor& tensor) const {
+  // What was a copy becomes a cast: its values change.
+  void divide(const Tensor& weight, Segment& segment) const {
     const auto found = weights_.find(&weight);
     if (found == weights_.end()) return;
-    if (tensor.segment.kind == SegmentKind::copy) {
-      tensor.segment.kind = SegmentKind::cast;
-      ++plan_.tensors_cast;
-      --plan_.tensors_copied;
-    }
-    tensor.segment.divisor = found->second;
+    segment.kind = SegmentKind::cast;
+    segment.divisor = found->second;
   }
 
  private:
-  Plan& plan_;
   std::set<const Tensor*> scales_;
   std::map<const QuantizedLinear*, std::uint32_t> linears_;
   std::map<const Tensor*, std::uint32_t> weights_;

@@ -54,10 +54,10 @@ Needs needs_of(const Plan& plan, bool ordered) {
   Needs needs;
   std::uint64_t input_tensors = 0;
   std::uint64_t literal_bytes = 0;
-  for (const std::string& literal : plan.literals) literal_bytes += literal.size();
-  input_tensors = plan.tensors + 2 * plan.linears.size() + plan.base_tensors;
-  needs.fixed =
-      kBase + input_tensors * kPerInputTensor + plan.tensors * kPerOutputTensor + literal_bytes;
+  for (const std::string& literal : plan.texts) literal_bytes += literal.size();
+  input_tensors = plan.tensors.size() + 2 * plan.linears.size() + plan.base_tensors;
+  needs.fixed = kBase + input_tensors * kPerInputTensor + plan.tensors.size() * kPerOutputTensor +
+                literal_bytes;
   needs.best_tile = kBufferGrain;
   needs.least_tile = kBufferGrain;
   needs.least_input = kLeastInput;
@@ -76,11 +76,11 @@ Needs needs_of(const Plan& plan, bool ordered) {
       if (segment.divisor != 0) {
         needs.scratch = std::max(needs.scratch, round_up(scratch_bytes(linear), kBufferGrain));
       }
-      const std::uint64_t step = layout.row_step * segment.row_bytes;
+      const std::uint64_t step = segment.row_step * segment.row_bytes;
       const std::uint64_t wish = std::max(step, round_down(kMostTile, step));
       needs.best_tile =
           std::max(needs.best_tile, std::min({segment.size, wish, (ordered ? 1 : 4) * step}));
-      const std::uint64_t block = std::min(segment.size, layout.row_block * segment.row_bytes);
+      const std::uint64_t block = std::min(segment.size, segment.grain());
       needs.least_tile = std::max(needs.least_tile, block);
       if (layout.columns_strided) {
         needs.strided =

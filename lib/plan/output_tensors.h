@@ -1,15 +1,16 @@
-// Every tensor of the output: what it is called, what it is, and what makes it.
+// Every tensor of the output: what it is called, what it is, and what makes it. Private to
+// lib/plan.
 #pragma once
-
-#include <vector>
 
 #include "base/status.h"
 #include "plan/plan.h"
 
 namespace thaw {
 
-// In natural name order. Fills plan.linears, plan.weight_shapes and the counters of `plan`.
-[[nodiscard]] Result<std::vector<OutputTensor>> list_output_tensors(const PlanRequest& request,
-                                                                    Plan& plan);
+// Fills plan.tensors, in natural name order, their segments (offsets count from the tensor's
+// start), plan.linears, plan.divisors and the counters.
+[[nodiscard]] Status list_output_tensors(const PlanRequest& request, Plan& plan);
+// The same of an overlay: the tensors of its base.
+void list_overlay_tensors(const PlanRequest& request, Plan& plan);
 
 }  // namespace thaw

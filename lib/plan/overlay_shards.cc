@@ -4,7 +4,7 @@
 namespace thaw {
 
 std::vector<PlannedShard> keep_shards(const Overlay& overlay,
-                                      std::span<const OutputTensor> tensors) {
+                                      std::span<const PlannedTensor> tensors) {
   const Checkpoint& base = *overlay.base;
   std::vector<PlannedShard> shards(base.shards().size());
   for (std::size_t i = 0; i < shards.size(); ++i) {

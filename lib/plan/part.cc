@@ -1,11 +1,10 @@
 #include "plan/part.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace thaw {
 
-std::vector<unsigned> split_files(const Plan& plan, unsigned parts) {
+std::vector<unsigned> split_files(const PlannedFiles& plan, unsigned parts) {
   std::vector<unsigned> part_of(plan.files.size(), 1);
   std::vector<std::uint64_t> load(parts);
   std::vector<std::size_t> shards;
@@ -28,26 +27,18 @@ std::vector<unsigned> split_files(const Plan& plan, unsigned parts) {
   return part_of;
 }
 
-PlanPart::PlanPart(Plan& plan, Part part)
-    : plan_(plan), bytes_(plan.bytes), tensors_(plan.tensors) {
+PlannedFiles files_of_part(const PlannedFiles& plan, Part part) {
   const std::vector<unsigned> part_of = split_files(plan, part.count);
-  files_ = std::exchange(plan.files, {});
-  plan.bytes = 0;
-  plan.tensors = 0;
-  for (std::size_t i = 0; i < files_.size(); ++i) {
+  PlannedFiles own;
+  own.literals = plan.literals;
+  own.fingerprint = plan.fingerprint;
+  for (std::size_t i = 0; i < plan.files.size(); ++i) {
     if (part_of[i] != part.index) continue;
-    plan.bytes += files_[i].size;
-    plan.tensors += files_[i].tensors;
-    mine_.push_back(i);
-    plan.files.push_back(std::move(files_[i]));
+    own.files.push_back(plan.files[i]);
+    own.bytes += plan.files[i].size;
+    own.tensor_count += plan.files[i].tensors;
   }
-}
-
-PlanPart::~PlanPart() {
-  for (std::size_t i = 0; i < mine_.size(); ++i) files_[mine_[i]] = std::move(plan_.files[i]);
-  plan_.files = std::move(files_);
-  plan_.bytes = bytes_;
-  plan_.tensors = tensors_;
+  return own;
 }
 
 }  // namespace thaw

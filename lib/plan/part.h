@@ -16,25 +16,11 @@ struct Part {
   friend bool operator==(const Part&, const Part&) = default;
 };
 
-// The part, from 1, that each file of the plan belongs to: a pure function of the files' sizes and
+// The part, from 1, that each of the files belongs to: a pure function of the files' sizes and
 // of `parts`. A part may have no file.
-[[nodiscard]] std::vector<unsigned> split_files(const Plan& plan, unsigned parts);
+[[nodiscard]] std::vector<unsigned> split_files(const PlannedFiles& files, unsigned parts);
 
-// While it lives, the plan has the files of one part only, and counts only those. Nothing is
-// copied: the others wait here.
-class PlanPart {
- public:
-  PlanPart(Plan& plan, Part part);
-  PlanPart(const PlanPart&) = delete;
-  PlanPart& operator=(const PlanPart&) = delete;
-  ~PlanPart();
-
- private:
-  Plan& plan_;
-  std::vector<PlannedFile> files_;  // all of them; those of the part are moved away
-  std::vector<std::size_t> mine_;
-  std::uint64_t bytes_;
-  std::uint64_t tensors_;
-};
+// The files of one part, which borrow from the plan.
+[[nodiscard]] PlannedFiles files_of_part(const PlannedFiles& plan, Part part);
 
 }  // namespace thaw

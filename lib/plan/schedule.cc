@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "base/bytes.h"
 #include "plan/input_ranges.h"
@@ -22,11 +23,12 @@ std::uint64_t best_multiple(std::uint64_t grain, std::uint64_t most) {
 
 class Scheduler {
  public:
-  Scheduler(const Plan& plan, const MemoryPlan& memory) : plan_(plan), memory_(memory) {}
+  Scheduler(const Plan& plan, const PlannedFiles& files, const MemoryPlan& memory)
+      : plan_(plan), files_(files), memory_(memory) {}
 
   std::vector<Unit> run() {
-    for (std::uint32_t f = 0; f < plan_.files.size(); ++f) {
-      const std::vector<Segment>& segments = plan_.files[f].segments;
+    for (std::uint32_t f = 0; f < files_.files.size(); ++f) {
+      const std::span<const Segment> segments = files_.files[f].segments;
       for (std::uint32_t s = 0; s < segments.size(); ++s) {
         if (segments[s].size > memory_.tile_bytes || is_large_input(segments[s])) {
           flush();
@@ -91,14 +93,14 @@ class Scheduler {
     }
     const QuantizedLinear& linear = *plan_.linears[segment.source];
     const PackLayout& layout = *linear.layout;
-    unit.piece_bytes = rows_per_piece(layout, segment) * segment.row_bytes;
+    unit.piece_bytes = rows_per_piece(segment) * segment.row_bytes;
     if (!layout.columns_strided) {
       // Scales may be strided all the same, and large: fewer rows do not need much less of them.
-      while (unit.piece_bytes > layout.row_block * segment.row_bytes &&
+      while (unit.piece_bytes > segment.grain() &&
              input_of(cut(segment, 0, std::min(unit.piece_bytes, segment.size))) >
                  memory_.input_bytes) {
         const std::uint64_t half = unit.piece_bytes / segment.row_bytes / 2;
-        unit.piece_bytes = round_up(half, layout.row_block) * segment.row_bytes;
+        unit.piece_bytes = round_up(half, segment.row_block) * segment.row_bytes;
       }
       add_each(unit, segment, unit.piece_bytes);
     } else if (!needs_slabs(linear, memory_)) {
@@ -110,10 +112,9 @@ class Scheduler {
     }
   }
 
-  std::uint64_t rows_per_piece(const PackLayout& layout, const Segment& segment) const {
-    const std::uint64_t step = layout.row_step * segment.row_bytes;
-    const std::uint64_t block = layout.row_block * segment.row_bytes;
-    const std::uint64_t grain = step <= memory_.tile_bytes ? step : block;
+  std::uint64_t rows_per_piece(const Segment& segment) const {
+    const std::uint64_t step = segment.row_step * segment.row_bytes;
+    const std::uint64_t grain = step <= memory_.tile_bytes ? step : segment.grain();
     return best_multiple(grain, memory_.tile_bytes) / segment.row_bytes;
   }
 
@@ -141,6 +142,7 @@ class Scheduler {
   }
 
   const Plan& plan_;
+  const PlannedFiles& files_;
   const MemoryPlan& memory_;
   std::vector<Unit> units_;
   Unit run_{.file = 0, .first_segment = 0, .segments = 0};
@@ -149,31 +151,39 @@ class Scheduler {
 
 }  // namespace
 
-std::vector<Unit> make_schedule(const Plan& plan, const MemoryPlan& memory) {
-  return Scheduler(plan, memory).run();
+std::vector<Unit> make_schedule(const Plan& plan, const PlannedFiles& files,
+                                const MemoryPlan& memory) {
+  return Scheduler(plan, files, memory).run();
 }
 
-void get_piece(const Plan& plan, const Unit& unit, std::uint64_t index, Piece& piece) {
-  const PlannedFile& file = plan.files[unit.file];
+void get_piece(const PlannedFiles& files, const Unit& unit, std::uint64_t index, Piece& piece) {
+  const PlannedFile& file = files.files[unit.file];
   const std::uint64_t at = index * unit.piece_bytes;
   piece.file = unit.file;
   piece.size = std::min(unit.piece_bytes, unit.size - at);
   piece.segments.clear();
   piece.tensors_ended = 0;
-  const auto is_tensor = [&](const Segment& segment) {
-    return file.tensors != 0 && segment.kind != SegmentKind::literal;
+  // Where the last segment of a tensor ends, the tensor does. A shard that is copied whole, without
+  // a header of ours, ends all of its own.
+  const auto tensors_of = [&](std::size_t at_segment) -> std::uint64_t {
+    const Segment& segment = file.segments[at_segment];
+    if (file.tensors == 0 || segment.kind == SegmentKind::literal) return 0;
+    if (segment.tensor == Segment::kNoTensor) return file.tensors;
+    const bool last = at_segment + 1 == file.segments.size() ||
+                      file.segments[at_segment + 1].tensor != segment.tensor;
+    return last ? 1 : 0;
   };
   if (unit.segments == 1) {
     const Segment& whole = file.segments[unit.first_segment];
-    // A shard that is copied whole: it has no header of ours.
-    const std::uint64_t tensors = file.segments.size() == 1 ? file.tensors : 1;
     piece.segments.push_back(cut(whole, unit.begin + at, piece.size));
-    piece.tensors_ended =
-        is_tensor(whole) && unit.begin + at + piece.size == whole.size ? tensors : 0;
+    if (unit.begin + at + piece.size == whole.size) {
+      piece.tensors_ended = tensors_of(unit.first_segment);
+    }
   } else {
-    const auto first = file.segments.begin() + unit.first_segment;
-    piece.segments.assign(first, first + unit.segments);
-    for (const Segment& segment : piece.segments) piece.tensors_ended += is_tensor(segment) ? 1 : 0;
+    for (std::size_t i = 0; i < unit.segments; ++i) {
+      piece.segments.push_back(file.segments[unit.first_segment + i]);
+      piece.tensors_ended += tensors_of(unit.first_segment + i);
+    }
   }
   piece.offset = piece.segments.front().offset;
 }

@@ -11,7 +11,7 @@
 namespace thaw {
 
 struct Unit {
-  std::uint32_t file = 0;  // index into Plan::files
+  std::uint32_t file = 0;  // index into PlannedFiles::files
   std::uint32_t first_segment = 0;
   std::uint32_t segments = 1;
   bool slab = false;              // its columns are gathered into the slab buffer
@@ -33,10 +33,12 @@ struct Piece {
   std::vector<Segment> segments;    // cover it, in order
 };
 
-// In the order of the files and of the bytes in them; every byte of the output is in one unit.
-[[nodiscard]] std::vector<Unit> make_schedule(const Plan& plan, const MemoryPlan& memory);
+// In the order of the files and of the bytes in them; every byte of `files`, which are of `plan`,
+// is in one unit.
+[[nodiscard]] std::vector<Unit> make_schedule(const Plan& plan, const PlannedFiles& files,
+                                              const MemoryPlan& memory);
 
 // Replaces `piece`, whose storage is reused.
-void get_piece(const Plan& plan, const Unit& unit, std::uint64_t index, Piece& piece);
+void get_piece(const PlannedFiles& files, const Unit& unit, std::uint64_t index, Piece& piece);
 
 }  // namespace thaw

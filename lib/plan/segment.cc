@@ -5,8 +5,9 @@
 namespace thaw {
 
 Segment cut(const Segment& whole, std::uint64_t from, std::uint64_t size) {
-  assert(from % whole.grain() == 0 && size % whole.grain() == 0);
   assert(from <= whole.size && size <= whole.size - from);
+  assert(from % whole.grain() == 0);
+  assert(size % whole.grain() == 0 || size == whole.size - from);
   Segment part = whole;
   part.offset += from;
   part.size = size;

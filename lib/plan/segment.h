@@ -1,9 +1,9 @@
-// A piece of an output file that knows how its bytes are made from the mapped input, and from
-// nothing else. Segments can be cut, so the size of the pieces that are made never matters.
+// A piece of a tensor or of a file that knows how its bytes are made from the mapped input, and
+// from nothing else. Segments can be cut, at multiples of grain(), so the size of the pieces that
+// are made never matters.
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "base/dtype.h"
 
@@ -17,31 +17,36 @@ enum class SegmentKind : std::uint8_t {
 };
 
 struct Segment {
+  static constexpr std::uint32_t kNoTensor = 0xffffffff;
+
   SegmentKind kind = SegmentKind::literal;
   Dtype from = Dtype::u8;  // cast: type of the source
   Dtype to = Dtype::u8;    // cast, tile: type of the output
-  std::uint32_t source =
-      0;  // literal: Plan::literals, copy and cast: Plan::inputs, tile: Plan::linears
-  std::uint32_t divisor = 0;    // cast, tile: not 0: 1 + the index into Plan::divisors
-  std::uint64_t offset = 0;     // in the output file
-  std::uint64_t size = 0;       // bytes of output
-  std::uint64_t begin = 0;      // literal, copy, cast: first byte in the source; tile: first row
-  std::uint64_t row_bytes = 0;  // tile: bytes of one output row
-  std::string_view name;        // the tensor, for messages; empty where there is none
+  // literal: Plan::literals; copy and cast: Plan::inputs; tile: Plan::linears.
+  std::uint32_t source = 0;
+  std::uint32_t divisor = 0;         // cast, tile: not 0: 1 + the index into Plan::divisors
+  std::uint32_t tensor = kNoTensor;  // index into Plan::tensors; of a header or another file: none
+  std::uint64_t offset = 0;          // bytes into the output file
+  std::uint64_t size = 0;            // bytes of output
+  std::uint64_t begin = 0;           // literal, copy, cast: first byte of the source; tile: row
+  std::uint64_t row_bytes = 0;       // tile: bytes of one output row
+  // tile: rows that are made together. `begin` is a multiple of it, and so is every cut.
+  std::uint32_t row_block = 1;
+  std::uint32_t row_step = 1;  // tile: the rows that are made fastest; a multiple of row_block
 
   // Bytes of input that make one unit of output, as a fraction; only for copy and cast.
   [[nodiscard]] std::uint64_t input_size() const {
     return kind == SegmentKind::cast ? size / (dtype_bits(to) / 8) * (dtype_bits(from) / 8) : size;
   }
-  // The smallest number of output bytes that cutting must not split.
+  // The number of output bytes that cutting must not split.
   [[nodiscard]] std::uint64_t grain() const {
-    if (kind == SegmentKind::tile) return row_bytes;
+    if (kind == SegmentKind::tile) return row_block * row_bytes;
     return kind == SegmentKind::cast ? dtype_bits(to) / 8 : 1;
   }
 };
 
 // The part of `whole` that makes its output bytes [from, from + size), counted from its start;
-// both are multiples of grain().
+// `from` is a multiple of grain(), and so is `size`, or the part ends where `whole` does.
 [[nodiscard]] Segment cut(const Segment& whole, std::uint64_t from, std::uint64_t size);
 
 }  // namespace thaw

@@ -15,11 +15,12 @@ namespace {
 constexpr std::uint64_t kAlignment = 4096;
 constexpr std::uint64_t kMostHeaderBytes = 100'000'000;  // what safetensors itself opens
 
-bool is_aligned(const OutputTensor& tensor) { return tensor.size % kAlignment == 0; }
+bool is_aligned(const PlannedTensor& tensor) { return tensor.size % kAlignment == 0; }
 
 }  // namespace
 
-std::vector<PlannedShard> assign_shards(std::span<const OutputTensor> tensors, std::uint64_t most) {
+std::vector<PlannedShard> assign_shards(std::span<const PlannedTensor> tensors,
+                                        std::uint64_t most) {
   std::vector<PlannedShard> shards;
   std::uint64_t room = 0;
   for (std::uint32_t i = 0; i < tensors.size(); ++i) {
@@ -43,7 +44,7 @@ std::string shard_name(std::size_t index, std::size_t count) {
   return name.data();
 }
 
-void order_within_shard(std::span<const OutputTensor> tensors, std::vector<std::uint32_t>& shard) {
+void order_within_shard(std::span<const PlannedTensor> tensors, std::vector<std::uint32_t>& shard) {
   const auto rank = [&](std::uint32_t i) {
     return is_aligned(tensors[i]) ? 1000u : dtype_bits(tensors[i].dtype);
   };
@@ -51,7 +52,7 @@ void order_within_shard(std::span<const OutputTensor> tensors, std::vector<std::
                    [&](std::uint32_t a, std::uint32_t b) { return rank(a) > rank(b); });
 }
 
-Result<std::string> shard_header(std::span<const OutputTensor> tensors,
+Result<std::string> shard_header(std::span<const PlannedTensor> tensors,
                                  std::span<const std::uint32_t> shard,
                                  std::span<const std::pair<std::string, std::string>> metadata,
                                  const std::string& name) {
@@ -67,7 +68,7 @@ Result<std::string> shard_header(std::span<const OutputTensor> tensors,
   header += '}';
   std::uint64_t at = 0;
   for (const std::uint32_t i : shard) {
-    const OutputTensor& tensor = tensors[i];
+    const PlannedTensor& tensor = tensors[i];
     header += ',';
     json::append_string(header, tensor.name);
     header += ":{\"dtype\":\"";

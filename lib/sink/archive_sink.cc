@@ -24,7 +24,7 @@ bool (*beginning_of(StreamFormat format))(std::string_view) {
 
 class Archive final : public Sink {
  public:
-  Archive(FileSystem& file_system, const Plan& plan, const ArchiveSettings& settings)
+  Archive(FileSystem& file_system, const PlannedFiles& plan, const ArchiveSettings& settings)
       : file_system_(file_system), plan_(plan), settings_(settings) {}
 
   Status open();
@@ -53,7 +53,7 @@ class Archive final : public Sink {
   Status open_end(std::optional<std::uint64_t> size);
 
   FileSystem& file_system_;
-  const Plan& plan_;
+  const PlannedFiles& plan_;
   const ArchiveSettings settings_;
   TarLayout layout_;
   std::optional<PartialFile> partial_;  // outlives the stream into it
@@ -115,7 +115,7 @@ Status Archive::finish() {
 
 }  // namespace
 
-Result<std::unique_ptr<Sink>> open_archive_sink(FileSystem& file_system, const Plan& plan,
+Result<std::unique_ptr<Sink>> open_archive_sink(FileSystem& file_system, const PlannedFiles& plan,
                                                 const ArchiveSettings& settings) {
   auto sink = std::make_unique<Archive>(file_system, plan, settings);
   THAW_RETURN_IF_ERROR(sink->open());

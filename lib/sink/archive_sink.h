@@ -41,7 +41,7 @@ struct ArchiveSettings {
 // `plan` must outlive the sink. Errors: ErrorCode::locked, no_space (a plain tar or one shard is
 // compared with the free space), usage (something else is called `out`.partial), io.
 [[nodiscard]] Result<std::unique_ptr<Sink>> open_archive_sink(FileSystem& file_system,
-                                                              const Plan& plan,
+                                                              const PlannedFiles& plan,
                                                               const ArchiveSettings& settings);
 
 // What such a sink holds beside the compressor's memory: buffers of the file and of the pipe.

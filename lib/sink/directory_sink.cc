@@ -26,7 +26,7 @@ struct FileState {
 
 class Directory final : public DirectorySink {
  public:
-  Directory(FileSystem& file_system, const Plan& plan, const OutputSettings& settings,
+  Directory(FileSystem& file_system, const PlannedFiles& plan, const OutputSettings& settings,
             std::unique_ptr<PartialDirectory> partial)
       : file_system_(file_system),
         plan_(plan),
@@ -75,7 +75,7 @@ class Directory final : public DirectorySink {
   Status sync_directories();
 
   FileSystem& file_system_;
-  const Plan& plan_;
+  const PlannedFiles& plan_;
   const OutputSettings settings_;
   std::unique_ptr<PartialDirectory> partial_;
   std::vector<FileState> files_;
@@ -202,7 +202,7 @@ void Directory::abandon(Keep keep) {
 }  // namespace
 
 Result<std::unique_ptr<DirectorySink>> DirectorySink::open(FileSystem& file_system,
-                                                           const Plan& plan,
+                                                           const PlannedFiles& plan,
                                                            const DirectorySettings& settings) {
   THAW_ASSIGN_OR_RETURN(std::unique_ptr<PartialDirectory> partial,
                         PartialDirectory::open(file_system, plan, settings));

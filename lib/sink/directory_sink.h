@@ -30,8 +30,8 @@ struct DirectorySettings {
   bool keep_backup = false;
   bool restart = false;       // what an earlier run left in `out`.partial is removed
   bool drop_foreign = false;  // the same, but only what another plan left; it is not refused
-  // The plan is that of one part of several runs (PlanPart), which write side by side; finish()
-  // leaves it in `out`.partial. specs/parts.md.
+  // The files are those of one part of several runs (files_of_part), which write side by side;
+  // finish() leaves it in `out`.partial. specs/parts.md.
   std::optional<Part> part = {};
   // Takes what all parts have written, instead of what an earlier run has left. Not with `part`.
   bool finish_parts = false;
@@ -45,7 +45,8 @@ struct DirectorySettings {
 // `out`.partial or `backup`, or another plan is under way there). `plan` must outlive the sink.
 class DirectorySink : public Sink {
  public:
-  static Result<std::unique_ptr<DirectorySink>> open(FileSystem& file_system, const Plan& plan,
+  static Result<std::unique_ptr<DirectorySink>> open(FileSystem& file_system,
+                                                     const PlannedFiles& plan,
                                                      const DirectorySettings& settings);
   // The files that an earlier run says it has finished. Each that check() was not called for, and
   // found whole, is made anew.

@@ -8,7 +8,8 @@
 
 namespace thaw {
 
-PartDirectory::PartDirectory(FileSystem& file_system, const Plan& plan, DirectorySettings settings)
+PartDirectory::PartDirectory(FileSystem& file_system, const PlannedFiles& plan,
+                             DirectorySettings settings)
     : PartialDirectory(file_system, plan, std::move(settings)), part_(*settings_.part) {
   state_name_ = part_state_name(part_);
 }

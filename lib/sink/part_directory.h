@@ -12,7 +12,7 @@ namespace thaw {
 // The lock of all parts is taken before the others and let go after them.
 class PartDirectory final : public PartialDirectory {
  public:
-  PartDirectory(FileSystem& file_system, const Plan& plan, DirectorySettings settings);
+  PartDirectory(FileSystem& file_system, const PlannedFiles& plan, DirectorySettings settings);
   ~PartDirectory() override;
 
   [[nodiscard]] bool complete() const override { return state_.complete; }

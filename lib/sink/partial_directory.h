@@ -29,7 +29,8 @@ class PartialDirectory {
  public:
   virtual ~PartialDirectory() = default;
   // Errors as DirectorySink::open.
-  static Result<std::unique_ptr<PartialDirectory>> open(FileSystem& file_system, const Plan& plan,
+  static Result<std::unique_ptr<PartialDirectory>> open(FileSystem& file_system,
+                                                        const PlannedFiles& plan,
                                                         const DirectorySettings& settings);
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -54,7 +55,7 @@ class PartialDirectory {
   virtual void remove();
 
   // Only open() begins what a constructor has made.
-  PartialDirectory(FileSystem& file_system, const Plan& plan, DirectorySettings settings);
+  PartialDirectory(FileSystem& file_system, const PlannedFiles& plan, DirectorySettings settings);
 
  protected:
   // take_over.cc
@@ -84,7 +85,7 @@ class PartialDirectory {
   Status remove_aside();
 
   FileSystem& file_system_;
-  const Plan& plan_;
+  const PlannedFiles& plan_;
   DirectorySettings settings_;
   std::string path_;
   std::string state_name_ = kStateFile;

@@ -37,7 +37,7 @@ std::string parent_of(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
-PartialDirectory::PartialDirectory(FileSystem& file_system, const Plan& plan,
+PartialDirectory::PartialDirectory(FileSystem& file_system, const PlannedFiles& plan,
                                    DirectorySettings settings)
     : file_system_(file_system),
       plan_(plan),
@@ -46,7 +46,7 @@ PartialDirectory::PartialDirectory(FileSystem& file_system, const Plan& plan,
       found_(plan.files.size()) {}
 
 Result<std::unique_ptr<PartialDirectory>> PartialDirectory::open(
-    FileSystem& file_system, const Plan& plan, const DirectorySettings& settings) {
+    FileSystem& file_system, const PlannedFiles& plan, const DirectorySettings& settings) {
   std::unique_ptr<PartialDirectory> directory;
   if (settings.part) {
     directory = std::make_unique<PartDirectory>(file_system, plan, settings);

@@ -17,7 +17,8 @@ constexpr std::uint64_t kEndMarker = 2 * kBlock;
 
 }  // namespace
 
-Result<TarLayout> lay_out_tar(const Plan& plan, const std::string& root, std::uint64_t mtime) {
+Result<TarLayout> lay_out_tar(const PlannedFiles& plan, const std::string& root,
+                              std::uint64_t mtime) {
   TarLayout layout;
   std::set<std::string> made;
   for (const PlannedFile& file : plan.files) {

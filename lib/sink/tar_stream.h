@@ -21,13 +21,13 @@ struct TarLayout {
 };
 
 // `root` is the top folder, without slashes. Errors as tar_header.
-[[nodiscard]] Result<TarLayout> lay_out_tar(const Plan& plan, const std::string& root,
+[[nodiscard]] Result<TarLayout> lay_out_tar(const PlannedFiles& plan, const std::string& root,
                                             std::uint64_t mtime);
 
 class TarStream {
  public:
   // All three must outlive it.
-  TarStream(const Plan& plan, const TarLayout& layout, ByteStream& to)
+  TarStream(const PlannedFiles& plan, const TarLayout& layout, ByteStream& to)
       : plan_(plan), layout_(layout), to_(to) {}
 
   // The plan's bytes, in its order. Errors: those of the stream, and ErrorCode::bug.
@@ -41,7 +41,7 @@ class TarStream {
   Status put_zeros(std::uint64_t count);
   Status begin_next();  // ends the file that is under way and begins the next one
 
-  const Plan& plan_;
+  const PlannedFiles& plan_;
   const TarLayout& layout_;
   ByteStream& to_;
   std::uint64_t begun_ = 0;   // files, with their headers

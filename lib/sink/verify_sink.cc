@@ -15,7 +15,8 @@ constexpr std::uint64_t kStep = 4u << 20;
 
 }  // namespace
 
-Result<std::unique_ptr<VerifySink>> VerifySink::open(FileSystem& file_system, const Plan& plan,
+Result<std::unique_ptr<VerifySink>> VerifySink::open(FileSystem& file_system,
+                                                     const PlannedFiles& plan,
                                                      const std::string& directory, Parts parts) {
   std::unique_ptr<VerifySink> sink(new VerifySink(std::move(parts)));
   ErrorList unreadable;

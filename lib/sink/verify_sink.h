@@ -41,7 +41,7 @@ class VerifySink final : public Sink {
 
   // Opens every file of the plan. One that is missing is no error: files() tells. One that is there
   // and cannot be read is: it has not been found to differ. Errors: ErrorCode::io, no_space.
-  static Result<std::unique_ptr<VerifySink>> open(FileSystem& file_system, const Plan& plan,
+  static Result<std::unique_ptr<VerifySink>> open(FileSystem& file_system, const PlannedFiles& plan,
                                                   const std::string& directory, Parts parts);
 
   // One for each file of the plan. Not while write() runs.

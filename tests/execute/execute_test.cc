@@ -13,9 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/half.h"
-#include "execute/buffer_pool.h"
-#include "execute/linear_view.h"
-#include "execute/make_segment.h"
+#include "execute/expected_files.h"
 #include "execute/threads.h"
 #include "io/crc32.h"
 #include "support/planned_model.h"
@@ -23,7 +21,15 @@
 namespace thaw {
 namespace {
 
+using testing::bytes_of;
+using testing::compressed_tensors;
+using testing::expected_files;
+using testing::Folds;
+using testing::gptq_tensors;
+using testing::kFolds;
 using testing::PlannedModel;
+using testing::scalar_table;
+using testing::scaled_tensors;
 using testing::toy_tensors;
 
 class MemorySink final : public Sink {
@@ -86,60 +92,6 @@ class CountingObserver final : public Observer {
   std::uint64_t last_ = 0;
 };
 
-const kernels::Table& scalar_table() {
-  bool runs_here = false;
-  return *kernels::find_table("scalar", &runs_here);
-}
-
-// What the files should hold, made segment by segment on this thread.
-std::vector<std::string> expected_files(const Plan& plan) {
-  std::vector<std::string> files;
-  for (const PlannedFile& file : plan.files) {
-    std::string bytes(file.size, '?');
-    for (const Segment& segment : file.segments) {
-      const AlignedMemory buffer = AlignedMemory::allocate(segment.size + 64).value();
-      TileSource source;
-      if (segment.kind == SegmentKind::tile) {
-        source = {mapped_view(plan, *plan.linears[segment.source]), 0};
-      }
-      AlignedMemory scratch;
-      if (segment.kind == SegmentKind::tile && segment.divisor != 0) {
-        scratch = AlignedMemory::allocate(scratch_bytes(*plan.linears[segment.source])).value();
-        source.scratch = scratch.data();
-      }
-      CHECK(make_segment(plan, scalar_table(), segment, source, kernels::Stores::normal,
-                         buffer.data()) == 0);
-      std::memcpy(bytes.data() + segment.offset, buffer.data(), segment.size);
-    }
-    files.push_back(std::move(bytes));
-  }
-  return files;
-}
-
-// One linear of each layer is divided, the first by float16, the second by float32 scales, and so
-// are float weights whose rows are no whole number of pieces.
-std::vector<testing::TensorSpec> scaled_tensors() {
-  std::vector<testing::TensorSpec> tensors = toy_tensors();
-  tensors.push_back({"a.scales", Dtype::f16, {640}, testing::random_scales(640, 31)});
-  std::string scales;
-  for (int i = 0; i < 640; ++i) {
-    const float scale = 0.25f + 0.01f * static_cast<float>(i);
-    scales.append(reinterpret_cast<const char*>(&scale), sizeof scale);
-  }
-  tensors.push_back({"b.act.scales", Dtype::f32, {640}, scales});
-  tensors.push_back({"c.scales", Dtype::bf16, {123}, std::string(246, '\x3f')});
-  tensors.push_back({"float.weight", Dtype::f16, {177, 123}, testing::random_scales(177 * 123, 6)});
-  tensors.push_back({"d.scales", Dtype::f16, {64}, testing::random_scales(64, 33)});
-  tensors.push_back({"wide.weight", Dtype::f32, {9, 64}, std::string(9 * 64 * 4, '\x3e')});
-  return tensors;
-}
-
-using Folds = std::vector<std::pair<std::string, std::string>>;
-const Folds kFolds = {{"a.scales", "model.layers.0.mlp.down_proj"},
-                      {"b.act.scales", "model.layers.1.mlp.down_proj"},
-                      {"c.scales", "float"},
-                      {"d.scales", "wide"}};
-
 double value_at(const std::string& bytes, std::size_t index, Dtype dtype) {
   if (dtype == Dtype::f32) {
     return static_cast<double>(load_little_endian<float>(bytes.data() + index * 4));
@@ -149,22 +101,11 @@ double value_at(const std::string& bytes, std::size_t index, Dtype dtype) {
                                                  : float_from_bfloat16(bits));
 }
 
-// The bytes of a tensor, made at once.
-std::string bytes_of(const Plan& plan, std::string_view name) {
-  const std::vector<std::string> files = expected_files(plan);
-  for (std::size_t f = 0; f < files.size(); ++f) {
-    for (const Segment& segment : plan.files[f].segments) {
-      if (segment.name == name) return files[f].substr(segment.offset, segment.size);
-    }
-  }
-  return {};
-}
-
 TEST_CASE("a divided weight is the float32 weight over its scales, rounded once") {
   const std::vector<testing::TensorSpec> tensors = scaled_tensors();
   const PlannedModel divided(tensors, {.dtype = Dtype::f32}, testing::kGemmConfig, kFolds);
   const PlannedModel plain(tensors, {.dtype = Dtype::f32});
-  CHECK(divided.plan.tensors == plain.plan.tensors - kFolds.size());
+  CHECK(divided.plan.tensors.size() == plain.plan.tensors.size() - kFolds.size());
   CHECK(divided.plan.fingerprint != plain.plan.fingerprint);
   for (const auto& fold : kFolds) {
     const std::string& scales_name = fold.first;
@@ -173,8 +114,7 @@ TEST_CASE("a divided weight is the float32 weight over its scales, rounded once"
     const Tensor& scales = *divided.checkpoint->find(scales_name);
     const auto mapped = divided.checkpoint->bytes(scales);
     const std::string by(reinterpret_cast<const char*>(mapped.data()), mapped.size());
-    const bool quantized = divided.checkpoint->find(module + ".weight") == nullptr;
-    const std::string name = quantized ? module : module + ".weight";
+    const std::string name = module + ".weight";
     const std::string got = bytes_of(divided.plan, name);
     const std::string exact = bytes_of(plain.plan, name);
     REQUIRE(got.size() == exact.size());
@@ -188,35 +128,6 @@ TEST_CASE("a divided weight is the float32 weight over its scales, rounded once"
     }
     CHECK(wrong == 0);
   }
-}
-
-// Linears of compressed-tensors: rows and experts that end within a word of zeros, and columns
-// that name their groups.
-std::vector<testing::TensorSpec> compressed_tensors() {
-  std::vector<testing::TensorSpec> tensors;
-  testing::add_compressed(tensors, "model.layers.0.up_proj", 0, 256, 643, 32, 30);
-  testing::add_compressed(tensors, "model.layers.0.experts", 5, 128, 99, 64, 40);
-  testing::add_compressed(tensors, "model.layers.0.down_proj", 0, 640, 264, 32, 50);
-  std::string index;
-  for (std::uint32_t k = 0; k < 640; ++k) {
-    const std::uint32_t group = k % 20;
-    index.append(reinterpret_cast<const char*>(&group), sizeof group);
-  }
-  tensors.push_back({"model.layers.0.down_proj.weight_g_idx", Dtype::i32, {640}, index});
-  tensors.push_back({"model.norm.weight", Dtype::bf16, {256}, testing::random_scales(256, 60)});
-  return tensors;
-}
-
-// Runs of groups, act-order, an embedding that is not transposed (its scales by group, and with an
-// index whole), a short last group and outputs that fill no word.
-std::vector<testing::TensorSpec> gptq_tensors() {
-  std::vector<testing::TensorSpec> tensors;
-  testing::add_gptq(tensors, "model.layers.0.up_proj", 256, 640, 32, false, 1);
-  testing::add_gptq(tensors, "model.layers.0.down_proj", 640, 264, 32, true, 2);
-  testing::add_gptq(tensors, "model.layers.0.o_proj", 304, 205, 32, false, 3);
-  testing::add_gptq(tensors, "model.embed_tokens", 500, 256, 32, false, 4);
-  testing::add_gptq(tensors, "model.wte", 300, 100, 32, true, 5);
-  return tensors;
 }
 
 void check_same_output(const std::vector<testing::TensorSpec>& tensors, const char* config,
@@ -252,7 +163,7 @@ void check_same_output(const std::vector<testing::TensorSpec>& tensors, const ch
         CountingObserver observer;
         StopFlag stop;
         const auto report =
-            execute(model.plan, memory, *tables.tables[t], sink, {}, observer, stop);
+            execute(model.plan, model.plan, memory, *tables.tables[t], sink, {}, observer, stop);
         REQUIRE_MESSAGE(report.ok(), (report.ok() ? "" : report.error().text()));
         CHECK(report.value().bytes_written == model.plan.bytes);
         CHECK(sink.files == want);
@@ -310,7 +221,8 @@ TEST_CASE("an error of the sink ends the run and is what the caller gets") {
     sink.fail_at = at;
     CountingObserver observer;
     StopFlag stop;
-    const auto report = execute(model.plan, memory, scalar_table(), sink, {}, observer, stop);
+    const auto report =
+        execute(model.plan, model.plan, memory, scalar_table(), sink, {}, observer, stop);
     REQUIRE_FALSE(report.ok());
     CHECK(report.error().text() == "sink: broke");
   }
@@ -325,7 +237,8 @@ TEST_CASE("a request to stop ends the run with its code") {
   CountingObserver observer;
   StopFlag stop;
   observer.stop = &stop;
-  const auto report = execute(model.plan, memory, scalar_table(), sink, {}, observer, stop);
+  const auto report =
+      execute(model.plan, model.plan, memory, scalar_table(), sink, {}, observer, stop);
   REQUIRE_FALSE(report.ok());
   CHECK(report.error().code == ErrorCode::interrupted);
 }
@@ -337,8 +250,8 @@ TEST_CASE("an input that is truncated under the run ends it as an error that nam
   MemorySink sink(model.plan, false);
   CountingObserver observer;
   StopFlag stop;
-  const auto report =
-      execute(model.plan, model.memory(256'000'000, 2), scalar_table(), sink, {}, observer, stop);
+  const auto report = execute(model.plan, model.plan, model.memory(256'000'000, 2), scalar_table(),
+                              sink, {}, observer, stop);
   REQUIRE_FALSE(report.ok());
   CHECK(report.error().code == ErrorCode::io);
   CHECK(report.error().text().find(shard) != std::string::npos);
@@ -354,16 +267,16 @@ TEST_CASE("an overflow fails the run and names the tensor, unless it is allowed"
     MemorySink sink(model.plan, false);
     CountingObserver observer;
     StopFlag stop;
-    const auto report = execute(model.plan, model.memory(256'000'000, 2), scalar_table(), sink,
-                                {.allow_overflow = allowed}, observer, stop);
+    const auto report = execute(model.plan, model.plan, model.memory(256'000'000, 2),
+                                scalar_table(), sink, {.allow_overflow = allowed}, observer, stop);
     REQUIRE(report.ok() == allowed);
     if (allowed) {
       REQUIRE(report.value().overflows.size() == 1);
-      CHECK(report.value().overflows[0].first == "m");
+      CHECK(report.value().overflows[0].first == "m.weight");
       CHECK(report.value().overflows[0].second > 10);
     } else {
       CHECK(report.error().code == ErrorCode::numbers);
-      CHECK(report.error().text().find("m: ") == 0);
+      CHECK(report.error().text().find("m.weight: ") == 0);
       CHECK(report.error().hint.find("bfloat16") != std::string::npos);
     }
   }

@@ -45,14 +45,18 @@ struct ShapedPlan {
       segment.kind = SegmentKind::tile;
       segment.source = static_cast<std::uint32_t>(plan.linears.size());
       segment.row_bytes = in * element;
+      segment.row_block = static_cast<std::uint32_t>(kStrided.row_block);
+      segment.row_step = static_cast<std::uint32_t>(kStrided.row_step);
       segment.size = segment.row_bytes * out;
       segment.offset = file.size;
       file.size += segment.size;
-      file.segments.push_back(segment);
+      plan.segments.push_back(segment);
       plan.linears.push_back(&linear);
     }
     file.tensors = count;
-    plan.tensors = count;
+    file.segments = plan.segments;
+    plan.tensors.resize(count);
+    plan.tensor_count = count;
     plan.files.push_back(std::move(file));
   }
   PackedOperand operand(std::uint64_t lines, std::uint64_t pitch) {
@@ -92,7 +96,7 @@ TEST_CASE("a plan stays within its budget, for shapes from small to huge") {
         CHECK(plan.buffers == 2 * plan.workers);
         CHECK(plan.tile_bytes % (2u << 20) == 0);
         CHECK(plan.write_window >= 8u << 20);
-        for (const Unit& unit : make_schedule(shaped.plan, plan)) {
+        for (const Unit& unit : make_schedule(shaped.plan, shaped.plan, plan)) {
           CHECK(unit.piece_bytes <= plan.tile_bytes);
         }
       }
@@ -204,7 +208,7 @@ TEST_CASE("small tensors share a tile in a directory, and have one each in a str
   const auto directory = plan_memory(shaped.plan, request);
   REQUIRE(directory.ok());
   CHECK(directory.value().tile_bytes == 14u << 20);
-  const std::vector<Unit> units = make_schedule(shaped.plan, directory.value());
+  const std::vector<Unit> units = make_schedule(shaped.plan, shaped.plan, directory.value());
   CHECK(units.size() == 5000 / 4);
   for (const Unit& unit : units) CHECK(unit.segments == 4);
   request.ordered = true;

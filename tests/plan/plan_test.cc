@@ -97,9 +97,9 @@ TEST_CASE("float16 and bfloat16 follow the output type, everything else stays") 
 }
 
 TEST_CASE("shards take tensors in natural order up to the size, a larger one stands alone") {
-  std::vector<OutputTensor> tensors;
+  std::vector<PlannedTensor> tensors;
   for (const std::uint64_t size : {30, 30, 50, 200, 10, 90, 1}) {
-    OutputTensor tensor;
+    PlannedTensor tensor;
     tensor.size = size;
     tensors.push_back(tensor);
   }
@@ -121,7 +121,7 @@ TEST_CASE("an index is written for several shards, sorted, with the size of all 
   REQUIRE(parsed.ok());
   const json::Node* map = parsed.value().find("weight_map");
   REQUIRE(map != nullptr);
-  CHECK(map->members.size() == model.plan.tensors);
+  CHECK(map->members.size() == model.plan.tensors.size());
   std::uint64_t shards = 0;
   for (const PlannedFile& file : model.plan.files) shards += file.tensors != 0 ? 1 : 0;
   CHECK(shards > 1);

@@ -21,7 +21,7 @@ void check_schedule(const Plan& plan, const MemoryPlan& memory) {
   std::uint32_t file = 0;
   std::uint64_t at = 0;
   Piece piece;
-  for (const Unit& unit : make_schedule(plan, memory)) {
+  for (const Unit& unit : make_schedule(plan, plan, memory)) {
     for (std::uint64_t i = 0; i < piece_count(unit); ++i) {
       get_piece(plan, unit, i, piece);
       while (file < plan.files.size() && at == plan.files[file].size) {
@@ -54,7 +54,7 @@ void check_schedule(const Plan& plan, const MemoryPlan& memory) {
   CHECK(file + 1 == plan.files.size());
   CHECK(at == plan.files[file].size);
   // Tensors without bytes end in no piece.
-  CHECK(tensors_ended + 1 == plan.tensors);
+  CHECK(tensors_ended + 1 == plan.tensors.size());
 }
 
 TEST_CASE("pieces cover every file in order, whatever the sizes of tiles and input") {
@@ -83,7 +83,7 @@ TEST_CASE("a linear whose packed bytes exceed the input budget is read in slabs,
   memory.input_bytes = 90'000;
   memory.slab_bytes = 64'000;
   std::uint64_t slabs = 0;
-  for (const Unit& unit : make_schedule(model.plan, memory)) {
+  for (const Unit& unit : make_schedule(model.plan, model.plan, memory)) {
     if (!unit.slab) continue;
     ++slabs;
     const Segment& whole = model.plan.files[unit.file].segments[unit.first_segment];
@@ -92,7 +92,7 @@ TEST_CASE("a linear whose packed bytes exceed the input budget is read in slabs,
   }
   CHECK(slabs >= 4);
   memory.input_bytes = 1'000'000;
-  for (const Unit& unit : make_schedule(model.plan, memory)) CHECK_FALSE(unit.slab);
+  for (const Unit& unit : make_schedule(model.plan, model.plan, memory)) CHECK_FALSE(unit.slab);
 }
 
 TEST_CASE("the aligned part of a file is not spoiled by the odd tail") {
@@ -100,7 +100,7 @@ TEST_CASE("the aligned part of a file is not spoiled by the odd tail") {
   const MemoryPlan memory = model.memory(256'000'000, 2);
   Piece piece;
   bool odd = false;
-  for (const Unit& unit : make_schedule(model.plan, memory)) {
+  for (const Unit& unit : make_schedule(model.plan, model.plan, memory)) {
     if (model.plan.files[unit.file].tensors == 0) continue;
     get_piece(model.plan, unit, 0, piece);
     odd = odd || piece.size % 4096 != 0;
@@ -126,6 +126,9 @@ TEST_CASE("a cut segment makes the same bytes from the matching part of its sour
   tile.row_bytes = 100;
   tile.size = 1000;
   CHECK(cut(tile, 300, 200).begin == 3);
+  tile.row_block = 4;
+  CHECK(tile.grain() == 400);
+  CHECK(cut(tile, 800, 200).begin == 8);
 }
 
 }  // namespace

@@ -87,6 +87,7 @@ class ModelDirectory {
   void link(const std::string& name, const std::filesystem::path& target) const {
     std::filesystem::create_symlink(target, path_ / name);
   }
+  [[nodiscard]] std::string path() const { return path_.string(); }
   // An empty text: no config.json.
   void write_model(std::string_view config, const std::vector<ZeroTensor>& tensors) const {
     if (!config.empty()) write("config.json", config);

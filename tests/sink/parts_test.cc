@@ -40,13 +40,13 @@ Plan small_plan(const std::string& fingerprint = "0123456789abcdef") {
 
 std::string content(const PlannedFile& file) { return std::string(file.size, file.name[0]); }
 
-Status write_file(Sink& sink, const Plan& plan, std::uint32_t file) {
+Status write_file(Sink& sink, const PlannedFiles& plan, std::uint32_t file) {
   const std::string bytes = content(plan.files[file]);
   return sink.write(file, 0, std::as_bytes(std::span(bytes)));
 }
 
 // As fill_sink() does it. How many files were kept.
-Result<std::uint64_t> run(FileSystem& file_system, const Plan& plan,
+Result<std::uint64_t> run(FileSystem& file_system, const PlannedFiles& plan,
                           const DirectorySettings& settings) {
   THAW_ASSIGN_OR_RETURN(const auto sink, DirectorySink::open(file_system, plan, settings));
   alignas(4096) static std::byte buffer[8192];
@@ -73,8 +73,8 @@ struct Place {
   }
   Result<std::uint64_t> make(unsigned index, bool restart = false,
                              FileSystem& file_system = real_file_system()) const {
-    Plan plan = small_plan();
-    const PlanPart own(plan, {.index = index, .count = 3});
+    const Plan whole = small_plan();
+    const PlannedFiles plan = files_of_part(whole, {.index = index, .count = 3});
     DirectorySettings settings = part(index);
     settings.restart = restart;
     return run(file_system, plan, settings);
@@ -131,8 +131,8 @@ TEST_CASE("a finished part is not read again, an interrupted one is checked") {
   REQUIRE(place.make(2).ok());
   CHECK(place.make(2).value() == 2);
   {
-    Plan plan = small_plan();
-    const PlanPart own(plan, {.index = 1, .count = 3});
+    const Plan whole = small_plan();
+    const PlannedFiles plan = files_of_part(whole, {.index = 1, .count = 3});
     auto sink = DirectorySink::open(real_file_system(), plan, place.part(1));
     REQUIRE(sink.ok());
     REQUIRE(write_file(*sink.value(), plan, 0).ok());
@@ -150,8 +150,8 @@ TEST_CASE("a finished part is not read again, an interrupted one is checked") {
 
 TEST_CASE("a part that is at work keeps out its twin, the last step, a whole run and a restart") {
   const Place place;
-  Plan plan = small_plan();
-  auto first = std::make_unique<PlanPart>(plan, Part{.index = 1, .count = 3});
+  const Plan whole = small_plan();
+  const PlannedFiles plan = files_of_part(whole, {.index = 1, .count = 3});
   {
     const auto sink = DirectorySink::open(real_file_system(), plan, place.part(1));
     REQUIRE(sink.ok());
@@ -164,8 +164,8 @@ TEST_CASE("a part that is at work keeps out its twin, the last step, a whole run
     CHECK(code_of(run(real_file_system(), small_plan(), {.out = place.out, .restart = true})) ==
           ErrorCode::locked);
     // Another plan may not clear what lives.
-    Plan other = small_plan("fedcba9876543210");
-    const PlanPart part(other, {.index = 2, .count = 3});
+    const Plan other_plan = small_plan("fedcba9876543210");
+    const PlannedFiles other = files_of_part(other_plan, {.index = 2, .count = 3});
     DirectorySettings settings = place.part(2);
     settings.restart = true;
     CHECK(code_of(run(real_file_system(), other, settings)) == ErrorCode::locked);
@@ -199,16 +199,16 @@ TEST_CASE("another number of parts and another plan are refused with both named"
   const Place place;
   REQUIRE(place.make(2).ok());
   {
-    Plan plan = small_plan();
-    const PlanPart own(plan, {.index = 1, .count = 4});
+    const Plan whole = small_plan();
+    const PlannedFiles plan = files_of_part(whole, {.index = 1, .count = 4});
     const auto refused = run(real_file_system(), plan, place.part(1, 4));
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == ErrorCode::usage);
     CHECK(refused.error().text().find("3 parts") != std::string::npos);
     CHECK(refused.error().text().find("4 parts") != std::string::npos);
   }
-  Plan plan = small_plan("fedcba9876543210");
-  const PlanPart own(plan, {.index = 1, .count = 3});
+  const Plan whole = small_plan("fedcba9876543210");
+  const PlannedFiles plan = files_of_part(whole, {.index = 1, .count = 3});
   const auto refused = run(real_file_system(), plan, place.part(1));
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::usage);
@@ -324,8 +324,8 @@ TEST_CASE("a file of the input that has the name of a part's state is refused") 
 TEST_CASE("a part that cannot go on removes its own work only") {
   const Place place;
   REQUIRE(place.make(2).ok());
-  Plan plan = small_plan();
-  const PlanPart own(plan, {.index = 1, .count = 3});
+  const Plan whole = small_plan();
+  const PlannedFiles plan = files_of_part(whole, {.index = 1, .count = 3});
   auto sink = DirectorySink::open(real_file_system(), plan, place.part(1));
   REQUIRE(sink.ok());
   REQUIRE(write_file(*sink.value(), plan, 0).ok());

@@ -46,7 +46,7 @@ Status write_file(Sink& sink, std::uint32_t file) {
 }
 
 // As convert() does it: what is found is checked, the rest is made. The files kept.
-Result<std::uint64_t> run(FileSystem& file_system, const Plan& plan,
+Result<std::uint64_t> run(FileSystem& file_system, const PlannedFiles& plan,
                           const DirectorySettings& settings) {
   THAW_ASSIGN_OR_RETURN(const auto sink, DirectorySink::open(file_system, plan, settings));
   alignas(4096) static std::byte buffer[8192];
@@ -72,7 +72,7 @@ void check_whole(const std::string& out) {
 
 // A directory in which a run has finished two files and begun the third.
 struct Interrupted {
-  explicit Interrupted(const Plan& plan) {
+  explicit Interrupted(const PlannedFiles& plan) {
     auto sink = DirectorySink::open(real_file_system(), plan, settings);
     REQUIRE(sink.ok());
     REQUIRE(write_file(*sink.value(), 0).ok());
@@ -156,10 +156,11 @@ TEST_CASE("a folder that became a link leads nowhere") {
 TEST_CASE("the bytes that stand in the plan are compared, whatever the checksum says") {
   Plan plan = small_plan();
   const Interrupted before(plan);
-  plan.literals.push_back(std::string(100, 'z'));
+  const std::vector<std::string> texts = {std::string(100, 'z')};
+  plan.literals = texts;
   Segment header;
   header.size = 100;
-  plan.files[0].segments.push_back(header);
+  plan.files[0].segments = {&header, 1};
   auto sink = DirectorySink::open(real_file_system(), plan, before.settings);
   REQUIRE(sink.ok());
   alignas(4096) static std::byte buffer[4096];

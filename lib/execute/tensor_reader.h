@@ -1,0 +1,92 @@
+// Bytes of any tensor of a plan: the only implementation of "rows of this tensor". On it stand the
+// workers of a conversion, comparisons and samples, and whoever reads one tensor out of many.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+
+#include "base/status.h"
+#include "execute/buffer_pool.h"
+#include "execute/held_input.h"
+#include "execute/input_cache.h"
+#include "execute/make_segment.h"
+#include "kernels/kernels.h"
+#include "plan/plan.h"
+
+namespace thaw {
+
+// What one thread reads in. Made when first needed, then reused from tensor to tensor.
+struct ReadSpace {
+  AlignedMemory rows;     // row blocks of which only a part is wanted
+  AlignedMemory divided;  // rows in float32 on their way to being divided
+  AlignedMemory slab;     // columns of a linear whose lines are inputs
+};
+
+// Thread-safe: it has no state but the cache.
+class TensorReader {
+ public:
+  // All of them must outlive the reader. `input` is of the plan's inputs.
+  TensorReader(const Plan& plan, const kernels::Table& table, InputCache& input)
+      : plan_(plan), table_(table), input_(input) {}
+
+  // The bytes of a piece of a segment. What it is made from is in memory, or costs page faults;
+  // `slab` (null: none) holds the packed bytes of its rows. `out` is 64-byte aligned for a tile.
+  // Returns how many finite values became infinite. Errors: ErrorCode::input where a file was
+  // damaged meanwhile, so that what was made is worth nothing; ErrorCode::no_space.
+  [[nodiscard]] Result<std::uint64_t> make(const Segment& piece, const TileSource* slab,
+                                           kernels::Stores stores, ReadSpace& space,
+                                           std::byte* out) const;
+
+  // Keeps in memory what some rows of a tensor are made from, where every row needs bytes of all
+  // lines of a packed tensor: without it, each read() brings them in again. Reads may go on in
+  // several threads while it lives and is not moved on.
+  class Hold {
+   public:
+    explicit Hold(const TensorReader& reader) : reader_(reader), ranges_(reader.input_) {}
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+    // Lets go of what was held. Bytes [from, from + size) of the tensor may be read from now on,
+    // whole rows. Where their packed bytes are more than `most`, their columns are copied into a
+    // slab, which is as large as it has to be. Errors: ErrorCode::io, input, no_space.
+    [[nodiscard]] Status keep(const PlannedTensor& tensor, std::uint64_t from, std::uint64_t size,
+                              std::uint64_t most);
+
+   private:
+    friend class TensorReader;
+    // Of a segment, by its index in the plan.
+    [[nodiscard]] const TileSource* find(std::size_t segment) const;
+
+    const TensorReader& reader_;
+    HeldInput ranges_;
+    AlignedMemory slabs_;
+    std::map<std::size_t, TileSource> sources_;
+  };
+
+  // Bytes [from, from + size) of a tensor; multiples of the size of its elements, or of whole rows
+  // for the best speed. Brings the input in and lets it go again; `hold` (null: none) has some of
+  // it already. `out` may have any alignment; 64 bytes are best. Errors: ErrorCode::io, input,
+  // no_space.
+  [[nodiscard]] Status read(const PlannedTensor& tensor, std::uint64_t from, std::uint64_t size,
+                            const Hold* hold, ReadSpace& space, std::byte* out) const;
+
+ private:
+  [[nodiscard]] Status read_elements(const Segment& segment, std::uint64_t from, std::uint64_t size,
+                                     ReadSpace& space, std::byte* out) const;
+  [[nodiscard]] Status read_rows(const Segment& segment, std::uint64_t from, std::uint64_t size,
+                                 const TileSource* held, ReadSpace& space, std::byte* out) const;
+  [[nodiscard]] Status make_rows(const Segment& piece, const TileSource* held, ReadSpace& space,
+                                 std::byte* out) const;
+  [[nodiscard]] Status check_undamaged(const Segment& piece) const;
+
+  const Plan& plan_;
+  const kernels::Table& table_;
+  InputCache& input_;
+};
+
+// Makes `memory` hold at least `size` bytes; what was in it is lost. Errors: ErrorCode::no_space.
+[[nodiscard]] Status reserve(AlignedMemory& memory, std::uint64_t size);
+
+}  // namespace thaw
