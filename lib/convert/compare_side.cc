@@ -12,6 +12,7 @@
 #include "plan/input_ranges.h"
 #include "plan/memory.h"
 #include "plan/output_tensors.h"
+#include "quant/closed_world.h"
 
 namespace thaw {
 
@@ -112,6 +113,9 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
       warnings.push_back(printable(model) + ": " + warning);
     }
   } else {
+    for (const std::string& line : list_unknown_tensors(side->checkpoint)) {
+      warnings.push_back(line + "; it is compared as it is stored");
+    }
     side->linears.consumed.resize(side->checkpoint.tensors().size());
   }
   for (const Shard& shard : side->checkpoint.shards()) side->plan.inputs.push_back(&shard.file);

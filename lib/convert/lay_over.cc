@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "convert/sample_rows.h"
 #include "model/choose.h"
+#include "quant/closed_world.h"
 
 namespace thaw {
 
@@ -25,8 +26,8 @@ Status check_is_float(const Checkpoint& base) {
     why = config.error().messages.front();
   } else if (!config.value().source.empty()) {
     why = config.value().source + " is there";
-  } else if (const Result<QuantizedLinears> found = find_quantized_linears(base); found.ok()) {
-    why = printable(found.value().linears.front().module) + " is packed";
+  } else if (const std::vector<std::string> packed = list_packed_tensors(base); !packed.empty()) {
+    why = packed.front();
   } else {
     return {};
   }
