@@ -177,9 +177,11 @@ std::string disk_text(const DiskSpace& disk) {
 }
 
 std::string announcement(const PlanSummary& plan, const std::string& out) {
-  return fact_line("found", found_text(plan)) + fact_line("writes", writes_text(plan, out)) +
-         (plan.part ? fact_line("part", part_value(*plan.part)) : "") +
-         fact_line("needs", needs_text(plan));
+  std::string text =
+      fact_line("found", found_text(plan)) + fact_line("writes", writes_text(plan, out));
+  if (plan.part) text += fact_line("part", part_value(*plan.part));
+  for (const std::string& note : plan.notes) text += fact_line("note", note);
+  return text + fact_line("needs", needs_text(plan));
 }
 
 std::string report_text(const ConvertReport& report, const ConvertOptions& options) {

@@ -12,18 +12,19 @@ namespace thaw::app {
 
 namespace {
 
-// To standard output; a page goes where --html says.
-Status write_inspection(const InspectArguments& arguments) {
+// To standard output; a page goes where --html says. True: convert would take the model.
+Result<bool> write_inspection(const InspectArguments& arguments) {
   THAW_ASSIGN_OR_RETURN(ReportFile page, open_page(arguments.html));
   THAW_ASSIGN_OR_RETURN(const Inspection found,
                         inspect(arguments.model, real_file_system(), model_specs_directory()));
   if (!arguments.html.empty()) {
     THAW_ASSIGN_OR_RETURN(const std::string text, inspection_html(found));
     THAW_RETURN_IF_ERROR(page.write(text));
-    if (arguments.html == "-") return {};
+    if (arguments.html == "-") return found.problems.empty();
   }
-  return arguments.json ? write_stdout(inspection_json(found))
-                        : write_stdout_facts(inspection_text(found));
+  THAW_RETURN_IF_ERROR(arguments.json ? write_stdout(inspection_json(found))
+                                      : write_stdout_facts(inspection_text(found)));
+  return found.problems.empty();
 }
 
 }  // namespace
@@ -31,9 +32,13 @@ Status write_inspection(const InspectArguments& arguments) {
 int run_inspect(const std::vector<std::string>& words) {
   const Result<InspectArguments> arguments = parse_inspect(words);
   if (!arguments.ok()) return print_error(arguments.error());
-  const Status written = arguments.value().help ? write_stdout_facts(inspect_help().text)
-                                                : write_inspection(arguments.value());
-  return written.ok() ? 0 : print_error(written.error());
+  if (arguments.value().help) {
+    const Status written = write_stdout_facts(inspect_help().text);
+    return written.ok() ? 0 : print_error(written.error());
+  }
+  const Result<bool> convertible = write_inspection(arguments.value());
+  if (!convertible.ok()) return print_error(convertible.error());
+  return convertible.value() ? 0 : static_cast<int>(ErrorCode::input);
 }
 
 }  // namespace thaw::app

@@ -243,7 +243,8 @@ Result<std::string> inspection_html(const Inspection& inspection) {
   }
   page.sections = list_section("Problems", inspection.problems) +
                   list_section("Suspicious", doubts) +
-                  list_section("Warnings", inspection.warnings) + groups_section(inspection);
+                  list_section("Warnings", inspection.warnings) +
+                  list_section("Notes", inspection.notes) + groups_section(inspection);
   if (!inspection.tensors.empty()) page.sections += map_sections(inspection, kinds);
   page.sections += list_section("Shards", shard_lines(inspection));
   page.table_title = "All tensors";

@@ -70,6 +70,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("side_files", plan.side_files);
   out.member("not_carried", plan.not_carried);
   out.member("warnings", plan.warnings);
+  out.member("notes", plan.notes);
   if (plan.overlay) add_overlay(out, *plan.overlay);
   if (plan.part) add_part(out, *plan.part);
   out.member("fingerprint", plan.fingerprint);
@@ -222,6 +223,7 @@ void add_inspection(JsonOut& out, const Inspection& inspection) {
   out.end_array();
   out.member("problems", inspection.problems);
   out.member("warnings", inspection.warnings);
+  out.member("notes", inspection.notes);
   if (inspection.plan) {
     out.begin_object("plan");
     add_plan(out, *inspection.plan);

@@ -185,6 +185,7 @@ std::string plan_text(const PlanSummary& plan) {
   text += fact_line("memory", memory_text(plan));
   if (plan.disk) text += fact_line("disk", disk_text(*plan.disk));
   text += fact_line("fingerprint", plan.fingerprint);
+  text += list_of("notes", plan.notes);
   return text + list_of("warnings", plan.warnings);
 }
 
@@ -213,6 +214,7 @@ std::string inspection_text(const Inspection& inspection) {
   text += list_of("others", others);
   text += list_of("recognised", reason_lines(inspection.groups));
   text += list_of("suspicious", suspicion_lines(inspection.groups));
+  text += list_of("notes", inspection.notes);
   text += list_of("warnings", inspection.warnings);
   text += list_of("problems", inspection.problems);
   if (inspection.plan) {

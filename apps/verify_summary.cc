@@ -20,6 +20,8 @@ const char* name_of(VerifyFinding::Kind kind) {
       return "size";
     case VerifyFinding::Kind::extra:
       return "extra";
+    case VerifyFinding::Kind::packed:
+      return "packed";
   }
   return "";
 }
@@ -49,7 +51,8 @@ void add_findings(JsonOut& out, const std::vector<VerifyFinding>& findings) {
     } else if (finding.kind == VerifyFinding::Kind::size) {
       out.member("got", finding.bytes);
       out.member("expected", finding.first);
-    } else if (finding.kind == VerifyFinding::Kind::missing) {
+    } else if (finding.kind == VerifyFinding::Kind::missing ||
+               finding.kind == VerifyFinding::Kind::packed) {
       out.member("why", finding.why);
     }
     out.end_object();

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "convert/folds.h"
 #include "convert/own_adapters.h"
+#include "quant/closed_world.h"
 
 namespace thaw {
 
@@ -106,6 +107,9 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
       warnings.push_back(printable(model) + ": " + warning);
     }
   } else {
+    for (const std::string& line : list_unknown_tensors(side->checkpoint)) {
+      warnings.push_back(line + "; it is compared as it is stored");
+    }
     side->linears.consumed.resize(side->checkpoint.tensors().size());
   }
   THAW_ASSIGN_OR_RETURN(side->plan, plan_tensors({.checkpoint = &side->checkpoint,

@@ -12,6 +12,8 @@
 #include "convert/own_adapters.h"
 #include "convert/prepare.h"
 #include "convert/scale_scan.h"
+#include "quant/closed_world.h"
+#include "quant/name_pattern.h"
 
 namespace thaw {
 
@@ -21,21 +23,6 @@ void add_problems(const Error& error, Inspection& inspection) {
   auto& problems = inspection.problems;
   problems.insert(problems.end(), error.messages.begin(), error.messages.end());
   if (!error.hint.empty()) problems.push_back(error.hint);
-}
-
-// "model.layers.*.mlp.up_proj": numbers between dots are layers or experts.
-std::string with_stars(std::string_view module) {
-  std::string pattern;
-  for (std::size_t at = 0; at <= module.size();) {
-    const std::size_t dot = std::min(module.find('.', at), module.size());
-    const std::string_view part = module.substr(at, dot - at);
-    const bool number =
-        !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
-    if (at != 0) pattern += '.';
-    pattern += number ? std::string_view("*") : part;
-    at = dot + 1;
-  }
-  return printable(pattern);
 }
 
 // "8 columns of scales for a word of qweight: qweight I32 [384, 16], scales F16 [6, 128]".
@@ -70,8 +57,14 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   for (const QuantizedLinear& linear : linears.linears) {
     const bool symmetric = linear.qzeros.tensor == nullptr;
     const bool untransposed = linear.layout->rows_are_inputs;
-    const Key key{with_stars(linear.module), linear.layout->title, linear.bits, linear.in_features,
-                  linear.out_features,       linear.group_size,    symmetric,   untransposed,
+    const Key key{printable(name_pattern(linear.module)),
+                  linear.layout->title,
+                  linear.bits,
+                  linear.in_features,
+                  linear.out_features,
+                  linear.group_size,
+                  symmetric,
+                  untransposed,
                   linear.scale_dtype};
     LinearGroup& group = groups[key];
     if (group.count++ == 0) {
@@ -159,6 +152,16 @@ void add_shards(const Checkpoint& checkpoint, Inspection& inspection) {
   for (const Tensor& tensor : checkpoint.tensors()) ++inspection.shards[tensor.shard].tensors;
 }
 
+// Where a config was refused, nobody has looked at the tensors yet.
+void add_unknown_tensors(const Checkpoint& checkpoint, Inspection& inspection) {
+  auto& problems = inspection.problems;
+  for (std::string& line : list_unknown_tensors(checkpoint)) {
+    if (std::find(problems.begin(), problems.end(), line) == problems.end()) {
+      problems.push_back(std::move(line));
+    }
+  }
+}
+
 }  // namespace
 
 Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
@@ -179,12 +182,14 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     inspection.method = printable(ready.linears.config.method);
     inspection.version = version_of(ready.linears.config);
     inspection.warnings = ready.linears.warnings;
+    inspection.notes = ready.linears.notes;
     inspection.plan = summarize(ready, options);
     return inspection;
   }
   // Tell as much as can be told of what cannot be converted.
   THAW_ASSIGN_OR_RETURN(const Checkpoint checkpoint, open_checkpoint(file_system, model));
   add_problems(prepared.error(), inspection);
+  add_unknown_tensors(checkpoint, inspection);
   add_shards(checkpoint, inspection);
   QuantizedLinears linears;
   FindOptions how;

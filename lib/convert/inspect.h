@@ -75,8 +75,11 @@ struct Inspection {
   std::vector<DtypeCount> other_tensors;  // not part of a quantized linear, by dtype
   std::vector<InspectedTensor> tensors;   // all of the two above, in natural order
   std::optional<PlanSummary> plan;        // what convert would write; nothing if it would refuse
-  std::vector<std::string> problems;      // why it would refuse, one message each
+  // Why it would refuse, one message each: with those of prepare() what is packed in it in a way
+  // that thaw does not read, tensors that are alike in one line.
+  std::vector<std::string> problems;
   std::vector<std::string> warnings;
+  std::vector<std::string> notes;  // as of PlanSummary
 };
 
 // Reads headers, configs, and the scales of every linear. `model_specs` as in ConvertOptions.

@@ -9,6 +9,7 @@
 #include "convert/padding_check.h"
 #include "convert/sample_rows.h"
 #include "model/choose.h"
+#include "quant/closed_world.h"
 
 namespace thaw {
 
@@ -22,16 +23,13 @@ Status needs_base(const char* option) {
 
 // Its config is carried over as it is, and would claim that the result is quantized.
 Status check_is_float(const Checkpoint& base) {
-  const auto anything = [](std::string_view) { return true; };
   std::string why;
   if (const Result<QuantConfig> config = read_quant_config(base); !config.ok()) {
     why = config.error().messages.front();
   } else if (!config.value().source.empty()) {
     why = config.value().source + " is there";
-  } else if (const Result<QuantizedLinears> found =
-                 find_quantized_linears(base, {.is_part_of_model = anything});
-             found.ok()) {
-    why = printable(found.value().linears.front().module) + " is packed";
+  } else if (const std::vector<std::string> packed = list_packed_tensors(base); !packed.empty()) {
+    why = packed.front();
   } else {
     return {};
   }

@@ -257,6 +257,7 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
     summary.not_carried.push_back(printable(name));
   }
   summary.warnings = prepared.linears.warnings;
+  summary.notes = prepared.linears.notes;
   if (prepared.base != nullptr) {
     const std::vector<std::string>& more = prepared.base->overlay.warnings;
     summary.warnings.insert(summary.warnings.end(), more.begin(), more.end());

@@ -84,6 +84,7 @@ struct PlanSummary {
   std::vector<std::string> side_files;
   std::vector<std::string> not_carried;
   std::vector<std::string> warnings;  // safe for a terminal
+  std::vector<std::string> notes;     // what is left out or taken for granted; likewise
   std::optional<OverlaySummary> overlay;
   std::optional<PartSummary> part;
   std::string fingerprint;  // of everything that decides the output's bytes, hex

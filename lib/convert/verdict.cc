@@ -9,6 +9,7 @@ namespace thaw {
 namespace {
 
 std::string line_of(const VerifyFinding& finding) {
+  if (finding.kind == VerifyFinding::Kind::packed) return finding.why;
   std::string line = printable(finding.file) + ": ";
   if (!finding.part.empty()) line += printable(finding.part) + ": ";
   switch (finding.kind) {
@@ -23,6 +24,8 @@ std::string line_of(const VerifyFinding& finding) {
              std::to_string(finding.first);
     case VerifyFinding::Kind::extra:
       return line + "is no part of the output, and holds weights";
+    case VerifyFinding::Kind::packed:  // has returned
+      break;
   }
   return line;
 }

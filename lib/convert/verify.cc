@@ -12,6 +12,7 @@
 #include "execute/execute.h"
 #include "io/directory.h"
 #include "io/process.h"
+#include "quant/closed_world.h"
 #include "sink/verify_sink.h"
 
 namespace thaw {
@@ -91,6 +92,21 @@ Status find_extra_files(const Plan& plan, const std::string& directory, VerifyRe
   for (const DirectoryEntry& entry : entries) {
     if (!is_weight_name(entry.name) || planned.count(entry.name) != 0) continue;
     report.findings.push_back({.kind = Kind::extra, .file = entry.name, .part = {}, .why = {}});
+  }
+  return {};
+}
+
+// Digests tell that nothing changed, not that a float model was written. A directory that is no
+// checkpoint has no tensors that could be packed.
+Status find_packed_tensors(const std::string& directory, FileSystem& file_system,
+                           VerifyReport& report) {
+  const Result<Checkpoint> out = open_checkpoint(file_system, directory);
+  if (!out.ok()) return {};
+  for (std::string& line : list_packed_tensors(out.value())) {
+    report.findings.push_back({.kind = Kind::packed,
+                               .file = {},
+                               .part = {},
+                               .why = std::move(line) + "; a float model has none"});
   }
   return {};
 }
@@ -190,6 +206,9 @@ Result<VerifyReport> verify(const VerifyOptions& options, Observer& observer, St
   if (checksums) {
     Parallel parallel(threads, stop, [&] { observer.on_progress({.stage = "checksums"}); });
     THAW_ASSIGN_OR_RETURN(report.checksums, check_checksums(file_system, options.out, parallel));
+  }
+  if (options.conversion.model.empty() && !options.conversion.copy_unknown) {
+    THAW_RETURN_IF_ERROR(find_packed_tensors(options.out, file_system, report));
   }
   return report;
 }

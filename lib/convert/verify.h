@@ -37,13 +37,13 @@ struct VerifiedTensor {
 
 // Something in the output that is not as it should be, by file and what is in it.
 struct VerifyFinding {
-  enum class Kind : std::uint8_t { differs, missing, size, extra };
+  enum class Kind : std::uint8_t { differs, missing, size, extra, packed };
   Kind kind = Kind::differs;
   std::string file;
   std::string part;         // a tensor or "header", raw; empty: the file
   std::uint64_t bytes = 0;  // differs: how many; size: on the disk
   std::uint64_t first = 0;  // differs: offset in the file; size: what was expected
-  std::string why;          // missing: what the system says
+  std::string why;          // missing: what the system says; packed: the whole line
 };
 
 struct VerifyReport {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "quant/attention_scales.h"
 #include "quant/compressed_module.h"
 #include "quant/module_tensors.h"
 
@@ -13,6 +14,7 @@ namespace thaw {
 namespace {
 
 // How a server would quantize what goes into or comes out of the linear: no part of the weight.
+// What comes out of keys and values is the cache, which closed_world.h speaks of.
 constexpr std::array<std::string_view, 5> kActivations = {
     "input_scale", "input_zero_point", "input_global_scale", "output_scale", "output_zero_point"};
 
@@ -43,7 +45,9 @@ Status CompressedReader::add(const Tensor& packed, QuantizedLinears& result) {
   }
   bool activations = false;
   for (const std::string_view suffix : kActivations) {
-    activations = consume(find_in_module(checkpoint_, module.name, suffix)) || activations;
+    const Tensor* tensor = find_in_module(checkpoint_, module.name, suffix);
+    if (tensor != nullptr && is_attention_scale(*tensor)) continue;
+    activations = consume(tensor) || activations;
   }
 
   if (assumed) note(assumed_, linear);
@@ -66,12 +70,13 @@ void CompressedReader::note(Count& count, const QuantizedLinear& linear) {
                 " bits in groups of " + std::to_string(linear.group_size);
 }
 
-void CompressedReader::warn(std::vector<std::string>& warnings) const {
+void CompressedReader::warn(std::vector<std::string>& warnings,
+                            std::vector<std::string>& notes) const {
+  std::vector<std::string>* to = &warnings;
   const auto add = [&](const Count& count, const std::string& what, const std::string& after) {
     if (count.modules == 0) return;
-    warnings.push_back(what + std::to_string(count.modules) +
-                       (count.modules == 1 ? " module (" : " modules (") + count.first + ")" +
-                       after);
+    to->push_back(what + std::to_string(count.modules) +
+                  (count.modules == 1 ? " module (" : " modules (") + count.first + ")" + after);
   };
   add(assumed_, "neither weight_shape nor a config says how wide the codes are in ",
       "; codes of 4 bits are assumed");
@@ -81,6 +86,7 @@ void CompressedReader::warn(std::vector<std::string>& warnings) const {
       "; the shapes are believed");
   add(unnamed_, "no target of " + config_.source + " names ", "; the shapes are believed");
   add(ignored_, config_.source + " ignores, by name, ", ", packed all the same; it is read");
+  to = &notes;
   add(activations_, "the scales of quantized activations are left out in ", "");
 }
 

@@ -24,8 +24,8 @@ class CompressedReader {
   // Errors: ErrorCode::input.
   [[nodiscard]] Status add(const Tensor& packed, QuantizedLinears& result);
 
-  // Once all have been added: what a user should know.
-  void warn(std::vector<std::string>& warnings) const;
+  // Once all have been added: what a user should know, and what changes nothing.
+  void warn(std::vector<std::string>& warnings, std::vector<std::string>& notes) const;
 
  private:
   struct Count {

@@ -9,6 +9,7 @@
 #include "quant/compressed_config.h"
 #include "quant/config_places.h"
 #include "quant/methods.h"
+#include "quant/rotations.h"
 
 namespace thaw {
 
@@ -138,11 +139,12 @@ struct Reader {
   }
 
   void check_rotation(const ConfigPlace& place) {
-    if (const std::string key = find_rotation_key(*place.node); !key.empty()) {
-      errors.add(
-          fail(ErrorCode::input, Place{place.file, {}},
-               printable(place.member(key)) + ": weights in a rotated basis are not supported"));
-    }
+    const RotationClaims claims = read_rotations(*place.node);
+    fused_transforms = fused_transforms || claims.fused_transforms;
+    if (claims.online_key.empty()) return;
+    errors.add(fail(ErrorCode::input, Place{place.file, {}},
+                    printable(place.member(claims.online_key)) + ": " + std::string(kRotatedBasis),
+                    kRotatedHint));
   }
 
   // The first place that has groups is believed.
@@ -162,6 +164,7 @@ struct Reader {
   Overrides overrides;
   CompressedConfig compressed;
   bool is_compressed = false;
+  bool fused_transforms = false;
   std::vector<std::string> warnings;
   ErrorList errors;
 };
@@ -195,6 +198,8 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   config.zero_point = reader.zero_point.value;
   config.symmetric = reader.symmetric.value;
   const std::string backend = reader.backend.value.value_or("");
+  config.fused_transforms = reader.fused_transforms;
+  config.says_format = reader.checkpoint_format.value || reader.packing_format.value;
   config.llm_awq = backend == "llm-awq" || config.version == "llm-awq";
 
   // Only the method is reported where it is another one: its other keys have other meanings.

@@ -44,6 +44,8 @@ struct QuantConfig {
   bool llm_awq = false;                     // the backend or the version is "llm-awq"
   std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are pack-quantized
   Targets targets;                          // which modules those groups are for
+  bool fused_transforms = false;            // rotations, all of them part of the weights
+  bool says_format = false;                 // the format of GPTQ, or the packing of auto-round
   std::vector<std::string> warnings;        // safe for a terminal
 
   // What is said of one module, else of all.

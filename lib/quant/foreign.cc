@@ -1,15 +1,13 @@
 #include "quant/foreign.h"
 
 #include "quant/linears.h"
-#include "quant/methods.h"
 #include "quant/module_tensors.h"
+#include "quant/rotations.h"
 
 namespace thaw {
 
 namespace {
 
-constexpr std::string_view kUnknownHint =
-    "thaw does not read these; --copy-unknown copies them to the output as they are";
 constexpr std::string_view kMergeHint = "merge the adapter into the model first";
 
 bool is_one_byte(Dtype dtype) { return dtype_bits(dtype) == 8 && dtype != Dtype::boolean; }
@@ -101,10 +99,12 @@ bool names_adapter(std::string_view name) {
   return false;
 }
 
-std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor& tensor) {
-  if (names_adapter(tensor.name)) return Refusal{"adapters are not supported", kMergeHint};
-  if (names_rotation(tensor.name)) {
-    return Refusal{"weights in a rotated basis are not supported", {}};
+std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor& tensor,
+                                     bool fused_transforms) {
+  if (names_adapter(tensor.name))
+    return Refusal{"adapters are not supported", kMergeHint, false, false};
+  if (rotation_of(tensor.name, fused_transforms) == Rotation::online) {
+    return Refusal{std::string(kRotatedBasis), kRotatedHint, false, false};
   }
   if (tensor.name == ".qweight" || tensor.name == ".weight_packed") {
     return Refusal{"a packed tensor whose module has an empty name", {}};

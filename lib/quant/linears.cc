@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "quant/closed_world.h"
 #include "quant/compressed_config.h"
 #include "quant/compressed_tensors.h"
 #include "quant/contradictions.h"
@@ -15,6 +16,7 @@
 #include "quant/layouts.h"
 #include "quant/methods.h"
 #include "quant/module_tensors.h"
+#include "quant/refusal_groups.h"
 #include "quant/unknown.h"
 
 namespace thaw {
@@ -48,6 +50,16 @@ Problem check_partners(const ModuleTensors& tensors) {
   return std::nullopt;
 }
 
+// GPTQModel can pack into narrower words. GEMV_FAST and llm-awq v2 have I16 words too, but no
+// index, and zeros of floats.
+bool has_narrow_gptq_words(const ModuleTensors& tensors, const QuantConfig& config) {
+  const Dtype dtype = tensors.qweight->dtype;
+  if (dtype != Dtype::i16 && dtype != Dtype::i8 && dtype != Dtype::i64) return false;
+  if (tensors.g_idx != nullptr && tensors.g_idx->size() != 0) return true;
+  const bool says_gptq = config.packing == Packing::gptq || config.packing == Packing::gptq_v2;
+  return says_gptq && tensors.qzeros != nullptr && tensors.qzeros->dtype == dtype;
+}
+
 bool is_awq(const PackLayout& layout) { return layout.name.starts_with("awq_"); }
 
 // What must hold for every layout, once it has been described; of AWQ: specs/awq.md clause 2.
@@ -73,6 +85,11 @@ Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear
 
 std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
                                    QuantizedLinear& linear) {
+  if (has_narrow_gptq_words(tensors, config)) {
+    return Refusal{"GPTQ in words of " + std::to_string(dtype_bits(tensors.qweight->dtype)) +
+                       " bits is not supported, only in words of 32 (pack_dtype int32)",
+                   kMethodsHint, true};
+  }
   if (const Problem problem = check_partners(tensors)) return Refusal{*problem, {}};
   for (const LayoutReader* reader : layout_readers()) {
     if (!reader->recognises(tensors)) continue;
@@ -108,6 +125,22 @@ void warn_of_wrapped_zeros(QuantizedLinears& result) {
       "); where the quantizer packed them without a borrow, the zero points beside them are lost");
 }
 
+// specs/gptq.md clause 4.1: without a format the zero points are taken for those of v1.
+void note_guessed_format(QuantizedLinears& result) {
+  if (result.config.says_format) return;
+  std::size_t count = 0;
+  const QuantizedLinear* first = nullptr;
+  for (const QuantizedLinear& linear : result.linears) {
+    if (linear.zero_addend == 0) continue;
+    if (count++ == 0) first = &linear;
+  }
+  if (count == 0) return;
+  result.notes.push_back("no config says checkpoint_format: the zero points of " +
+                         std::to_string(count) + (count == 1 ? " module" : " modules") +
+                         " are taken for those of GPTQ v1, which are stored less one (first: " +
+                         printable(first->module) + "); if it is gptq_v2, say so in the config");
+}
+
 void consume(const Checkpoint& checkpoint, const ModuleTensors& tensors,
              std::vector<std::uint8_t>& consumed) {
   for (const Tensor* tensor :
@@ -132,43 +165,63 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_weight_packed)));
 
   ErrorList errors;
+  RefusalGroups refusals;
+  ClosedWorld world(checkpoint);
   UnknownModules unknown(checkpoint, result.consumed);
   CompressedReader compressed(checkpoint, result.config);
   for (const Tensor& tensor : checkpoint.tensors()) {
     const Place place{checkpoint.file_of(tensor), tensor.name};
     const bool own_adapter = options.is_part_of_model && names_adapter(tensor.name) &&
                              options.is_part_of_model(tensor.name);
-    const std::optional<Refusal> refused =
-        own_adapter ? std::nullopt : refuse_tensor(checkpoint, tensor);
-    if (const std::optional<Refusal>& refusal = refused) {
-      if (refusal->unknown && options.copy_unknown) {
-        unknown.note(split_tensor_name(tensor.name)->module);
-        continue;
+    const std::optional<Refusal> foreign =
+        own_adapter ? std::nullopt
+                    : refuse_tensor(checkpoint, tensor, result.config.fused_transforms);
+    if (foreign.has_value()) {
+      const std::optional<TensorName> name = split_tensor_name(tensor.name);
+      if (name.has_value() && foreign->answers_for_module) world.answered(name->module);
+      if (foreign->unknown && options.copy_unknown) {
+        unknown.note(name->module);
+      } else {
+        refusals.add(place.file, place.tensor, foreign->what, foreign->hint);
       }
-      errors.add(fail(ErrorCode::input, place, refusal->what, refusal->hint));
       continue;
     }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
+    if (!is_weight_packed(tensor) && !is_qweight(tensor)) continue;
+    const std::string_view module = split_tensor_name(tensor.name)->module;
     if (is_weight_packed(tensor)) {
-      errors.add(compressed.add(tensor, result));
+      Status added = compressed.add(tensor, result);
+      if (!added.ok()) world.answered(module);
+      errors.add(std::move(added));
       continue;
     }
-    if (!is_qweight(tensor)) continue;
-    const std::string_view module = split_tensor_name(tensor.name)->module;
     const ModuleTensors tensors = find_module_tensors(checkpoint, module);
     QuantizedLinear linear;
     if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
+      world.answered(module);
       if (refusal->unknown && options.copy_unknown) {
         unknown.note(module);
-        continue;
+      } else {
+        refusals.add(place.file, module, refusal->what + " (" + module_text(tensors) + ")",
+                     refusal->hint);
       }
-      errors.add(fail(ErrorCode::input, Place{place.file, module},
-                      refusal->what + " (" + module_text(tensors) + ")", refusal->hint));
       continue;
     }
     consume(checkpoint, tensors, result.consumed);
     result.linears.push_back(linear);
   }
+  // Tensors come sorted by name, which is nearly this order: "a.b.qweight" stands before
+  // "a.qweight".
+  std::sort(result.linears.begin(), result.linears.end(),
+            [](const QuantizedLinear& a, const QuantizedLinear& b) { return a.module < b.module; });
+  world.look_at_the_rest(result);
+  if (options.copy_unknown) {
+    world.copy(result, unknown);
+  } else {
+    world.refuse(refusals);
+  }
+  refusals.move_to(errors);
+  // From here on it is known what every tensor is, or why not.
   if (errors.empty() && result.linears.empty()) {
     return fail(ErrorCode::input, Place{checkpoint.path(), {}},
                 "nothing in it is quantized: no tensor is named <module>.qweight or "
@@ -180,14 +233,11 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                     "the patterns of its quantization config take too long to match"));
   }
   THAW_RETURN_IF_ERROR(errors.take());
-  // Tensors come sorted by name, which is nearly this order: "a.b.qweight" stands before
-  // "a.qweight".
-  std::sort(result.linears.begin(), result.linears.end(),
-            [](const QuantizedLinear& a, const QuantizedLinear& b) { return a.module < b.module; });
   warn_of_contradictions(result);
   unknown.warn(result.warnings);
-  compressed.warn(result.warnings);
+  compressed.warn(result.warnings, result.notes);
   warn_of_wrapped_zeros(result);
+  note_guessed_format(result);
   return result;
 }
 

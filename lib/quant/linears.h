@@ -76,12 +76,14 @@ struct PackLayout {
 struct QuantizedLinears {
   QuantConfig config;
   std::vector<QuantizedLinear> linears;  // sorted by module, bytewise; never empty
-  // For every tensor of the checkpoint (by index): 1 when a linear consumes it, 2 when it is copied
-  // unchanged whatever its type (copy_unknown), else 0.
+  // For every tensor of the checkpoint (by index): 1 when it is not carried, because a linear
+  // consumes it or no float model has it (specs/closed_world.md clauses 4 and 5), 2 when it is
+  // copied unchanged whatever its type (copy_unknown), else 0.
   std::vector<std::uint8_t> consumed;
   // Scales that an activation divides by: each must be folded into the next linear (plan/fold.h).
   std::vector<const Tensor*> activation_scales;
   std::vector<std::string> warnings;  // of the config too; safe for a terminal
+  std::vector<std::string> notes;     // what is left out or taken for granted; likewise
 };
 
 struct FindOptions {

@@ -65,30 +65,29 @@ Packing auto_round_packing(const MethodClaim& claim) {
   return find_packing(kAutoRoundPackings, name);
 }
 
+// Letters and digits only, so that compressed_tensors and autoround are found too.
+std::string letters_of(std::string_view name) {
+  std::string letters;
+  for (const char c : name) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) letters += c;
+  }
+  return letters;
+}
+
+// A method that is read and whose name is part of this one.
+std::string nearest_method(std::string_view method) {
+  const std::string letters = letters_of(method);
+  for (const std::string_view known : {"compressed-tensors", "auto-round", "gptq", "awq"}) {
+    if (letters.find(letters_of(known)) == std::string::npos) continue;
+    return "; the nearest that is read is " + std::string(known);
+  }
+  return {};
+}
+
 // What a GPTQ config says; without a format it is v1.
 Packing gptq_packing(const MethodClaim& claim) {
   const std::string_view format = claim.checkpoint_format;
   return format.empty() ? Packing::gptq : find_packing(kGptqFormats, format);
-}
-
-bool says_something(const json::Node& value) {
-  switch (value.kind) {
-    case json::Kind::null:
-      return false;
-    case json::Kind::boolean:
-      return value.boolean;
-    case json::Kind::integer:
-      return value.integer != 0;
-    case json::Kind::number:
-      return true;
-    case json::Kind::string:
-      return !value.string.empty();
-    case json::Kind::array:
-      return !value.items.empty();
-    case json::Kind::object:
-      return !value.members.empty();
-  }
-  return true;
 }
 
 }  // namespace
@@ -107,7 +106,8 @@ std::string refuse_method(const MethodClaim& claim) {
       return "GPTQ of the format " + printable(claim.checkpoint_format) + " is not supported";
     }
   } else if (!contains(kMethods, claim.method)) {
-    return "quantization method " + printable(claim.method) + " is not supported";
+    return "quantization method " + printable(claim.method) + " is not supported" +
+           nearest_method(claim.method);
   }
   return {};
 }
@@ -121,22 +121,6 @@ Packing packing_of(const MethodClaim& claim) {
 bool is_known_version(std::string_view version) { return contains(kVersions, version); }
 
 const std::string_view kVersionsText = "gemm, gemv, gemv_fast, marlin, exllama, ipex or llm-awq";
-
-std::string find_rotation_key(const json::Node& config) {
-  for (const auto& [key, value] : config.members) {
-    if ((names_rotation(key) || key == "transform_config") && says_something(value)) return key;
-    if (std::string found = find_rotation_key(value); !found.empty()) return found;
-  }
-  for (const json::Node& item : config.items) {
-    if (std::string found = find_rotation_key(item); !found.empty()) return found;
-  }
-  return {};
-}
-
-bool names_rotation(std::string_view name) {
-  const std::string lower = lower_case(name);
-  return lower.find("rotation") != std::string::npos || lower.find("hadamard") != std::string::npos;
-}
 
 std::string lower_case(std::string_view text) {
   std::string lower(text);

@@ -5,7 +5,6 @@
 #include <string>
 #include <string_view>
 
-#include "json/node.h"
 #include "quant/config.h"
 
 namespace thaw {
@@ -31,13 +30,6 @@ extern const std::string_view kVersionsText;
 
 // What to tell a user whose checkpoint is of another method.
 extern const std::string_view kMethodsHint;
-
-// The name of the first key in `config`, at any depth, that says that weights are stored in a
-// rotated basis; empty when there is none.
-[[nodiscard]] std::string find_rotation_key(const json::Node& config);
-
-// True for a name, of a key or a tensor, that speaks of such a rotation.
-[[nodiscard]] bool names_rotation(std::string_view name);
 
 // ASCII only.
 [[nodiscard]] std::string lower_case(std::string_view text);

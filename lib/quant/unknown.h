@@ -20,11 +20,15 @@ class UnknownModules {
 
   // All tensors of a module together, its bias too: the output type would mean nothing to them.
   void note(std::string_view module);
+  // The same of a module that was taken for a linear and is none: its packed tensors too.
+  void note_instead_of_linear(std::string_view module);
   // One warning that names them.
   void warn(std::vector<std::string>& warnings) const;
 
  private:
-  void mark(std::ptrdiff_t index);
+  template <typename Function>
+  void for_each_of(std::string_view module, const Function& function) const;
+  void mark(std::size_t index);
 
   const Checkpoint& checkpoint_;
   std::vector<std::uint8_t>& marks_;

@@ -66,8 +66,8 @@ class Differences(Overlay):
         def change(tensors):
             tensors[BLOCK + "input_layernorm.weight"] = ("I16", [128], bytes(256))
             dtype, shape, data = tensors[BLOCK + "mlp.up_proj.weight"]
-            tensors[BLOCK + "mlp.up_proj.weight"] = ("I16", shape, data)
-        self.refused(BLOCK + "input_layernorm.weight", BLOCK + "mlp.up_proj.weight", "I16",
+            tensors[BLOCK + "mlp.up_proj.weight"] = ("F64", shape, data * 4)
+        self.refused(BLOCK + "input_layernorm.weight", BLOCK + "mlp.up_proj.weight", "I16", "F64",
                      base=self.variant(BASE, "base", change))
 
     def test_quantized_linears_that_go_nowhere(self):
@@ -99,6 +99,11 @@ class Differences(Overlay):
         self.refused("the base is itself quantized", base=base)
         base = self.variant(BASE, "fp8", quantization_config={"quant_method": "fp8"})
         self.refused("the base is itself quantized", base=base)
+
+        def pack(tensors):
+            tensors["visual.experts.up_proj_packed"] = ("I32", [2, 4, 4], bytes(128))
+        base = self.variant(BASE, "packed", pack)
+        self.refused("the base is itself quantized", "visual.experts.up_proj_packed", base=base)
 
     def test_buffers_that_only_one_side_has_are_told(self):
         def add(tensors):

@@ -285,7 +285,8 @@ def module_name(m):
     m.tensors["a\x1b[31m\n.qweight"] = ("I32", [128, 8])
 
 
-@case("three-broken-modules", FILE, r"layers\.1\.", r"layers\.2\.", r"layers\.3\.")
+@case("three-broken-modules", FILE, r"layers\.\*\.mlp\.up_proj",
+      r"3 of them, the first model\.layers\.1\.")
 def three_broken(m):
     for i in (1, 2, 3):
         m.tensors[f"model.layers.{i}.mlp.up_proj.qweight"] = ("I32", [128, 8])

@@ -112,5 +112,5 @@ class Maker:
             "inspect-mixed": self.make("inspect-mixed", "inspect",
                                        DATA / "llama-autoround-mixed" / "model"),
             "inspect-awq": self.make("inspect-awq", "inspect", awq),
-            "inspect-hostile": self.make("inspect-hostile", "inspect", a),
+            "inspect-hostile": self.make("inspect-hostile", "inspect", a, codes=(3,)),
         }

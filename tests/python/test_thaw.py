@@ -67,6 +67,19 @@ class Results(Case):
         self.assertEqual(found.plan.tensors, 27)
         self.assertIn("starcoder2", [spec.name for spec in thaw.specs()])
 
+    def test_inspect_returns_the_problems_of_a_model(self):
+        model = self.work / "model"
+        shutil.copytree(MODEL, model)
+        config = json.loads((model / "config.json").read_text())
+        config["quantization_config"]["quant_method"] = "fp8"
+        (model / "config.json").write_text(json.dumps(config))
+        found = thaw.inspect(model)
+        self.assertIn("quantization method fp8", found.problems[0])
+        self.assertIsNone(found.plan)
+        self.assertEqual(found.notes, ())
+        with self.assertRaises(thaw.ThawError):
+            thaw.inspect(self.work / "none")
+
     def test_verify_and_compare(self):
         thaw.convert(MODEL, self.out)
         proof = thaw.verify(self.out, MODEL)

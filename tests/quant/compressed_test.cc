@@ -283,7 +283,8 @@ TEST_CASE("compressed-tensors: modules of every kind: recognised, all tensors co
       const bool bias = checkpoint.tensors()[i].name == "m.bias";
       CHECK(result.value().consumed[i] == (bias ? 0 : 1));
     }
-    const std::vector<std::string>& warnings = result.value().warnings;
+    std::vector<std::string> warnings = result.value().warnings;
+    warnings.insert(warnings.end(), result.value().notes.begin(), result.value().notes.end());
     REQUIRE(warnings.size() == (row.warning.empty() ? 0 : 1));
     if (warnings.empty()) continue;
     CHECK_MESSAGE(warnings[0].find(row.warning) != std::string::npos, warnings[0]);

@@ -346,10 +346,9 @@ TEST_CASE("find_quantized_linears: linears come sorted by module, ordinary tenso
   const std::size_t packed = tensors.size();
   tensors.push_back({"embeddings.position_ids", "I64", {1, 512}});
   tensors.push_back({"mask", "U8", {4, 4}});
-  tensors.push_back({"table.ids", "I32", {4, 4}});
-  tensors.push_back({"x.B", "I32", {4, 4}});
+  tensors.push_back({"table.ids", "I32", {4}});
   tensors.push_back({"x.weight_scale", "F32", {1}});
-  tensors.push_back({"y.scales", "F32", {4, 4}});
+  tensors.push_back({"y.scales", "F32", {4}});
   tensors.push_back({"z.scales", "BF16", {4}});
   tensors.push_back({"z.weight", "BF16", {4}});
   const test::ModelDirectory directory;

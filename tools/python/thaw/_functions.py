@@ -59,7 +59,10 @@ def inspect(model: Path, **options: Any) -> Inspection:
     """What a model is, and what convert would write. Problems of a model that could be opened are
     in the result, not raised."""
     words = option_words("inspect", options, "inspect")
-    return Inspection.read(_json_of(("inspect", *words, "--json", "--", os.fspath(model))))
+    code, json, lines = run(("inspect", *words, "--json", "--", os.fspath(model)))
+    if json is None or code not in (0, 3):  # 3 with a result: the model has problems
+        raise error_of(code, lines)
+    return Inspection.read(json)
 
 
 def verify(out: Path, against: Optional[Path] = None, *,

@@ -65,6 +65,7 @@ class Plan:
     side_files: Tuple[str, ...]
     not_carried: Tuple[str, ...]
     warnings: Tuple[str, ...]
+    notes: Tuple[str, ...]
     fingerprint: str
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
 
@@ -127,6 +128,7 @@ class Inspection:
     linears: Tuple[LinearGroup, ...]
     problems: Tuple[str, ...]
     warnings: Tuple[str, ...]
+    notes: Tuple[str, ...]
     plan: Optional[Plan] = None
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
 
