@@ -150,7 +150,8 @@ Status sync_directory(FileSystem& file_system, const std::string& path) {
   const int fd = file_system.open(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
   if (fd < 0) return system_error(path, "open", errno);
   // Some network file systems cannot sync a directory and say so; there is nothing to lose there.
-  const int number = file_system.fsync(fd) == 0 || errno == EINVAL || errno == ENOSYS ? 0 : errno;
+  int number = file_system.fsync(fd) == 0 ? 0 : errno;
+  if (number == EINVAL || number == ENOSYS || number == EOPNOTSUPP) number = 0;
   file_system.close(fd);
   if (number != 0) return system_error(path, "sync the directory", number);
   return {};

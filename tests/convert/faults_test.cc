@@ -119,7 +119,7 @@ TEST_CASE("every call that fails ends in a documented code and a message, and lo
   const Row rows[] = {{Call::open, EACCES, ErrorCode::io},
                       {Call::close, EIO, ErrorCode::io},
                       {Call::fstat, EIO, ErrorCode::io},
-                      {Call::map, ENOMEM, ErrorCode::io},
+                      {Call::map, ENOMEM, ErrorCode::no_space},
                       {Call::pread, EIO, ErrorCode::io},
                       {Call::pwrite, EIO, ErrorCode::io},
                       {Call::pwrite, ENOSPC, ErrorCode::no_space},

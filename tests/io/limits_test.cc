@@ -118,6 +118,17 @@ class Uncounted final : public FaultyFileSystem {
   int error_;
 };
 
+TEST_CASE("a directory that cannot be synced is none, and one that fails to is an error") {
+  const TemporaryDirectory directory;
+  FaultyFileSystem faulty;
+  for (const int error : {EINVAL, ENOSYS, EOPNOTSUPP}) {
+    faulty.fsync_error = error;
+    CHECK(sync_directory(faulty, directory.path()).ok());
+  }
+  faulty.fsync_error = EIO;
+  CHECK(sync_directory(faulty, directory.path()).error().code == ErrorCode::io);
+}
+
 TEST_CASE("free space that is not told is unknown, and a failing call is an error") {
   for (const int error : {ENOSYS, EOPNOTSUPP}) {
     Uncounted uncounted(error);
