@@ -4,12 +4,14 @@
 #include <linux/fs.h>
 #include <poll.h>
 #include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <boost/iostreams/device/mapped_file.hpp>
 #include <cerrno>
+#include <exception>
+#include <new>
 
 #include "io/file_system.h"
 
@@ -17,34 +19,19 @@ namespace thaw {
 
 namespace {
 
-class RealMapping final : public Mapping {
+class BoostMapping final : public Mapping {
  public:
-  RealMapping(void* begin, std::size_t size, bool shared)
-      : begin_(begin), size_(size), shared_(shared) {}
-  ~RealMapping() override { ::munmap(begin_, size_); }
-  RealMapping(const RealMapping&) = delete;
-  RealMapping& operator=(const RealMapping&) = delete;
+  BoostMapping(const boost::iostreams::mapped_file_params& parameters, bool shared)
+      : file_(parameters), shared_(shared) {}
   [[nodiscard]] const std::byte* data() const override {
-    return static_cast<const std::byte*>(begin_);
+    return reinterpret_cast<const std::byte*>(file_.const_data());
   }
   [[nodiscard]] bool shared() const override { return shared_; }
 
  private:
-  void* begin_;
-  std::size_t size_;
+  boost::iostreams::mapped_file file_;
   bool shared_;
 };
-
-// Shared where that works: only then large pages go whole when they are dropped. FUSE with
-// direct_io, 9p and others have private mappings of files only. Nobody writes to either.
-std::unique_ptr<Mapping> map_descriptor(int fd, std::size_t size) {
-  for (const bool shared : {true, false}) {
-    void* const begin = ::mmap(nullptr, size, PROT_READ, shared ? MAP_SHARED : MAP_PRIVATE, fd, 0);
-    if (begin != MAP_FAILED) return std::make_unique<RealMapping>(begin, size, shared);
-    if (errno != ENODEV && errno != EINVAL && errno != EOPNOTSUPP) break;
-  }
-  return nullptr;
-}
 
 class RealFileSystem final : public FileSystem {
  public:
@@ -54,13 +41,24 @@ class RealFileSystem final : public FileSystem {
   int close(int fd) override { return ::close(fd); }
   int fstat(int fd, struct stat* out) override { return ::fstat(fd, out); }
   std::unique_ptr<Mapping> map(const std::string& path, std::uint64_t size) override {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return nullptr;
-    std::unique_ptr<Mapping> mapping = map_descriptor(fd, static_cast<std::size_t>(size));
-    const int number = errno;
-    ::close(fd);
-    errno = number;
-    return mapping;
+    // Shared where that works: only then large pages go whole when they are dropped. FUSE with
+    // direct_io, 9p and others have private mappings of files only. Nobody writes to either.
+    for (const bool shared : {true, false}) {
+      boost::iostreams::mapped_file_params parameters(path);
+      parameters.flags = shared ? boost::iostreams::mapped_file::readonly
+                                : boost::iostreams::mapped_file::priv;
+      parameters.length = static_cast<std::size_t>(size);
+      errno = 0;
+      try {
+        return std::make_unique<BoostMapping>(parameters, shared);
+      } catch (const std::bad_alloc&) {
+        errno = ENOMEM;
+      } catch (const std::exception&) {
+        if (errno == 0) errno = EIO;
+      }
+      if (errno != ENODEV && errno != EINVAL && errno != EOPNOTSUPP) break;
+    }
+    return nullptr;
   }
   ssize_t pread(int fd, void* to, std::size_t size, off_t offset) override {
     return ::pread(fd, to, size, offset);
