@@ -168,8 +168,8 @@ class Tied(Outer):
         for name, base in (("absent", self.without_head("absent", tie_word_embeddings=True)),
                            ("present", self.variant(BASE, "present", tie_word_embeddings=True))):
             with self.subTest(name):
-                self.assert_refused(self.overlay(quantized, base, "--take", "lm_head"), 3,
-                                    "lm_head: cannot be taken", "tie_word_embeddings",
+                result = self.overlay(quantized, base, "--take", "lm_head", "--force")
+                self.assert_refused(result, 3, "lm_head: cannot be taken", "tie_word_embeddings",
                                     "--leave lm_head")
                 self.check(quantized, base, {}, "--leave", "lm_head")
         silent = self.without_head("silent", tie_word_embeddings=None)
@@ -183,11 +183,11 @@ class Tied(Outer):
         self.check(quantized, base, values, "--take", "embed_tokens")
         # A head of its own would be lost.
         untied, _ = self.quantized(EMBEDDING, name="untied")
-        self.assert_refused(self.overlay(untied, base, "--take", "embed_tokens"), 3,
+        self.assert_refused(self.overlay(untied, base, "--take", "embed_tokens", "--force"), 3,
                             "a head of its own")
         own, _ = self.quantized(EMBEDDING, HEAD, name="own", tie_word_embeddings=True)
         self.assert_refused(self.overlay(own, base, "--take", "embed_tokens", "--leave",
-                                         "lm_head"), 3, "a head of its own")
+                                         "lm_head", "--force"), 3, "a head of its own")
 
     def test_a_plain_conversion_says_that_readers_ignore_the_head(self):
         tied, values = self.quantized(HEAD, tie_word_embeddings=True)

@@ -127,7 +127,7 @@ class Padded(Overlay):
                             "its last 64 columns hold zeros only")
 
     def test_zeros_between_the_others_are_seen(self):
-        """As Qwen's instructions pad: a row of zeros behind each of the first ones."""
+        """A row of zeros behind each of the first ones."""
         zeros = range(1, 128, 2)
         base = self.cut_base(columns=[k for k in range(384) if k not in zeros])
         result = self.overlay(self.padded(zeros), base)
