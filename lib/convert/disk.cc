@@ -33,9 +33,10 @@ std::string existing_folder(const std::string& out) {
 std::map<std::string, std::uint64_t> finished_files(const std::string& partial, const Plan& plan,
                                                     FileSystem& file_system) {
   std::map<std::string, std::uint64_t> files;
-  const std::string state_file = partial + "/" + kStateFile;
-  if (!exists(state_file)) return files;
-  const Result<RunState> state = load_run_state(file_system, state_file);
+  if (file_kind(partial) != FileKind::directory) return files;
+  const Result<Folder> folder = Folder::open(file_system, partial);
+  if (!folder.ok()) return files;
+  const Result<RunState> state = load_run_state(folder.value(), kStateFile);
   if (!state.ok() || state.value().fingerprint != plan.fingerprint) return files;
   for (const FinishedFile& file : state.value().files) files.emplace(file.name, file.size);
   return files;

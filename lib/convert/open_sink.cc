@@ -22,6 +22,7 @@ Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& optio
     settings.compressors = prepared.memory.compressors;
     if (prepared.out != kStandardOutput) settings.out = prepared.out;
     settings.replace = options.force;
+    settings.found = prepared.found;
     settings.file = file;
     settings.stop = &stop;
     THAW_ASSIGN_OR_RETURN(std::unique_ptr<Sink> sink,
@@ -32,8 +33,9 @@ Result<OpenSink> open_sink(const Prepared& prepared, const ConvertOptions& optio
                         DirectorySink::open(file_system, prepared.plan,
                                             {.out = prepared.out,
                                              .replace = options.force || options.in_place,
-                                             .backup = prepared.backup,
+                                             .found = prepared.found,
                                              .keep_backup = options.keep_backup,
+                                             .purpose = prepared.purpose,
                                              .restart = options.restart,
                                              .drop_foreign = options.drop_foreign,
                                              .part = options.part,

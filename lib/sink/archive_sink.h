@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -11,6 +12,7 @@
 #include "io/file_system.h"
 #include "io/output_file.h"
 #include "plan/plan.h"
+#include "sink/likeness.h"
 #include "sink/sink.h"
 
 namespace thaw {
@@ -30,6 +32,7 @@ struct ArchiveSettings {
 
   std::string out;       // resolved; empty: `descriptor`
   bool replace = false;  // a regular file that stands at `out`
+  std::optional<Likeness> found = {};  // what stood there when it was judged; else at open
   OutputSettings file = {};
   int descriptor = 1;
   std::string descriptor_name = "standard output";
