@@ -30,8 +30,8 @@ struct ArchiveSettings {
   int level = 1;             // tar_zst
   unsigned compressors = 1;  // tar_zst: threads of libzstd
 
-  std::string out;       // resolved; empty: `descriptor`
-  bool replace = false;  // a regular file that stands at `out`
+  std::string out;                     // resolved; empty: `descriptor`
+  bool replace = false;                // a regular file that stands at `out`
   std::optional<Likeness> found = {};  // what stood there when it was judged; else at open
   OutputSettings file = {};
   int descriptor = 1;

@@ -43,8 +43,8 @@ Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& s
   // It becomes the output: as open as any new file, but not more than what it replaces.
   THAW_ASSIGN_OR_RETURN(const std::optional<Entry> old, parent.look(out));
   const mode_t mode = old ? old->mode & 0666 : 0666;
-  THAW_ASSIGN_OR_RETURN(
-      Lock lock, take_own_lock(parent, out + kPartial, Sharing::exclusive, mode | 0600));
+  THAW_ASSIGN_OR_RETURN(Lock lock,
+                        take_own_lock(parent, out + kPartial, Sharing::exclusive, mode | 0600));
   THAW_ASSIGN_OR_RETURN(const Likeness now, Likeness::at(parent, out));
   PartialFile partial(std::move(parent), settings, std::move(lock));
   partial.found_ = settings.found.value_or(now);

@@ -19,8 +19,8 @@ namespace thaw {
 class PartialFile {
  public:
   struct Settings {
-    std::string out;       // resolved
-    bool replace = false;  // a regular file that stands there
+    std::string out;                     // resolved
+    bool replace = false;                // a regular file that stands there
     std::optional<Likeness> found = {};  // what stood there when it was judged; else at open()
     // How a file that an earlier run left begins, if it has any content.
     bool (*is_ours)(std::string_view start) = nullptr;
