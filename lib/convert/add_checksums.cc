@@ -5,7 +5,6 @@
 
 #include "convert/checksums.h"
 #include "execute/each_file.h"
-#include "io/read_back.h"
 #include "io/sha256.h"
 
 namespace thaw {
@@ -33,11 +32,10 @@ Status add_checksums(FileSystem& file_system, const PlannedFiles& plan, const Me
   const FileWork hash = [&](std::uint32_t file, std::span<std::byte> buffer,
                             const std::function<Status(std::uint64_t)>& advance) {
     Sha256 sum;
-    Status read = read_back(file_system, sink.path_of(file), plan.files[file].size, buffer,
-                            [&](std::uint64_t, std::span<const std::byte> bytes) {
-                              sum.add(bytes);
-                              return advance(bytes.size());
-                            });
+    Status read = sink.read(file, buffer, [&](std::uint64_t, std::span<const std::byte> bytes) {
+      sum.add(bytes);
+      return advance(bytes.size());
+    });
     sums[file].second = sum.finish();  // each element belongs to one thread
     return read;
   };

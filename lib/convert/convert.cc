@@ -3,12 +3,30 @@
 #include <chrono>
 #include <memory>
 
+#include "base/text.h"
 #include "convert/convert_part.h"
 #include "convert/disk.h"
 #include "convert/fill_sink.h"
 #include "convert/prepare.h"
+#include "sink/directory_sink.h"
 
 namespace thaw {
+
+namespace {
+
+// All that the earlier run had left to do is to put away what it had replaced.
+Result<ConvertReport> end_killed_run(const Prepared& prepared, const ConvertOptions& options,
+                                     FileSystem& file_system, const Announce& announce) {
+  THAW_RETURN_IF_ERROR(tidy_published(file_system, prepared.out));
+  ConvertReport report;
+  report.plan = summarize(prepared, options);
+  report.plan.warnings.push_back("an earlier run had replaced " + printable(prepared.out) +
+                                 " already and was stopped after that: nothing was left to do");
+  if (announce) announce(report.plan);
+  return report;
+}
+
+}  // namespace
 
 Result<PlanSummary> plan_conversion(const ConvertOptions& options, FileSystem& file_system) {
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(options, file_system));
@@ -27,6 +45,7 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
 
   // Open, recognise, plan.
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(options, file_system));
+  if (prepared->done_before) return end_killed_run(*prepared, options, file_system, announce);
   // From here on the output is fixed. Only I/O, lack of space, an overflow and the user can make
   // us fail.
 

@@ -5,6 +5,7 @@
 
 #include "convert/fill_sink.h"
 #include "io/directory.h"
+#include "sink/directory_sink.h"
 #include "sink/part_files.h"
 
 namespace thaw {
@@ -31,17 +32,20 @@ Result<ConvertReport> convert_part(const Prepared& prepared, const ConvertOption
   THAW_ASSIGN_OR_RETURN(ConvertReport report,
                         make_part(prepared, options, observer, stop, file_system, announce));
   // Every part looks for the others after it is noted as finished, so the last one finds them all.
-  const std::string partial = prepared.out + ".partial";
   const auto missing = [&]() -> std::vector<unsigned> {
-    const Result<PartStates> states = read_part_states(file_system, partial, options.part->count);
+    const Result<Folder> partial = Folder::open(file_system, prepared.out + kPartial);
+    if (!partial.ok()) return {};
+    const Result<PartStates> states = read_part_states(partial.value(), options.part->count);
     if (!states.ok()) return {};
     return missing_parts(states.value(), options.part->count);
   };
-  const Result<DirectoryIdentity> made = identify_directory(file_system, partial);
+  // By another part, since this one looked at OUT.
   const auto published = [&] {
-    const Result<DirectoryIdentity> out = identify_directory(file_system, prepared.out);
-    return made.ok() && out.ok() && made.value() == out.value();
+    const Result<Likeness> now = Likeness::at(file_system, prepared.out);
+    return now.ok() && !(now.value() == prepared.found) &&
+           holds_files(file_system, prepared.out, prepared.plan);
   };
+  if (!exists(prepared.out + kPartial) && published()) return report;
   report.missing_parts = missing();
   report.waits = !report.missing_parts.empty();
   if (report.waits) return report;

@@ -32,13 +32,15 @@ std::string existing_folder(const std::string& out) {
 // The files that the next run to `partial` keeps, as its state lists them.
 std::map<std::string, std::uint64_t> finished_files(const std::string& partial,
                                                     const PlannedFiles& plan,
+                                                    const std::vector<InputMark>& inputs,
                                                     FileSystem& file_system) {
   std::map<std::string, std::uint64_t> files;
-  const std::string state_file = partial + "/" + kStateFile;
-  if (!exists(state_file)) return files;
-  const Result<RunState> state = load_run_state(file_system, state_file);
+  if (file_kind(partial) != FileKind::directory) return files;
+  const Result<Folder> folder = Folder::open(file_system, partial);
+  if (!folder.ok()) return files;
+  const Result<RunState> state = load_run_state(folder.value(), kStateFile);
   if (!state.ok() || state.value().fingerprint != plan.fingerprint) return files;
-  if (!check_inputs_of(state.value(), plan, partial).ok()) return files;
+  if (!check_inputs_of(state.value(), inputs, partial).ok()) return files;
   for (const FinishedFile& file : state.value().files) files.emplace(file.name, file.size);
   return files;
 }
@@ -54,7 +56,7 @@ std::optional<DiskSpace> disk_space(const Prepared& prepared, const PlannedFiles
   if (!prepared.format) {
     const std::string partial = prepared.out + ".partial";
     std::map<std::string, std::uint64_t> finished;
-    if (!options.restart) finished = finished_files(partial, plan, file_system);
+    if (!options.restart) finished = finished_files(partial, plan, input_marks(prepared.plan), file_system);
     disk.need = directory_need(plan, space.value().block, [&](std::size_t file) {
       const auto at = finished.find(plan.files[file].name);
       return at != finished.end() && at->second == plan.files[file].size;

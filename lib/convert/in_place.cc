@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "convert/destination.h"
 #include "io/directory.h"
-#include "sink/directory_sink.h"
+#include "sink/publication.h"
 
 namespace thaw {
 
@@ -29,20 +29,47 @@ bool is_cached_snapshot(std::string_view path) {
   return last_part(above) == "snapshots" && last_part(parent(above)).starts_with("models--");
 }
 
-// What would be gone with the old directory. .cache is where `hf download` notes what it fetched.
-Result<std::vector<std::string>> not_in_the_new(const Checkpoint& base, const std::string& path) {
-  std::vector<std::string> names(base.files_not_carried().begin(), base.files_not_carried().end());
+// What `hf download` notes in .cache/huggingface is worth nothing without the files it speaks of.
+Status add_cache(const std::string& path, std::vector<std::string>& names) {
   THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(path));
   for (const DirectoryEntry& entry : entries) {
-    if (entry.name == ".git") names.push_back(entry.name);
+    if (entry.name == "huggingface" && entry.kind == FileKind::directory && !entry.link) continue;
+    names.push_back(".cache/" + entry.name);
   }
+  return {};
+}
+
+// Histories and caches, which are no part of a model and are not carried.
+Status add_hidden(const std::string& path, const std::string& prefix,
+                  std::vector<std::string>& names) {
+  THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(path));
+  for (const DirectoryEntry& entry : entries) {
+    const std::string inner = path + "/" + entry.name;
+    const bool folder = entry.kind == FileKind::directory && !entry.link;
+    const bool cache = entry.name == ".cache";
+    if (cache && prefix.empty() && folder) {
+      THAW_RETURN_IF_ERROR(add_cache(inner, names));
+    } else if (cache || entry.name == ".git") {
+      names.push_back(prefix + entry.name);
+    } else if (folder) {
+      THAW_RETURN_IF_ERROR(add_hidden(inner, prefix + entry.name + "/", names));
+    }
+  }
+  return {};
+}
+
+// What would be gone with the old directory.
+Result<std::vector<std::string>> not_in_the_new(const Checkpoint& base, const std::string& path) {
+  std::vector<std::string> names(base.files_not_carried().begin(), base.files_not_carried().end());
+  THAW_RETURN_IF_ERROR(add_hidden(path, "", names));
   return names;
 }
 
 }  // namespace
 
 Result<InPlace> check_in_place(FileSystem& file_system, const Checkpoint& base,
-                               const Checkpoint& twin, bool keep_backup) {
+                               const Checkpoint& twin, const std::string& purpose,
+                               bool keep_backup) {
   if (!base.is_directory()) {
     return refuse(base.path(), "is a file, but --in-place replaces a directory",
                   "Name the directory, or write to an OUT.");
@@ -64,7 +91,10 @@ Result<InPlace> check_in_place(FileSystem& file_system, const Checkpoint& base,
     return refuse(mine, "is, contains or lies inside the quantized checkpoint " + printable(model),
                   "Move one of them away, or write to an OUT.");
   }
-  if (exists(place.backup) && !is_left_behind(file_system, place.out, place.backup)) {
+  THAW_ASSIGN_OR_RETURN(const Leavings left, look_at_leavings(file_system, place.out));
+  place.done_before = keep_backup && left.replaced && left.purpose == purpose;
+  if (place.done_before) return place;
+  if (exists(place.backup)) {
     return refuse(place.backup, "exists, and is where the old directory would go",
                   "Move it away, or remove it yourself.");
   }

@@ -10,15 +10,16 @@
 namespace thaw {
 
 struct InPlace {
-  std::string out;     // the base's directory, links resolved
-  std::string backup;  // what the old one is called after the exchange
+  std::string out;           // the base's directory, links resolved
+  std::string backup;        // what the old one is called if it is kept
+  bool done_before = false;  // by a run of this purpose, which was killed after it
 };
 
 // Errors, ErrorCode::usage: the base is a file, a snapshot in a Hugging Face cache or a mount
-// point; it contains the twin or lies inside it; the backup's name is taken, but by what an earlier
-// run had no time to remove; without `keep_backup`, the directory holds what the new one would not
-// have.
+// point; it contains the quantized model or lies inside it; the backup's name is taken; without
+// `keep_backup`, the directory holds what the new one would not have.
 [[nodiscard]] Result<InPlace> check_in_place(FileSystem& file_system, const Checkpoint& base,
-                                             const Checkpoint& twin, bool keep_backup);
+                                             const Checkpoint& twin, const std::string& purpose,
+                                             bool keep_backup);
 
 }  // namespace thaw

@@ -23,6 +23,7 @@ Result<OpenSink> open_sink(const Prepared& prepared, const PlannedFiles& files,
     settings.compressors = prepared.memory.compressors;
     if (prepared.out != kStandardOutput) settings.out = prepared.out;
     settings.replace = options.force;
+    settings.found = prepared.found;
     settings.file = file;
     settings.stop = &stop;
     THAW_ASSIGN_OR_RETURN(std::unique_ptr<Sink> sink,
@@ -33,12 +34,14 @@ Result<OpenSink> open_sink(const Prepared& prepared, const PlannedFiles& files,
                         DirectorySink::open(file_system, files,
                                             {.out = prepared.out,
                                              .replace = options.force || options.in_place,
-                                             .backup = prepared.backup,
+                                             .found = prepared.found,
                                              .keep_backup = options.keep_backup,
+                                             .purpose = prepared.purpose,
                                              .restart = options.restart,
                                              .drop_foreign = options.drop_foreign,
                                              .part = options.part,
                                              .finish_parts = options.finish,
+                                             .inputs = input_marks(prepared.plan),
                                              .stop = &stop,
                                              .file = file}));
   DirectorySink* const directory = sink.get();

@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "base/hash.h"
 #include "base/text.h"
 #include "convert/destination.h"
 #include "convert/folds.h"
@@ -11,6 +12,7 @@
 #include "convert/own_adapters.h"
 #include "convert/part_option.h"
 #include "convert/tied_head.h"
+#include "io/directory.h"
 #include "io/process.h"
 #include "sink/zstd_stream.h"
 
@@ -71,7 +73,8 @@ Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOption
 }
 
 // The destination of an archive or a single file.
-Status prepare_stream(Prepared& prepared, const ConvertOptions& options, const Checkpoint* base) {
+Status prepare_stream(Prepared& prepared, const ConvertOptions& options, const Checkpoint* base,
+                      FileSystem& file_system) {
   if (*prepared.format != StreamFormat::safetensors) {
     THAW_ASSIGN_OR_RETURN(prepared.archive_root, choose_archive_root(options, prepared.checkpoint));
   }
@@ -79,9 +82,27 @@ Status prepare_stream(Prepared& prepared, const ConvertOptions& options, const C
     prepared.out = options.out;
     return {};
   }
+  THAW_ASSIGN_OR_RETURN(prepared.found, Likeness::at(file_system, resolved_path(options.out)));
   THAW_ASSIGN_OR_RETURN(
       prepared.out, check_file_destination(options.out, options.force, prepared.checkpoint, base));
   return {};
+}
+
+// The same for two runs that replace a base by the same work; the base itself is another one then.
+std::string purpose_of(const ConvertOptions& options, const Checkpoint& checkpoint) {
+  Hash hash;
+  hash.add(resolved_path(options.model));
+  for (const Shard& shard : checkpoint.shards()) {
+    hash.add(shard.name);
+    hash.add(shard.file.identity().size);
+    hash.add(static_cast<std::uint64_t>(shard.file.identity().modified_ns));
+  }
+  hash.add(static_cast<std::uint64_t>(options.rounding));
+  hash.add(options.max_shard_size.value_or(0));
+  for (const bool flag : {options.copy_unknown, options.allow_overflow, options.checksums}) {
+    hash.add(std::uint64_t{flag});
+  }
+  return hash.hex();
 }
 
 // Where the output goes, and that nothing of the user's stands there.
@@ -89,14 +110,17 @@ Status find_destination(const ConvertOptions& options, FileSystem& file_system,
                         Prepared& prepared) {
   const Checkpoint* base = prepared.base != nullptr ? &prepared.base->checkpoint : nullptr;
   if (prepared.format) {
-    THAW_RETURN_IF_ERROR(prepare_stream(prepared, options, base));
+    THAW_RETURN_IF_ERROR(prepare_stream(prepared, options, base, file_system));
   } else if (options.in_place) {
-    THAW_ASSIGN_OR_RETURN(
-        const InPlace place,
-        check_in_place(file_system, *base, prepared.checkpoint, options.keep_backup));
+    prepared.purpose = purpose_of(options, prepared.checkpoint);
+    THAW_ASSIGN_OR_RETURN(const InPlace place,
+                          check_in_place(file_system, *base, prepared.checkpoint, prepared.purpose,
+                                         options.keep_backup));
     prepared.out = place.out;
     prepared.backup = place.backup;
+    prepared.done_before = place.done_before;
   } else if (!options.out.empty()) {
+    THAW_ASSIGN_OR_RETURN(prepared.found, Likeness::at(file_system, resolved_path(options.out)));
     THAW_ASSIGN_OR_RETURN(prepared.out,
                           check_destination(options.out, options.force, prepared.checkpoint, base));
   }
@@ -128,6 +152,11 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   auto prepared = std::make_unique<Prepared>(std::move(checkpoint));
   prepared->table = table;
   if (!options.base.empty()) {
+    // Before anything of it is read: what comes later is not carried, and must not be removed.
+    if (options.in_place) {
+      THAW_ASSIGN_OR_RETURN(prepared->found,
+                            Likeness::at(file_system, resolved_path(options.base)));
+    }
     THAW_ASSIGN_OR_RETURN(prepared->base, open_base(options, file_system));
   }
   prepared->format = format;

@@ -17,6 +17,7 @@
 #include "plan/memory.h"
 #include "plan/plan.h"
 #include "quant/linears.h"
+#include "sink/likeness.h"
 
 namespace thaw {
 
@@ -32,8 +33,12 @@ struct Prepared {
   Plan plan;
   MemoryPlan memory;
   const kernels::Table* table = nullptr;
-  std::string out;     // resolved; empty when the options name none, - for standard output
-  std::string backup;  // in place: what the old directory is called for a while
+  std::string out;      // resolved; empty when the options name none, - for standard output
+  Likeness found;       // what stands there, since before anything was judged
+  std::string backup;   // in place: what the old directory is called if it is kept
+  std::string purpose;  // in place: the quantized model and the options that change bytes
+  // In place: an earlier run of this purpose has replaced the base, and was killed after that.
+  bool done_before = false;
   std::optional<StreamFormat> format;  // nothing: a directory
   std::string archive_root;
 };

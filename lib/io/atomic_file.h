@@ -10,9 +10,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/status.h"
 #include "io/file_system.h"
+#include "io/folder.h"
 
 namespace thaw {
 
@@ -23,6 +25,8 @@ class AtomicFile {
   // mode is that of the regular file at `path`, or what the umask leaves of 0666 where there is
   // none. A file that is there is not touched.
   static Result<AtomicFile> create(FileSystem& file_system, const std::string& path);
+  // Likewise `name` in an open folder, which must outlive this; for this user alone.
+  static Result<AtomicFile> create(const Folder& folder, const std::string& name);
   AtomicFile(AtomicFile&& other) noexcept;
   AtomicFile& operator=(AtomicFile&& other) noexcept;
   ~AtomicFile();
@@ -33,17 +37,24 @@ class AtomicFile {
   [[nodiscard]] Status publish();
 
  private:
-  AtomicFile(FileSystem& file_system, std::string path, std::string temporary, int fd);
+  AtomicFile(FileSystem& file_system, const Folder* folder, std::string path)
+      : file_system_(&file_system), folder_(folder), path_(std::move(path)) {}
+  Status begin(const std::string& before, mode_t mode);
+  [[nodiscard]] std::string shown() const;  // path_ for messages
+  [[nodiscard]] int at() const;             // the directory that both names are relative to
 
   FileSystem* file_system_;
+  const Folder* folder_;  // null: the names are paths
   std::string path_;
   std::string temporary_;  // empty: renamed, or moved from
-  int fd_;
+  int fd_ = -1;
   std::uint64_t size_ = 0;
 };
 
 // The whole content at once.
 [[nodiscard]] Status save_file(FileSystem& file_system, const std::string& path,
+                               std::string_view content);
+[[nodiscard]] Status save_file(const Folder& folder, const std::string& name,
                                std::string_view content);
 
 // Whether a name is one that AtomicFile gives to its temporary files (".thaw-0123456789abcdef.new",

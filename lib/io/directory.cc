@@ -43,16 +43,6 @@ bool is_link(const std::string& path) {
   return fs::is_symlink(fs::symlink_status(path, error));
 }
 
-Result<DirectoryIdentity> identify_directory(FileSystem& file_system, const std::string& path) {
-  const int fd = file_system.open(path.c_str(), O_RDONLY | O_DIRECTORY, 0);
-  if (fd < 0) return system_error(path, "open", errno);
-  struct stat info {};
-  const int number = file_system.fstat(fd, &info) == 0 ? 0 : errno;
-  file_system.close(fd);
-  if (number != 0) return system_error(path, "examine", number);
-  return DirectoryIdentity{.device = info.st_dev, .inode = info.st_ino};
-}
-
 bool is_mount_point(const std::string& path) {
   struct stat here {};
   struct stat above {};
@@ -91,6 +81,13 @@ Result<std::string> read_file(FileSystem& file_system, const std::string& path,
     return system_error(path, "open", number,
                         is_missing(number) ? ErrorCode::input : ErrorCode::io);
   }
+  Result<std::string> text = read_open_file(file_system, fd, path, most);
+  file_system.close(fd);
+  return text;
+}
+
+Result<std::string> read_open_file(FileSystem& file_system, int fd, const std::string& path,
+                                   std::uint64_t most) {
   std::string text;
   Status status;
   struct stat info {};
@@ -115,7 +112,6 @@ Result<std::string> read_file(FileSystem& file_system, const std::string& path,
       done += static_cast<std::size_t>(got);
     }
   }
-  file_system.close(fd);
   if (!status.ok()) return status;
   return text;
 }
@@ -160,38 +156,6 @@ Status sync_directory(FileSystem& file_system, const std::string& path) {
 Status rename_path(FileSystem& file_system, const std::string& from, const std::string& to) {
   if (file_system.rename(from.c_str(), to.c_str()) == 0) return {};
   return system_error(to, "rename to this name", errno);
-}
-
-Status rename_to_new(FileSystem& file_system, const std::string& from, const std::string& to) {
-  if (file_system.rename_new(from.c_str(), to.c_str()) == 0) return {};
-  const bool unknown = errno == EINVAL || errno == ENOSYS;  // to the file system, or the kernel
-  if (errno == EEXIST || (unknown && exists(to))) {
-    return fail(ErrorCode::usage, {.file = to, .tensor = {}}, "exists already",
-                "Choose another OUT, or replace it with --force.");
-  }
-  if (unknown) return rename_path(file_system, from, to);
-  return system_error(to, "rename to this name", errno);
-}
-
-Status exchange_paths(FileSystem& file_system, const std::string& a, const std::string& b) {
-  if (file_system.exchange(a.c_str(), b.c_str()) == 0) return {};
-  return system_error(b, "exchange", errno);
-}
-
-Status remove_tree(FileSystem& file_system, const std::string& path) {
-  std::error_code error;
-  if (fs::is_directory(fs::symlink_status(path, error))) {
-    THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(path));
-    for (const DirectoryEntry& entry : entries) {
-      THAW_RETURN_IF_ERROR(remove_tree(file_system, path + "/" + entry.name));
-    }
-    if (file_system.rmdir(path.c_str()) != 0) return system_error(path, "remove", errno);
-    return {};
-  }
-  if (file_system.unlink(path.c_str()) != 0 && errno != ENOENT) {
-    return system_error(path, "remove", errno);
-  }
-  return {};
 }
 
 Result<FreeSpace> free_space(FileSystem& file_system, const std::string& path) {

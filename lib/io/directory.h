@@ -26,20 +26,15 @@ struct DirectoryEntry {
 [[nodiscard]] bool is_link(const std::string& path);
 [[nodiscard]] bool is_mount_point(const std::string& path);
 
-// Which directory a path is, whatever name it has or gets.
-struct DirectoryIdentity {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  friend bool operator==(const DirectoryIdentity&, const DirectoryIdentity&) = default;
-};
-[[nodiscard]] Result<DirectoryIdentity> identify_directory(FileSystem& file_system,
-                                                           const std::string& path);
-
 // The entries of a directory, sorted by name, without . and .. .
 [[nodiscard]] Result<std::vector<DirectoryEntry>> list_directory(const std::string& path);
 // A whole small text file; an error beyond `most` bytes.
 [[nodiscard]] Result<std::string> read_file(FileSystem& file_system, const std::string& path,
                                             std::uint64_t most);
+
+// The same of an open file; `path` is for messages.
+[[nodiscard]] Result<std::string> read_open_file(FileSystem& file_system, int fd,
+                                                 const std::string& path, std::uint64_t most);
 
 // The absolute path with every link resolved; of a path whose last parts do not exist, the
 // resolved existing part and the rest.
@@ -49,13 +44,6 @@ struct DirectoryIdentity {
 [[nodiscard]] Status sync_directory(FileSystem& file_system, const std::string& path);
 [[nodiscard]] Status rename_path(FileSystem& file_system, const std::string& from,
                                  const std::string& to);
-// ErrorCode::usage when something stands at `to`.
-[[nodiscard]] Status rename_to_new(FileSystem& file_system, const std::string& from,
-                                   const std::string& to);
-[[nodiscard]] Status exchange_paths(FileSystem& file_system, const std::string& a,
-                                    const std::string& b);
-// Removes a directory and all below it; links are removed, never followed.
-[[nodiscard]] Status remove_tree(FileSystem& file_system, const std::string& path);
 // Where the system does not tell, that is no error: FreeSpace::known is false.
 [[nodiscard]] Result<FreeSpace> free_space(FileSystem& file_system, const std::string& path);
 

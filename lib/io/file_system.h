@@ -56,6 +56,18 @@ class FileSystem {
   virtual int rename_new(const char* from, const char* to);  // renameat2(RENAME_NOREPLACE)
   // Likewise the lock that several may hold at once.
   virtual int lock_shared(int fd);  // flock(LOCK_SH | LOCK_NB)
+
+  // Below an open directory: `name` has no slash, and a link of that name is not followed.
+  virtual int open_at(int directory, const char* name, int flags, mode_t mode);
+  virtual int stat_at(int directory, const char* name, struct stat* out);
+  virtual int mkdir_at(int directory, const char* name, mode_t mode);
+  virtual int unlink_at(int directory, const char* name);
+  virtual int rmdir_at(int directory, const char* name);
+  virtual int rename_at(int from, const char* name, int to, const char* new_name);
+  virtual int rename_new_at(int directory, const char* name, const char* new_name);
+  virtual int exchange_at(int directory, const char* a, const char* b);
+  virtual int change_mode(int fd, mode_t mode);
+  virtual int change_owner(int fd, uid_t owner, gid_t group);
 };
 
 // The operating system itself.

@@ -10,6 +10,10 @@ namespace thaw {
 
 // What is opened to lock it.
 struct Lock::Target {
+  int folder = AT_FDCWD;
+  std::string name;  // in the folder; or the path
+  std::string path;  // for messages
+  mode_t mode = 0666;
   int flags = 0;  // of open(); those that make the file besides
   int create = 0;
   const char* action = "";  // for messages
@@ -33,9 +37,9 @@ bool no_locks_here(int number) {
 
 // Whether the path still leads to what was locked. If not, the lock is on somebody's finished
 // output, and the name is free or another's.
-Result<bool> still_named(FileSystem& file_system, const struct stat& held, const std::string& path,
-                         int flags) {
-  const int again = file_system.open(path.c_str(), flags, 0);
+Result<bool> still_named(FileSystem& file_system, const struct stat& held, int folder,
+                         const std::string& name, const std::string& path, int flags) {
+  const int again = file_system.open_at(folder, name.c_str(), flags, 0);
   if (again < 0) {
     const bool other = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EISDIR;
     if (!other) return system_error(path, "open", errno);
@@ -50,11 +54,12 @@ Result<bool> still_named(FileSystem& file_system, const struct stat& held, const
 
 }  // namespace
 
-Result<Lock> Lock::take(FileSystem& file_system, const std::string& path, Sharing sharing,
-                        const Target& target) {
+Result<Lock> Lock::take(FileSystem& file_system, const Target& target, Sharing sharing) {
+  const std::string& path = target.path;
   const bool file = target.create != 0;
   for (int i = 0; i < kTries; ++i) {
-    const int fd = file_system.open(path.c_str(), target.flags | target.create, 0666);
+    const int fd = file_system.open_at(target.folder, target.name.c_str(),
+                                       target.flags | target.create, target.mode);
     if (fd < 0 && file && (errno == ELOOP || errno == EISDIR)) return not_regular(path);
     if (fd < 0) return system_error(path, target.action, errno);
     Lock lock(file_system, fd);
@@ -71,22 +76,55 @@ Result<Lock> Lock::take(FileSystem& file_system, const std::string& path, Sharin
       lock.supported_ = false;
       return lock;
     }
-    THAW_ASSIGN_OR_RETURN(const bool same, still_named(file_system, info, path, target.flags));
+    THAW_ASSIGN_OR_RETURN(
+        const bool same,
+        still_named(file_system, info, target.folder, target.name, path, target.flags));
     if (same) return lock;
   }
   return fail(ErrorCode::locked, {.file = path, .tensor = {}}, "other runs come and go here",
               "Wait for them to end, or choose another OUT.");
 }
 
+namespace {
+
+constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+constexpr int kFile = O_RDWR | O_NOFOLLOW | O_NONBLOCK;
+
+}  // namespace
+
 Result<Lock> Lock::take_directory(FileSystem& file_system, const std::string& path,
                                   Sharing sharing) {
-  return take(file_system, path, sharing,
-              {.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW, .create = 0, .action = "open"});
+  return take(file_system, {.name = path, .path = path, .flags = kDirectory, .action = "open"},
+              sharing);
 }
 
 Result<Lock> Lock::take_file(FileSystem& file_system, const std::string& path, Sharing sharing) {
-  return take(file_system, path, sharing,
-              {.flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK, .create = O_CREAT, .action = "create"});
+  return take(file_system,
+              {.name = path, .path = path, .flags = kFile, .create = O_CREAT, .action = "create"},
+              sharing);
+}
+
+Result<Lock> Lock::take_directory(const Folder& folder, const std::string& name, Sharing sharing) {
+  return take(folder.file_system(),
+              {.folder = folder.descriptor(),
+               .name = name,
+               .path = folder.path_of(name),
+               .flags = kDirectory,
+               .action = "open"},
+              sharing);
+}
+
+Result<Lock> Lock::take_file(const Folder& folder, const std::string& name, Sharing sharing,
+                             mode_t mode) {
+  return take(folder.file_system(),
+              {.folder = folder.descriptor(),
+               .name = name,
+               .path = folder.path_of(name),
+               .mode = mode,
+               .flags = kFile,
+               .create = O_CREAT,
+               .action = "create"},
+              sharing);
 }
 
 Result<std::uint64_t> Lock::allocated(const std::string& path) const {

@@ -8,6 +8,7 @@
 
 #include "base/status.h"
 #include "io/file_system.h"
+#include "io/folder.h"
 
 namespace thaw {
 
@@ -27,6 +28,12 @@ class Lock {
   // when the path is something else than a regular file.
   static Result<Lock> take_file(FileSystem& file_system, const std::string& path,
                                 Sharing sharing = Sharing::exclusive);
+  // The same below an open folder. A file is made for this user alone: a stranger who cannot open
+  // it cannot hold it.
+  static Result<Lock> take_directory(const Folder& folder, const std::string& name,
+                                     Sharing sharing = Sharing::exclusive);
+  static Result<Lock> take_file(const Folder& folder, const std::string& name,
+                                Sharing sharing = Sharing::exclusive, mode_t mode = 0600);
   Lock(Lock&& other) noexcept
       : file_system_(other.file_system_),
         fd_(std::exchange(other.fd_, -1)),
@@ -43,6 +50,10 @@ class Lock {
 
   // False where the file system has no locks: then nobody is kept out, which the user should hear.
   [[nodiscard]] bool supported() const { return supported_; }
+  // What is locked, as it was opened.
+  [[nodiscard]] Result<Entry> entry(const std::string& path) const {
+    return entry_of(*file_system_, fd_, path);
+  }
 
   // Of a file; `path` is for messages.
   [[nodiscard]] Result<std::uint64_t> allocated(const std::string& path) const;  // bytes of disk
@@ -51,8 +62,7 @@ class Lock {
 
  private:
   struct Target;
-  static Result<Lock> take(FileSystem& file_system, const std::string& path, Sharing sharing,
-                           const Target& target);
+  static Result<Lock> take(FileSystem& file_system, const Target& target, Sharing sharing);
   Lock(FileSystem& file_system, int fd) : file_system_(&file_system), fd_(fd) {}
   FileSystem* file_system_;
   int fd_;

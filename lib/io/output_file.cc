@@ -13,6 +13,7 @@
 #include <mutex>
 #include <utility>
 
+#include "io/folder.h"
 #include "io/system_error.h"
 
 namespace thaw {
@@ -56,6 +57,7 @@ struct OutputFile::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
+  [[nodiscard]] bool is_one_file() const;
   ssize_t write(bool around_cache, std::uint64_t offset, std::span<const std::byte> bytes);
   Status push_out(Range range);
   Status wait_for(Range range);
@@ -69,21 +71,53 @@ OutputFile::~OutputFile() = default;
 Result<OutputFile> OutputFile::create(FileSystem& file_system, const std::string& path,
                                       std::uint64_t size, const OutputSettings& settings) {
   auto state = std::make_unique<State>(file_system, path, settings.window);
-  state->buffered = file_system.open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW, 0666);
-  if (state->buffered < 0) return system_error(path, "create", errno);
+  const auto open = [&](int flags) {
+    const bool first = (flags & O_DIRECT) == 0;
+    return file_system.open(path.c_str(), flags | O_NOFOLLOW | (first ? O_CREAT | O_TRUNC : 0),
+                            0666);
+  };
+  return begin(std::move(state), open, size, settings);
+}
+
+Result<OutputFile> OutputFile::create(const Folder& folder, const std::string& name,
+                                      std::uint64_t size, const OutputSettings& settings) {
+  THAW_RETURN_IF_ERROR(folder.remove(name));
+  FileSystem& file_system = folder.file_system();
+  auto state = std::make_unique<State>(file_system, folder.path_of(name), settings.window);
+  const auto open = [&](int flags) {
+    const bool first = (flags & O_DIRECT) == 0;
+    return file_system.open_at(folder.descriptor(), name.c_str(),
+                               flags | O_NOFOLLOW | (first ? O_CREAT | O_EXCL : 0), 0666);
+  };
+  return begin(std::move(state), open, size, settings);
+}
+
+Result<OutputFile> OutputFile::begin(std::unique_ptr<State> state,
+                                     const std::function<int(int)>& open, std::uint64_t size,
+                                     const OutputSettings& settings) {
+  FileSystem& file_system = state->file_system;
+  state->buffered = open(O_RDWR);
+  if (state->buffered < 0) return system_error(state->path, "create", errno);
   const auto length = static_cast<off_t>(size);
   if (size != 0 && file_system.fallocate(state->buffered, length) != 0) {
-    if (!is_unsupported(errno)) return system_error(path, "reserve the space", errno);
+    if (!is_unsupported(errno)) return system_error(state->path, "reserve the space", errno);
     if (file_system.ftruncate(state->buffered, length) != 0) {
-      return system_error(path, "set the size", errno);
+      return system_error(state->path, "set the size", errno);
     }
   }
   if (settings.direct && (size >= kDirectAlignment || settings.grows)) {
     // Refused here or at the first write by file systems that have no such mode.
-    state->direct = file_system.open(path.c_str(), O_WRONLY | O_DIRECT | O_NOFOLLOW, 0);
-    state->direct_works = state->direct >= 0;
+    state->direct = open(O_WRONLY | O_DIRECT);
+    state->direct_works = state->direct >= 0 && state->is_one_file();
   }
   return OutputFile(std::move(state));
+}
+
+// Somebody may have put another file at the name since the first opening.
+bool OutputFile::State::is_one_file() const {
+  const Result<Entry> first = entry_of(file_system, buffered, path);
+  const Result<Entry> second = entry_of(file_system, direct, path);
+  return first.ok() && second.ok() && first.value().same_as(second.value());
 }
 
 Status OutputFile::write(std::uint64_t offset, std::span<const std::byte> bytes) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,11 +25,17 @@ struct OutputSettings {
 // Pieces whose offset, size and address are multiples of this can go around the page cache.
 constexpr std::uint64_t kDirectAlignment = 4096;
 
+class Folder;
+
 class OutputFile {
  public:
   // Makes the file (truncating one that is there) and reserves its space where the file system
   // can, so that a full disk is found now: ErrorCode::no_space.
   static Result<OutputFile> create(FileSystem& file_system, const std::string& path,
+                                   std::uint64_t size, const OutputSettings& settings);
+  // A new file of that name in an open folder: what had the name is removed, and neither a link nor
+  // a file that others put there meanwhile is written to.
+  static Result<OutputFile> create(const Folder& folder, const std::string& name,
                                    std::uint64_t size, const OutputSettings& settings);
   OutputFile(OutputFile&&) noexcept;
   OutputFile& operator=(OutputFile&&) noexcept;
@@ -44,6 +51,8 @@ class OutputFile {
  private:
   struct State;
   explicit OutputFile(std::unique_ptr<State> state);
+  static Result<OutputFile> begin(std::unique_ptr<State> state, const std::function<int(int)>& open,
+                                  std::uint64_t size, const OutputSettings& settings);
   std::unique_ptr<State> state_;
 };
 

@@ -16,8 +16,8 @@ constexpr int kFlags = O_RDONLY | O_NONBLOCK | O_NOFOLLOW;
 
 class BackReader {
  public:
-  BackReader(FileSystem& file_system, const std::string& path)
-      : file_system_(file_system), path_(path) {}
+  BackReader(FileSystem& file_system, const std::string& path, std::function<int(int)> open)
+      : file_system_(file_system), path_(path), open_(std::move(open)) {}
   ~BackReader() {
     if (fd_ >= 0) file_system_.close(fd_);
   }
@@ -25,7 +25,7 @@ class BackReader {
   BackReader& operator=(const BackReader&) = delete;
 
   Status open(std::uint64_t size) {
-    fd_ = file_system_.open(path_.c_str(), kFlags | O_DIRECT, 0);
+    fd_ = open_(kFlags | O_DIRECT);
     direct_ = fd_ >= 0;
     if (!direct_) {
       if (errno != EINVAL) return system_error(path_, "open", errno);
@@ -71,7 +71,7 @@ class BackReader {
   Status open_buffered() {
     if (fd_ >= 0) file_system_.close(std::exchange(fd_, -1));
     direct_ = false;
-    fd_ = file_system_.open(path_.c_str(), kFlags, 0);
+    fd_ = open_(kFlags);
     if (fd_ < 0) return system_error(path_, "open", errno);
     // No reading ahead: it could not be dropped again.
     ::posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM);
@@ -80,15 +80,13 @@ class BackReader {
 
   FileSystem& file_system_;
   const std::string& path_;
+  const std::function<int(int)> open_;  // by flags
   int fd_ = -1;
   bool direct_ = false;
 };
 
-}  // namespace
-
-Status read_back(FileSystem& file_system, const std::string& path, std::uint64_t size,
-                 std::span<std::byte> buffer, const Consumer& consume) {
-  BackReader reader(file_system, path);
+Status read_all(BackReader& reader, std::uint64_t size, std::span<std::byte> buffer,
+                const Consumer& consume) {
   THAW_RETURN_IF_ERROR(reader.open(size));
   for (std::uint64_t offset = 0; offset < size;) {
     const std::uint64_t part = std::min<std::uint64_t>(buffer.size(), size - offset);
@@ -97,6 +95,25 @@ Status read_back(FileSystem& file_system, const std::string& path, std::uint64_t
     offset += part;
   }
   return {};
+}
+
+}  // namespace
+
+Status read_back(FileSystem& file_system, const std::string& path, std::uint64_t size,
+                 std::span<std::byte> buffer, const Consumer& consume) {
+  BackReader reader(file_system, path,
+                    [&](int flags) { return file_system.open(path.c_str(), flags, 0); });
+  return read_all(reader, size, buffer, consume);
+}
+
+Status read_back(const Folder& folder, const std::string& name, std::uint64_t size,
+                 std::span<std::byte> buffer, const Consumer& consume) {
+  const std::string path = folder.path_of(name);
+  FileSystem& file_system = folder.file_system();
+  BackReader reader(file_system, path, [&](int flags) {
+    return file_system.open_at(folder.descriptor(), name.c_str(), flags, 0);
+  });
+  return read_all(reader, size, buffer, consume);
 }
 
 }  // namespace thaw

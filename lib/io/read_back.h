@@ -10,6 +10,7 @@
 
 #include "base/status.h"
 #include "io/file_system.h"
+#include "io/folder.h"
 
 namespace thaw {
 
@@ -19,6 +20,9 @@ using Consumer = std::function<Status(std::uint64_t, std::span<const std::byte>)
 // `path` is a regular file of `size` bytes and no symbolic link: ErrorCode::input otherwise.
 // `buffer` is page-aligned and a multiple of 4096 bytes; more than a few MiB do not help.
 [[nodiscard]] Status read_back(FileSystem& file_system, const std::string& path, std::uint64_t size,
+                               std::span<std::byte> buffer, const Consumer& consume);
+// Likewise a file of an open folder.
+[[nodiscard]] Status read_back(const Folder& folder, const std::string& name, std::uint64_t size,
                                std::span<std::byte> buffer, const Consumer& consume);
 
 }  // namespace thaw

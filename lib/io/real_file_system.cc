@@ -111,6 +111,46 @@ int FileSystem::rename_new(const char* from, const char* to) {
 
 int FileSystem::lock_shared(int fd) { return ::flock(fd, LOCK_SH | LOCK_NB); }
 
+int FileSystem::open_at(int directory, const char* name, int flags, mode_t mode) {
+  return ::openat(directory, name, flags | O_CLOEXEC | O_NOFOLLOW, mode);
+}
+
+int FileSystem::stat_at(int directory, const char* name, struct stat* out) {
+  return ::fstatat(directory, name, out, AT_SYMLINK_NOFOLLOW);
+}
+
+int FileSystem::mkdir_at(int directory, const char* name, mode_t mode) {
+  return ::mkdirat(directory, name, mode);
+}
+
+int FileSystem::unlink_at(int directory, const char* name) {
+  return ::unlinkat(directory, name, 0);
+}
+
+int FileSystem::rmdir_at(int directory, const char* name) {
+  return ::unlinkat(directory, name, AT_REMOVEDIR);
+}
+
+int FileSystem::rename_at(int from, const char* name, int to, const char* new_name) {
+  return ::renameat(from, name, to, new_name);
+}
+
+int FileSystem::rename_new_at(int directory, const char* name, const char* new_name) {
+  return static_cast<int>(::syscall(SYS_renameat2, directory, name, directory, new_name,
+                                    static_cast<unsigned>(RENAME_NOREPLACE)));
+}
+
+int FileSystem::exchange_at(int directory, const char* a, const char* b) {
+  return static_cast<int>(
+      ::syscall(SYS_renameat2, directory, a, directory, b, static_cast<unsigned>(RENAME_EXCHANGE)));
+}
+
+int FileSystem::change_mode(int fd, mode_t mode) { return ::fchmod(fd, mode); }
+
+int FileSystem::change_owner(int fd, uid_t owner, gid_t group) {
+  return ::fchown(fd, owner, group);
+}
+
 FileSystem& real_file_system() {
   static RealFileSystem real;
   return real;

@@ -94,6 +94,7 @@ Status Archive::open_end(std::optional<std::uint64_t> size) {
   THAW_ASSIGN_OR_RETURN(PartialFile partial,
                         PartialFile::open(file_system_, {.out = settings_.out,
                                                          .replace = settings_.replace,
+                                                         .found = settings_.found,
                                                          .is_ours = beginning_of(settings_.format),
                                                          .size = size}));
   partial_.emplace(std::move(partial));

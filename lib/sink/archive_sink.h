@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -11,6 +12,7 @@
 #include "io/file_system.h"
 #include "io/output_file.h"
 #include "plan/plan.h"
+#include "sink/likeness.h"
 #include "sink/sink.h"
 
 namespace thaw {
@@ -28,8 +30,9 @@ struct ArchiveSettings {
   int level = 1;             // tar_zst
   unsigned compressors = 1;  // tar_zst: threads of libzstd
 
-  std::string out;       // resolved; empty: `descriptor`
-  bool replace = false;  // a regular file that stands at `out`
+  std::string out;                     // resolved; empty: `descriptor`
+  bool replace = false;                // a regular file that stands at `out`
+  std::optional<Likeness> found = {};  // what stood there when it was judged; else at open
   OutputSettings file = {};
   int descriptor = 1;
   std::string descriptor_name = "standard output";

@@ -4,11 +4,9 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "io/crc32.h"
-#include "io/directory.h"
 #include "io/read_back.h"
 #include "sink/partial_directory.h"
 
@@ -26,13 +24,9 @@ struct FileState {
 
 class Directory final : public DirectorySink {
  public:
-  Directory(FileSystem& file_system, const PlannedFiles& plan, const OutputSettings& settings,
+  Directory(const PlannedFiles& plan, const OutputSettings& settings,
             std::unique_ptr<PartialDirectory> partial)
-      : file_system_(file_system),
-        plan_(plan),
-        settings_(settings),
-        partial_(std::move(partial)),
-        files_(plan.files.size()) {
+      : plan_(plan), settings_(settings), partial_(std::move(partial)), files_(plan.files.size()) {
     for (std::size_t i = 0; i < files_.size(); ++i) {
       files_[i].remaining = plan.files[i].size;
       files_[i].crc32.emplace(plan.files[i].size);
@@ -65,16 +59,19 @@ class Directory final : public DirectorySink {
   [[nodiscard]] Status add(const std::string& name, std::string_view content) override;
   [[nodiscard]] Status finish() override;
   void abandon(Keep keep) override;
-  [[nodiscard]] std::string path_of(std::uint32_t file) const override {
-    return partial_->path() + "/" + plan_.files[file].name;
-  }
+  [[nodiscard]] Status read(std::uint32_t file, std::span<std::byte> buffer,
+                            const Consumer& consume) const override;
+  [[nodiscard]] bool elsewhere() const override { return partial_->elsewhere(); }
 
  private:
   Status open_file(std::uint32_t file);
   Status close_file(std::uint32_t file);
-  Status sync_directories();
+  static Status name_whole(const Folder& folder, const std::string& name);
 
-  FileSystem& file_system_;
+  [[nodiscard]] std::string path_of(std::uint32_t file) const {
+    return partial_->path() + "/" + plan_.files[file].name;
+  }
+
   const PlannedFiles& plan_;
   const OutputSettings settings_;
   std::unique_ptr<PartialDirectory> partial_;
@@ -90,6 +87,13 @@ std::vector<std::uint32_t> Directory::found() const {
   return files;
 }
 
+Status Directory::read(std::uint32_t file, std::span<std::byte> buffer,
+                       const Consumer& consume) const {
+  std::string name = plan_.files[file].name;
+  THAW_ASSIGN_OR_RETURN(const Folder folder, partial_->folder().way_to(name));
+  return read_back(folder, name, plan_.files[file].size, buffer, consume);
+}
+
 // The bytes that stand in the plan, the header of a shard above all, are compared; the checksum
 // speaks for the others.
 Status Directory::check(std::uint32_t file, std::span<std::byte> buffer,
@@ -98,9 +102,8 @@ Status Directory::check(std::uint32_t file, std::span<std::byte> buffer,
   Crc32 crc32(planned.size);
   bool right = true;
   Status stopped;
-  const Status read = read_back(
-      file_system_, path_of(file), planned.size, buffer,
-      [&](std::uint64_t offset, std::span<const std::byte> bytes) {
+  const Status read_it =
+      read(file, buffer, [&](std::uint64_t offset, std::span<const std::byte> bytes) {
         crc32.add(offset, bytes.size(), crc32_of(bytes));
         for (const Segment& segment : planned.segments) {
           if (segment.kind != SegmentKind::literal) continue;
@@ -116,18 +119,16 @@ Status Directory::check(std::uint32_t file, std::span<std::byte> buffer,
         return stopped.ok() && right ? Status() : Status(Error{});
       });
   if (!stopped.ok()) return stopped;
-  if (!read.ok() || !right || crc32.value() != partial_->found(file)) return {};
+  if (!read_it.ok() || !right || crc32.value() != partial_->found(file)) return {};
   files_[file].remaining = 0;
   files_[file].kept = true;
   return {};
 }
 
 Status Directory::open_file(std::uint32_t file) {
-  const std::string path = path_of(file);
-  if (plan_.files[file].name.find('/') != std::string::npos) {
-    THAW_RETURN_IF_ERROR(make_directories(file_system_, parent_of(path)));
-  }
-  THAW_ASSIGN_OR_RETURN(files_[file].file, OutputFile::create(file_system_, path + kUnfinished,
+  std::string name = plan_.files[file].name;
+  THAW_ASSIGN_OR_RETURN(const Folder folder, partial_->folder().make_way_to(name));
+  THAW_ASSIGN_OR_RETURN(files_[file].file, OutputFile::create(folder, name + kUnfinished,
                                                               plan_.files[file].size, settings_));
   return {};
 }
@@ -138,10 +139,21 @@ Status Directory::close_file(std::uint32_t file) {
   THAW_RETURN_IF_ERROR(state.file->finish());
   if (state.file->used_direct()) used_direct_ = true;
   state.file.reset();
-  const std::string path = path_of(file);
-  THAW_RETURN_IF_ERROR(rename_path(file_system_, path + kUnfinished, path));
-  THAW_RETURN_IF_ERROR(partial_->sync_folders_of(file));
+  std::string name = plan_.files[file].name;
+  THAW_RETURN_IF_ERROR(name_whole(partial_->folder(), name));
   return partial_->add_finished(file, state.crc32->value());
+}
+
+// The file's own name, and those of the folders above it, become durable.
+Status Directory::name_whole(const Folder& folder, const std::string& name) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string::npos) {
+    THAW_RETURN_IF_ERROR(folder.rename(name + kUnfinished, name));
+  } else {
+    THAW_ASSIGN_OR_RETURN(const Folder below, folder.enter(name.substr(0, slash)));
+    THAW_RETURN_IF_ERROR(name_whole(below, name.substr(slash + 1)));
+  }
+  return folder.sync();
 }
 
 Status Directory::write_summed(std::uint32_t file, std::uint64_t offset,
@@ -158,27 +170,13 @@ Status Directory::write_summed(std::uint32_t file, std::uint64_t offset,
 }
 
 Status Directory::add(const std::string& name, std::string_view content) {
-  const std::string path = partial_->path() + "/" + name;
   const OutputSettings plain{.direct = false, .window = 0};
-  THAW_ASSIGN_OR_RETURN(
-      OutputFile file, OutputFile::create(file_system_, path + kUnfinished, content.size(), plain));
+  const Folder& folder = partial_->folder();
+  THAW_ASSIGN_OR_RETURN(OutputFile file,
+                        OutputFile::create(folder, name + kUnfinished, content.size(), plain));
   THAW_RETURN_IF_ERROR(file.write(0, std::as_bytes(std::span(content))));
   THAW_RETURN_IF_ERROR(file.finish());
-  return rename_path(file_system_, path + kUnfinished, path);
-}
-
-Status Directory::sync_directories() {
-  std::set<std::string> directories = {partial_->path()};
-  for (const PlannedFile& file : plan_.files) {
-    for (std::size_t slash = file.name.find('/'); slash != std::string::npos;
-         slash = file.name.find('/', slash + 1)) {
-      directories.insert(partial_->path() + "/" + file.name.substr(0, slash));
-    }
-  }
-  for (const std::string& directory : directories) {
-    THAW_RETURN_IF_ERROR(sync_directory(file_system_, directory));
-  }
-  return {};
+  return folder.rename(name + kUnfinished, name);
 }
 
 Status Directory::finish() {
@@ -190,7 +188,8 @@ Status Directory::finish() {
     THAW_RETURN_IF_ERROR(open_file(i));
     THAW_RETURN_IF_ERROR(close_file(i));
   }
-  THAW_RETURN_IF_ERROR(sync_directories());
+  if (partial_->elsewhere()) return {};
+  THAW_RETURN_IF_ERROR(partial_->folder().sync());
   return partial_->publish();
 }
 
@@ -207,7 +206,26 @@ Result<std::unique_ptr<DirectorySink>> DirectorySink::open(FileSystem& file_syst
   THAW_ASSIGN_OR_RETURN(std::unique_ptr<PartialDirectory> partial,
                         PartialDirectory::open(file_system, plan, settings));
   return std::unique_ptr<DirectorySink>(
-      std::make_unique<Directory>(file_system, plan, settings.file, std::move(partial)));
+      std::make_unique<Directory>(plan, settings.file, std::move(partial)));
+}
+
+bool holds_files(FileSystem& file_system, const std::string& path, const PlannedFiles& plan) {
+  const Result<Folder> folder = Folder::open(file_system, path);
+  if (!folder.ok()) return false;
+  return std::all_of(plan.files.begin(), plan.files.end(), [&](const PlannedFile& file) {
+    std::string last = file.name;
+    const Result<Folder> way = folder.value().way_to(last);
+    if (!way.ok()) return false;
+    const Result<std::optional<Entry>> entry = way.value().look(last);
+    return entry.ok() && entry.value() && entry.value()->kind == FileKind::regular &&
+           entry.value()->size == file.size;
+  });
+}
+
+Status tidy_published(FileSystem& file_system, const std::string& out) {
+  if (file_kind(parent_of(out)) != FileKind::directory) return {};
+  THAW_ASSIGN_OR_RETURN(const Folder parent, Folder::open(file_system, parent_of(out)));
+  return Publisher(parent, out.substr(out.rfind('/') + 1)).settle();
 }
 
 }  // namespace thaw

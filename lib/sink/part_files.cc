@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/text.h"
-#include "io/directory.h"
 #include "io/process.h"
+#include "sink/ownership.h"
 
 namespace thaw {
 
@@ -52,10 +52,10 @@ std::optional<Part> part_in(std::string_view name, std::string_view ending) {
 }
 
 // Another machine may replace the file between our listing, opening and reading of it.
-Result<RunState> load_moving_state(FileSystem& file_system, const std::string& path) {
+Result<RunState> load_moving_state(const Folder& partial, const std::string& name) {
   constexpr int kTries = 3;
   for (int i = 1;; ++i) {
-    Result<RunState> state = load_run_state(file_system, path);
+    Result<RunState> state = load_run_state(partial, name);
     if (state.ok() || i == kTries) return state;
     pause_for(kPause);
   }
@@ -78,29 +78,25 @@ bool is_part_name(std::string_view name) {
   return part_in(name, kState) || part_in(name, kNewState) || part_in(name, kLock);
 }
 
-std::string parts_lock_path(const std::string& out) { return out + ".partial-lock"; }
-
-Result<PartStates> read_part_states(FileSystem& file_system, const std::string& directory,
-                                    unsigned count) {
+Result<PartStates> read_part_states(const Folder& partial, unsigned count) {
   PartStates states;
-  THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(directory));
+  THAW_ASSIGN_OR_RETURN(const std::vector<Entry> entries, partial.list());
   bool strangers = false;
-  for (const DirectoryEntry& entry : entries) {
+  for (const Entry& entry : entries) {
     if (const std::optional<Part> part = part_in(entry.name, kState)) {
       states.counts.insert(part->count);
-    } else if (entry.name != kStateFile && entry.name != kNewStateFile &&
-               !is_part_name(entry.name)) {
+    } else if (!is_own_name(entry.name)) {
       strangers = true;
     }
   }
   if (count == 0 && states.counts.size() == 1) count = *states.counts.begin();
   const auto load = [&](const std::string& name, unsigned index) -> std::optional<RunState> {
-    Result<RunState> state = load_moving_state(file_system, directory + "/" + name);
+    Result<RunState> state = load_moving_state(partial, name);
     if (state.ok()) return std::move(state).value();
     states.damaged.emplace(index, std::move(state).take_status().take_error());
     return std::nullopt;
   };
-  for (const DirectoryEntry& entry : entries) {
+  for (const Entry& entry : entries) {
     if (entry.name == kStateFile) {
       states.whole = load(entry.name, 0);
       states.marked = true;
@@ -117,8 +113,8 @@ Result<PartStates> read_part_states(FileSystem& file_system, const std::string& 
   return states;
 }
 
-Status check_part_states(const PartStates& states, const std::string& directory, const Plan& plan,
-                         unsigned count, unsigned mine) {
+Status check_part_states(const PartStates& states, const std::string& directory,
+                         const SameWork& work, unsigned count, unsigned mine) {
   constexpr std::string_view kRestart = "Start over with --restart, or remove it.";
   if (!states.marked) {
     return refuse(directory, "exists and was not made by thaw",
@@ -146,10 +142,12 @@ Status check_part_states(const PartStates& states, const std::string& directory,
         "Go on with that number of parts, or start over with --restart.");
   }
   const auto check = [&](const RunState& state) -> Status {
-    if (state.fingerprint == plan.fingerprint) return check_inputs_of(state, plan, directory);
+    if (state.fingerprint == work.fingerprint) {
+      return check_inputs_of(state, work.inputs, directory);
+    }
     return refuse(directory,
                   "holds a conversion of other input or with other options: got fingerprint " +
-                      printable(state.fingerprint) + ", expected " + plan.fingerprint,
+                      printable(state.fingerprint) + ", expected " + work.fingerprint,
                   "Repeat the parts as they were, or start over with --restart.");
   };
   if (whole) THAW_RETURN_IF_ERROR(check(*whole));
@@ -189,11 +187,10 @@ bool Patience::wait() {
   return true;
 }
 
-Result<Lock> take_parts_lock(FileSystem& file_system, const std::string& out, Sharing sharing,
+Result<Lock> take_parts_lock(const Folder& parent, const std::string& out, Sharing sharing,
                              const StopFlag* stop) {
-  const std::string path = parts_lock_path(out);
   for (Patience patience(stop);;) {
-    Result<Lock> lock = Lock::take_file(file_system, path, sharing);
+    Result<Lock> lock = take_own_lock(parent, out + kPartsLock, sharing);
     if (lock.ok()) return lock;
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));
@@ -201,7 +198,7 @@ Result<Lock> take_parts_lock(FileSystem& file_system, const std::string& out, Sh
     if (stop != nullptr && stop->requested()) {
       return fail(*stop->reason(), {}, "stopped by a signal");
     }
-    return fail(ErrorCode::locked, {.file = out + ".partial", .tensor = {}},
+    return fail(ErrorCode::locked, {.file = parent.path_of(out + kPartial), .tensor = {}},
                 sharing == Sharing::exclusive ? "other parts are at work here"
                                               : "another run is publishing or clearing this",
                 "Wait for it to end, or choose another OUT.");

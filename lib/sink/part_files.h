@@ -12,7 +12,7 @@
 
 #include "base/status.h"
 #include "base/stop.h"
-#include "io/file_system.h"
+#include "io/folder.h"
 #include "io/lock.h"
 #include "plan/part.h"
 #include "sink/run_state.h"
@@ -24,8 +24,6 @@ namespace thaw {
 [[nodiscard]] std::string part_lock_name(Part part);
 // True for these two, and for a state before its rename.
 [[nodiscard]] bool is_part_name(std::string_view name);
-// Beside OUT: held shared by each part that is at work, alone by whoever publishes or clears.
-[[nodiscard]] std::string parts_lock_path(const std::string& out);
 
 // The states in OUT.partial.
 struct PartStates {
@@ -38,22 +36,28 @@ struct PartStates {
 
 // The states of `count` parts (0: of the count that is found, if it is one) and thaw-state.json.
 // States of other counts are noted and not read. Errors: ErrorCode::io.
-[[nodiscard]] Result<PartStates> read_part_states(FileSystem& file_system,
-                                                  const std::string& directory, unsigned count);
+[[nodiscard]] Result<PartStates> read_part_states(const Folder& partial, unsigned count);
+
+// What runs that write one output have in common.
+struct SameWork {
+  const std::string& fingerprint;
+  const std::vector<InputMark>& inputs;
+};
 
 // Why what was found is not the work of `count` parts of this plan; fine if it is, or nothing is
 // there. A damaged state of `mine` does not matter. Errors: ErrorCode::usage, input.
 [[nodiscard]] Status check_part_states(const PartStates& states, const std::string& directory,
-                                       const Plan& plan, unsigned count, unsigned mine);
+                                       const SameWork& work, unsigned count, unsigned mine);
 
 // The parts that have not finished; none where the last step has begun.
 [[nodiscard]] std::vector<unsigned> missing_parts(const PartStates& states, unsigned count);
 // "2, 3 and 7"; after the first twenty their number.
 [[nodiscard]] std::string part_list(const std::vector<unsigned>& parts);
 
-// Takes the lock of clause 3.3; tries for a while. Errors: ErrorCode::locked, what a signal asked
-// for, io.
-[[nodiscard]] Result<Lock> take_parts_lock(FileSystem& file_system, const std::string& out,
+// Takes the lock of clause 3.3, beside OUT: held shared by each part that is at work, alone by
+// whoever publishes or clears. Tries for a while. Errors: ErrorCode::locked, what a signal asked
+// for, usage, io.
+[[nodiscard]] Result<Lock> take_parts_lock(const Folder& parent, const std::string& out,
                                            Sharing sharing, const StopFlag* stop);
 // The next of some tries within kPatience; false when that is over, or a stop was requested.
 class Patience {

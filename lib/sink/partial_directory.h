@@ -1,5 +1,9 @@
 // OUT.partial: taking it, continuing what an earlier run left in it, and giving it the name OUT.
-// specs/output.md clauses 6 and 7.
+// specs/output.md clauses 6 and 7, specs/parts.md clauses 3 and 4.
+//
+// One run makes all of it, or one part, or does the last step of parts. What each of them does with
+// what it finds there is the table in take_over.cc; what becomes of it at the end is the one in
+// publication.cc.
 #pragma once
 
 #include <cstdint>
@@ -10,89 +14,107 @@
 #include <vector>
 
 #include "base/status.h"
-#include "io/file_system.h"
+#include "io/folder.h"
 #include "io/lock.h"
 #include "plan/plan.h"
 #include "sink/directory_sink.h"
+#include "sink/part_files.h"
+#include "sink/publication.h"
 #include "sink/run_state.h"
 
 namespace thaw {
 
-[[nodiscard]] std::string parent_of(const std::string& path);
-
-// Where the state is while OUT.partial becomes OUT: OUT and this.
-constexpr const char* kAside = ".partial-state.json";
-
-// Holds the lock as long as it lives. `plan` must outlive it. Where several runs make one output,
-// two others take its place: PartDirectory and FinishingDirectory.
+// Holds the locks as long as it lives. `plan` must outlive it.
 class PartialDirectory {
  public:
-  virtual ~PartialDirectory() = default;
   // Errors as DirectorySink::open.
   static Result<std::unique_ptr<PartialDirectory>> open(FileSystem& file_system,
                                                         const PlannedFiles& plan,
                                                         const DirectorySettings& settings);
+  PartialDirectory(const PartialDirectory&) = delete;
+  PartialDirectory& operator=(const PartialDirectory&) = delete;
+  ~PartialDirectory();
 
-  [[nodiscard]] const std::string& path() const { return path_; }
+  // Where files are made; not while elsewhere().
+  [[nodiscard]] const Folder& folder() const { return *work_; }
+  [[nodiscard]] std::string path() const { return settings_.out + kPartial; }
   // The checksum of a file that an earlier run has finished: it has the right name and size, and
   // is to be read before it is relied on.
   [[nodiscard]] std::optional<std::uint32_t> found(std::size_t file) const { return found_[file]; }
   // Notes durably that a file of the plan is whole and durable. Thread-safe.
   [[nodiscard]] Status add_finished(std::size_t file, std::uint32_t crc32);
-  // Makes the name of a file of the plan durable.
-  [[nodiscard]] Status sync_folders_of(std::size_t file);
 
   // True when every file that was found can be relied on as it is.
-  [[nodiscard]] virtual bool complete() const { return false; }
+  [[nodiscard]] bool complete() const { return elsewhere_ || (part() && state_.complete); }
+  // True where other parts have published all of the plan while this one waited for them: then
+  // there is nothing to do.
+  [[nodiscard]] bool elsewhere() const { return elsewhere_; }
 
-  // The last step: OUT.partial becomes OUT. All files and folders are durable.
-  [[nodiscard]] virtual Status publish();
   // False where the file system has no locks.
   [[nodiscard]] bool locked() const { return !lock_ || lock_->supported(); }
-  // True once OUT is the new directory, even if publish() failed after that.
-  [[nodiscard]] bool published() const { return published_; }
-  // Nobody is there to tell when this fails: the run ends with an error already.
-  virtual void remove();
 
-  // Only open() begins what a constructor has made.
+  // The last step: OUT.partial becomes OUT; a part is noted as finished instead. All files and
+  // folders are durable.
+  [[nodiscard]] Status publish();
+  // True once OUT is the new directory, even if publish() failed after that.
+  [[nodiscard]] bool published() const { return publisher_ && publisher_->published(); }
+  // What this run has made. Nobody is there to tell when this fails: the run ends with an error
+  // already.
+  void remove();
+
+ private:
+  enum class Role : std::uint8_t { whole, part, last };
+  enum class Holds : std::uint8_t;
+  enum class Step : std::uint8_t;
+  struct Scene;
+
   PartialDirectory(FileSystem& file_system, const PlannedFiles& plan, DirectorySettings settings);
 
- protected:
-  // take_over.cc
+  // partial_directory.cc
   Status check_names() const;
-  virtual Status start();
-  virtual Status take_lock();
-  virtual Status take_over();
-  Status lock_directory(Sharing sharing);
+  Status start();
+  Status settle();
+  Status lock(Sharing sharing);
+  Status lock_partial(Sharing sharing);
   Status keep_parts_out();
-  Status find_finished(const std::string& state_name, const RunState& state);
-  Status match_files(const std::string& state_name, const RunState& state);
-  Status clean(const std::string& directory, const std::string& prefix);
-  Status clear();
+  Result<bool> check_destination();
   Status check_space() const;
   Status save_first_state();
-  virtual void give_back();  // where start() failed
-  // Whether what is no finished file may be removed; `name` as in the plan.
-  [[nodiscard]] virtual bool may_remove(const std::string& name) const;
+  void release();
+  [[nodiscard]] std::optional<Part> part() const { return settings_.part; }
+  [[nodiscard]] std::string name(const char* ending) const { return out_ + ending; }
 
-  // publish.cc
-  [[nodiscard]] std::string aside_path() const { return settings_.out + kAside; }
-  Result<bool> settle_publication();
-  Status put_away_old(const Publication& publication);
-  Status finish_backup(const Publication& publication);
-  Status put_aside();
-  virtual Status remove_states();
-  Status remove_aside();
+  // take_over.cc
+  Result<bool> take_over();
+  Result<Scene> look();
+  Status look_as_whole(bool of_parts, Scene& scene);
+  Status look_for_parts(Scene& scene);
+  [[nodiscard]] Step next(const Scene& scene) const;
+  Status go_on(const Scene& scene);
+  Status go_on_as_part(const Scene& scene);
+  Status gather_parts(const PartStates& states);
+  Status keep_finished();
+  Status match_files(const std::string& state_name, const RunState& state);
+  Status clean(const Folder& folder, const std::string& prefix);
+  Status clear();
+  [[nodiscard]] bool may_remove(const std::string& name) const;
 
   FileSystem& file_system_;
   const PlannedFiles& plan_;
-  DirectorySettings settings_;
-  std::string path_;
-  std::string state_name_ = kStateFile;
-  std::optional<Lock> parts_lock_;  // taken before lock_, and let go after it
+  const DirectorySettings settings_;
+  const Role role_;
+  const std::string out_;  // the name of OUT in its folder
+  const std::string state_name_;
+  std::optional<Folder> parent_;
+  std::optional<Folder> work_;
+  std::optional<Publisher> publisher_;
+  // Taken in this order, and let go in the other.
+  std::optional<Lock> parts_lock_;
   std::optional<Lock> lock_;
+  std::optional<Lock> part_lock_;
+  Likeness at_out_;                                  // what stood at OUT when it was judged
   std::vector<std::optional<std::uint32_t>> found_;  // by file of the plan
-  bool published_ = false;
+  bool elsewhere_ = false;
 
   std::mutex mutex_;
   RunState state_;

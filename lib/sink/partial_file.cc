@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 #include "io/directory.h"
+#include "sink/names.h"
+#include "sink/ownership.h"
 #include "sink/space.h"
 
 namespace thaw {
@@ -12,35 +14,40 @@ namespace {
 
 constexpr std::size_t kStart = 4096;
 
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 }  // namespace
 
-PartialFile::PartialFile(FileSystem& file_system, const Settings& settings, Lock lock)
-    : file_system_(file_system),
-      out_(settings.out),
-      path_(settings.out + ".partial"),
+PartialFile::PartialFile(Folder parent, const Settings& settings, Lock lock)
+    : parent_(std::move(parent)),
+      out_(settings.out.substr(settings.out.rfind('/') + 1)),
+      name_(out_ + kPartial),
+      path_(settings.out + kPartial),
       replace_(settings.replace),
       lock_(std::move(lock)) {}
 
 PartialFile::PartialFile(PartialFile&& other) noexcept
-    : file_system_(other.file_system_),
+    : parent_(std::move(other.parent_)),
       out_(std::move(other.out_)),
+      name_(std::move(other.name_)),
       path_(std::move(other.path_)),
       replace_(other.replace_),
       ours_(std::exchange(other.ours_, false)),
+      found_(std::move(other.found_)),
       lock_(std::move(other.lock_)) {}
 
 Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& settings) {
-  const std::string folder = folder_of(settings.out);
+  const std::string folder = parent_of(settings.out);
   THAW_RETURN_IF_ERROR(make_directories(file_system, folder));
-  const std::string path = settings.out + ".partial";
-  THAW_ASSIGN_OR_RETURN(Lock lock, Lock::take_file(file_system, path));
-  PartialFile partial(file_system, settings, std::move(lock));
+  THAW_ASSIGN_OR_RETURN(Folder parent, Folder::open(file_system, folder));
+  const std::string path = settings.out + kPartial;
+  const std::string out = settings.out.substr(settings.out.rfind('/') + 1);
+  // It becomes the output: as open as any new file, but not more than what it replaces.
+  THAW_ASSIGN_OR_RETURN(const std::optional<Entry> old, parent.look(out));
+  const mode_t mode = old ? old->mode & 0666 : 0666;
+  THAW_ASSIGN_OR_RETURN(Lock lock,
+                        take_own_lock(parent, out + kPartial, Sharing::exclusive, mode | 0600));
+  THAW_ASSIGN_OR_RETURN(const Likeness now, Likeness::at(parent, out));
+  PartialFile partial(std::move(parent), settings, std::move(lock));
+  partial.found_ = settings.found.value_or(now);
   THAW_ASSIGN_OR_RETURN(const std::string start, partial.lock_.read_start(path, kStart));
   // Zeros are space that was reserved and not yet written.
   const bool zeros = start.find_first_not_of('\0') == std::string::npos;
@@ -64,21 +71,53 @@ Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& s
 }
 
 Status PartialFile::publish() {
-  if (replace_) {
-    if (exists(out_) && file_kind(out_) != FileKind::regular) {
-      return fail(ErrorCode::usage, {.file = out_, .tensor = {}}, "is no regular file any more");
-    }
-    THAW_RETURN_IF_ERROR(rename_path(file_system_, path_, out_));
+  THAW_ASSIGN_OR_RETURN(const Entry mine, lock_.entry(path_));
+  THAW_ASSIGN_OR_RETURN(const std::optional<Entry> named, parent_.look(name_));
+  if (!named || !named->same_as(mine)) {
+    ours_ = false;
+    return fail(ErrorCode::io, {.file = path_, .tensor = {}},
+                "was replaced by another file while this run wrote it",
+                "Choose an OUT where nobody else may rename, and run again.");
+  }
+  THAW_ASSIGN_OR_RETURN(const std::optional<Entry> old, parent_.look(out_));
+  THAW_ASSIGN_OR_RETURN(const Likeness now, Likeness::at(parent_, out_));
+  const std::string out = parent_.path_of(out_);
+  if (old && old->kind == FileKind::directory) {
+    return fail(ErrorCode::usage, {.file = out, .tensor = {}}, "is no regular file any more");
+  }
+  if (!(now == found_)) {
+    return fail(ErrorCode::io, {.file = out, .tensor = {}},
+                "changed while this run worked, so it is not replaced", "Look at it.");
+  }
+  if (replace_ && old) {
+    THAW_RETURN_IF_ERROR(parent_.set_access(name_, {old->mode & 0777, old->owner, old->group}));
+    THAW_RETURN_IF_ERROR(replace());
   } else {
-    THAW_RETURN_IF_ERROR(rename_to_new(file_system_, path_, out_));
+    THAW_RETURN_IF_ERROR(parent_.rename_to_new(name_, out_));
   }
   ours_ = false;
-  return sync_directory(file_system_, folder_of(out_));
+  return parent_.sync();
+}
+
+// What comes out is looked at before it goes.
+Status PartialFile::replace() {
+  THAW_ASSIGN_OR_RETURN(const bool exchanged, parent_.exchange(name_, out_));
+  if (!exchanged) return parent_.rename(name_, out_);
+  ours_ = false;
+  THAW_ASSIGN_OR_RETURN(const Likeness out, Likeness::at(parent_, name_));
+  if (out == found_) return parent_.remove(name_);
+  return fail(ErrorCode::io, {.file = path_, .tensor = {}},
+              "holds what stood at OUT and was changed while it was replaced: it is kept",
+              "Look at it, then move it or remove it.");
 }
 
 void PartialFile::remove() {
   // Nobody is there to tell when this fails: the run ends with an error already.
-  if (std::exchange(ours_, false)) static_cast<void>(file_system_.unlink(path_.c_str()));
+  if (!std::exchange(ours_, false)) return;
+  const Result<Entry> mine = lock_.entry(path_);
+  const Result<std::optional<Entry>> named = parent_.look(name_);
+  if (!mine.ok() || !named.ok() || !named.value() || !named.value()->same_as(mine.value())) return;
+  static_cast<void>(parent_.remove(name_));
 }
 
 }  // namespace thaw

@@ -9,7 +9,9 @@
 
 #include "base/status.h"
 #include "io/file_system.h"
+#include "io/folder.h"
 #include "io/lock.h"
+#include "sink/likeness.h"
 
 namespace thaw {
 
@@ -17,13 +19,15 @@ namespace thaw {
 class PartialFile {
  public:
   struct Settings {
-    std::string out;       // resolved
-    bool replace = false;  // a regular file that stands there
+    std::string out;                     // resolved
+    bool replace = false;                // a regular file that stands there
+    std::optional<Likeness> found = {};  // what stood there when it was judged; else at open()
     // How a file that an earlier run left begins, if it has any content.
     bool (*is_ours)(std::string_view start) = nullptr;
     std::optional<std::uint64_t> size;  // free space is compared with it
   };
-  // Errors: ErrorCode::locked, usage (something else has the name), no_space, io.
+  // Errors: ErrorCode::locked, usage (something else has the name, or it belongs to another user),
+  // no_space, io.
   static Result<PartialFile> open(FileSystem& file_system, const Settings& settings);
   PartialFile(PartialFile&& other) noexcept;
   PartialFile& operator=(PartialFile&& other) = delete;
@@ -32,18 +36,21 @@ class PartialFile {
   ~PartialFile() { remove(); }
 
   [[nodiscard]] const std::string& path() const { return path_; }
-  // After all of it is durable.
+  // After all of it is durable. What stands at `out` is replaced only if it is as it was judged.
   [[nodiscard]] Status publish();
   void remove();
 
  private:
-  PartialFile(FileSystem& file_system, const Settings& settings, Lock lock);
+  PartialFile(Folder parent, const Settings& settings, Lock lock);
+  Status replace();
 
-  FileSystem& file_system_;
-  std::string out_;
+  Folder parent_;
+  std::string out_;  // the name in its folder
+  std::string name_;
   std::string path_;
   bool replace_;
   bool ours_ = false;
+  Likeness found_;
   Lock lock_;
 };
 

@@ -3,11 +3,10 @@
 #include <algorithm>
 #include <charconv>
 #include <set>
-#include <span>
 #include <utility>
 
 #include "base/text.h"
-#include "io/output_file.h"
+#include "io/atomic_file.h"
 #include "json/node.h"
 #include "json/write.h"
 #include "plan/part.h"
@@ -36,24 +35,23 @@ std::optional<std::uint32_t> from_hex(std::string_view text) {
 }
 
 // Inodes use all 64 bits, which JSON numbers do not hold everywhere: decimal text.
-std::string identity_text(const DirectoryIdentity& identity) {
-  std::string text = "\"";
-  text += std::to_string(identity.device);
-  text += ':';
-  text += std::to_string(identity.inode);
-  return text += '"';
+std::string known_text(const Known& known) {
+  return "\"" + known.likeness + ":" + std::to_string(known.inode) + "\"";
 }
 
-std::optional<DirectoryIdentity> identity_from(const json::Node* node) {
+bool is_token(std::string_view text) {
+  return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::optional<Known> known_from(const json::Node* node) {
   const std::optional<std::string_view> text = node != nullptr ? node->as_string() : std::nullopt;
-  if (!text) return std::nullopt;
-  DirectoryIdentity identity;
+  const std::size_t colon = text ? text->find(':') : std::string_view::npos;
+  if (colon == std::string_view::npos || !is_token(text->substr(0, colon))) return std::nullopt;
+  Known known{.likeness = std::string(text->substr(0, colon)), .inode = 0};
   const char* const end = text->data() + text->size();
-  const auto first = std::from_chars(text->data(), end, identity.device);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ':') return std::nullopt;
-  const auto second = std::from_chars(first.ptr + 1, end, identity.inode);
-  if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
-  return identity;
+  const auto [stop, problem] = std::from_chars(text->data() + colon + 1, end, known.inode);
+  if (problem != std::errc() || stop != end) return std::nullopt;
+  return known;
 }
 
 // Reads members of known kinds; remembers the first that is missing or wrong.
@@ -78,10 +76,15 @@ class Members {
     if (!value) note(key);
     return value.value_or(false);
   }
-  DirectoryIdentity identity(const char* key) {
-    const auto value = identity_from(node_.find(key));
+  Known known(const char* key) {
+    const auto value = known_from(node_.find(key));
     if (!value) note(key);
-    return value.value_or(DirectoryIdentity());
+    return value.value_or(Known());
+  }
+  std::string token(const char* key) {
+    std::string value = text(key);
+    if (!is_token(value)) note(key);
+    return value;
   }
   void note(const char* key) {
     if (wrong_.empty()) wrong_ = key;
@@ -96,15 +99,21 @@ class Members {
 Publication publication_from(const json::Node& node, Members& members) {
   Members own(node);
   Publication publication;
-  publication.fresh = own.identity("fresh");
-  if (node.find("old") != nullptr) publication.old = own.identity("old");
-  publication.backup = own.flag("backup");
+  publication.token = own.token("token");
+  publication.fresh = own.known("fresh");
+  if (node.find("old") != nullptr) publication.old = own.known("old");
   publication.keep = own.flag("keep");
+  publication.purpose = own.text("purpose");
   if (!own.wrong().empty()) members.note("publication");
   return publication;
 }
 
 }  // namespace
+
+std::string holder_text(const RunState& state) {
+  return ": process " + std::to_string(state.holder.pid) + " on " + printable(state.holder.host) +
+         ", since " + printable(state.holder.started);
+}
 
 std::string run_state_text(const RunState& state) {
   std::string text = "{\"version\": " + std::to_string(kVersion) + ", \"fingerprint\": ";
@@ -117,16 +126,16 @@ std::string run_state_text(const RunState& state) {
     text += ",\n \"parts\": " + std::to_string(state.parts) + ", \"complete\": ";
     text += state.complete ? "true" : "false";
   }
+  if (!state.token.empty()) text += ",\n \"token\": \"" + state.token + "\"";
   if (state.publication) {
     const Publication& publication = *state.publication;
-    text += ",\n \"publication\": {\"fresh\": ";
-    text += identity_text(publication.fresh);
-    if (publication.old) {
-      text += ", \"old\": ";
-      text += identity_text(*publication.old);
-    }
-    text += std::string(", \"backup\": ") + (publication.backup ? "true" : "false");
-    text += std::string(", \"keep\": ") + (publication.keep ? "true" : "false") + "}";
+    text += ",\n \"publication\": {\"token\": \"" + publication.token + "\", \"fresh\": ";
+    text += known_text(publication.fresh);
+    if (publication.old) text += ", \"old\": " + known_text(*publication.old);
+    text += std::string(", \"keep\": ") + (publication.keep ? "true" : "false");
+    text += ", \"purpose\": ";
+    json::append_string(text, publication.purpose);
+    text += '}';
   }
   text += ",\n \"inputs\": [";
   const char* separator = "\n  ";
@@ -170,6 +179,7 @@ Result<RunState> parse_run_state(std::string_view path, std::string_view text) {
     state.parts = static_cast<unsigned>(std::min<std::uint64_t>(parts, kMostParts));
     state.complete = members.flag("complete");
   }
+  if (root.find("token") != nullptr) state.token = members.token("token");
   if (const json::Node* publication = root.find("publication")) {
     state.publication = publication_from(*publication, members);
   }
@@ -199,31 +209,19 @@ Result<RunState> parse_run_state(std::string_view path, std::string_view text) {
   return state;
 }
 
-Status save_run_state(FileSystem& file_system, const std::string& directory,
-                      const std::string& name, const RunState& state) {
-  const std::string text = run_state_text(state);
-  const std::string path = directory + "/" + name;
-  const std::string temporary = path + ".new";
-  const OutputSettings plain{.direct = false, .window = 0};
-  THAW_ASSIGN_OR_RETURN(OutputFile file,
-                        OutputFile::create(file_system, temporary, text.size(), plain));
-  THAW_RETURN_IF_ERROR(file.write(0, std::as_bytes(std::span(text))));
-  THAW_RETURN_IF_ERROR(file.finish());
-  THAW_RETURN_IF_ERROR(rename_path(file_system, temporary, path));
-  return sync_directory(file_system, directory);
+Status save_run_state(const Folder& folder, const std::string& name, const RunState& state) {
+  return save_file(folder, name, run_state_text(state));
 }
 
-Status check_inputs_of(const RunState& state, const Plan& plan, const std::string& directory) {
+Status check_inputs_of(const RunState& state, const std::vector<InputMark>& inputs,
+                       const std::string& directory) {
   const bool same_host = state.holder.host == printable(this_run().host);
-  return check_input_marks(directory, state.inputs, input_marks(plan), same_host);
+  return check_input_marks(directory, state.inputs, inputs, same_host);
 }
 
-Result<RunState> load_run_state(FileSystem& file_system, const std::string& path) {
-  if (is_link(path)) {
-    return fail(ErrorCode::input, {.file = path, .tensor = {}}, "is a symbolic link");
-  }
-  THAW_ASSIGN_OR_RETURN(const std::string text, read_file(file_system, path, kMostBytes));
-  return parse_run_state(path, text);
+Result<RunState> load_run_state(const Folder& folder, const std::string& name) {
+  THAW_ASSIGN_OR_RETURN(const std::string text, folder.read(name, kMostBytes));
+  return parse_run_state(folder.path_of(name), text);
 }
 
 }  // namespace thaw

@@ -9,18 +9,12 @@
 #include <vector>
 
 #include "base/status.h"
-#include "io/directory.h"
-#include "io/file_system.h"
+#include "io/folder.h"
 #include "io/process.h"
 #include "sink/input_marks.h"
+#include "sink/names.h"
 
 namespace thaw {
-
-constexpr const char* kStateFile = "thaw-state.json";
-// Where the state is made before it is renamed.
-constexpr const char* kNewStateFile = "thaw-state.json.new";
-// What the name of a file ends in until it is whole.
-constexpr const char* kUnfinished = ".unfinished";
 
 // More files are not listed: a text stays small enough to be read again.
 constexpr std::size_t kMostListedFiles = 60'000;
@@ -32,12 +26,20 @@ struct FinishedFile {
   std::uint32_t crc32 = 0;
 };
 
+// How a directory is known again by a later run, which may see it under another device number.
+struct Known {
+  std::string likeness;     // Likeness::text
+  std::uint64_t inode = 0;  // tells two apart that are alike
+  friend bool operator==(const Known&, const Known&) = default;
+};
+
 // Set once all is durable and the directory is about to get its own name.
 struct Publication {
-  DirectoryIdentity fresh;               // what becomes OUT
-  std::optional<DirectoryIdentity> old;  // what stood there
-  bool backup = false;                   // the old one is renamed first, and stays if `keep`
-  bool keep = false;
+  std::string token;         // ours: in the names of what is on its way out
+  Known fresh;               // what becomes OUT
+  std::optional<Known> old;  // what stands there; without it nothing, or an empty directory
+  bool keep = false;         // the old one becomes OUT.backup
+  std::string purpose;       // DirectorySettings::purpose
 };
 
 struct RunState {
@@ -47,20 +49,24 @@ struct RunState {
   std::vector<FinishedFile> files;
   unsigned parts = 0;     // of how many parts it is one, or all; 0: of a run without parts
   bool complete = false;  // of a part: every file of it is finished
+  std::string token;      // once it moves aside: that of its publication
   std::optional<Publication> publication;
 };
+
+// ": process 7 on host, since ...", for who waits for it.
+[[nodiscard]] std::string holder_text(const RunState& state);
 
 [[nodiscard]] std::string run_state_text(const RunState& state);
 // Errors: ErrorCode::input.
 [[nodiscard]] Result<RunState> parse_run_state(std::string_view path, std::string_view text);
 
-// Replaces `directory`/`name` in one step; durable on return.
-[[nodiscard]] Status save_run_state(FileSystem& file_system, const std::string& directory,
-                                    const std::string& name, const RunState& state);
-// Whether the inputs of `plan` are those that `state` was written for; `directory` is for the
-// message. Errors: ErrorCode::usage.
-[[nodiscard]] Status check_inputs_of(const RunState& state, const Plan& plan,
+// Replaces the file in one step; durable on return.
+[[nodiscard]] Status save_run_state(const Folder& folder, const std::string& name,
+                                    const RunState& state);
+[[nodiscard]] Result<RunState> load_run_state(const Folder& folder, const std::string& name);
+// Whether the inputs are those that `state` was written for; `directory` is for the message.
+// Errors: ErrorCode::usage.
+[[nodiscard]] Status check_inputs_of(const RunState& state, const std::vector<InputMark>& inputs,
                                      const std::string& directory);
-[[nodiscard]] Result<RunState> load_run_state(FileSystem& file_system, const std::string& path);
 
 }  // namespace thaw

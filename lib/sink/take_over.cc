@@ -1,21 +1,16 @@
-// The first half of PartialDirectory: taking the directory, and what is left of an earlier run.
-// What is found there is hostile until checked: names are only compared with the plan's, links
-// are never followed, and everything that is not a finished file of this plan is removed.
+// PartialDirectory: what an earlier run has left in OUT.partial, and what this run does with it.
+// What is found there is hostile until checked: names are only compared with the plan's, links are
+// never followed, and everything that is not a finished file of this plan is removed.
 
 #include <algorithm>
+#include <array>
 #include <map>
-#include <set>
 #include <string_view>
 #include <utility>
 
 #include "base/text.h"
-#include "io/directory.h"
-#include "io/process.h"
-#include "sink/finishing_directory.h"
-#include "sink/part_directory.h"
-#include "sink/part_files.h"
+#include "sink/ownership.h"
 #include "sink/partial_directory.h"
-#include "sink/space.h"
 
 namespace thaw {
 
@@ -24,186 +19,249 @@ namespace {
 constexpr const char* kRestartHint = "Start over with --restart, or remove it.";
 constexpr const char* kPartsHint =
     "Run the parts that are missing or --finish, or start over with --restart.";
+constexpr const char* kFirstPartsHint = "Run the parts first: --part 1/N to --part N/N.";
 
-Status refuse(const std::string& path, std::string_view what, std::string_view hint) {
+Status refusal(const std::string& path, std::string_view what, std::string_view hint) {
   return fail(ErrorCode::usage, {.file = path, .tensor = {}}, what, hint);
+}
+
+// A state that cannot be read is no fault of the input.
+Status damaged(Error error) {
+  if (error.code == ErrorCode::input) error.code = ErrorCode::usage;
+  error.hint = kRestartHint;
+  return Status(std::move(error));
 }
 
 }  // namespace
 
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
+enum class PartialDirectory::Holds : std::uint8_t {
+  nothing,   // or what a crash before the first state has left
+  stranger,  // something without a state of ours
+  mine,      // the work of a run that makes all, of this plan
+  another,   // such work of another plan, or a damaged state
+  parts,     // the work of parts: of this plan and, for a part or the last step, as many
+  no_parts,  // for a part or the last step: what is not that, or is not finished
+};
+
+enum class PartialDirectory::Step : std::uint8_t { go_on, clear, refuse };
+
+struct PartialDirectory::Scene {
+  Holds holds = Holds::nothing;
+  Status why;                     // it is refused, where it is
+  std::optional<RunState> state;  // mine
+  PartStates states;              // parts
+};
+
+PartialDirectory::Step PartialDirectory::next(const Scene& scene) const {
+  constexpr Step kGoOn = Step::go_on;
+  constexpr Step kClear = Step::clear;
+  constexpr Step kRefuse = Step::refuse;
+  // By Holds; what a run wants that makes all, the same of a job (drop_foreign), the same with
+  // --restart, a part, one with --restart, the last step.
+  static constexpr std::array<std::array<Step, 6>, 6> kTable = {{
+      {kGoOn, kGoOn, kGoOn, kGoOn, kGoOn, kRefuse},            // nothing
+      {kRefuse, kRefuse, kRefuse, kRefuse, kRefuse, kRefuse},  // stranger
+      {kGoOn, kGoOn, kClear, kRefuse, kClear, kRefuse},        // mine
+      {kRefuse, kClear, kClear, kRefuse, kClear, kRefuse},     // another
+      {kRefuse, kRefuse, kClear, kGoOn, kGoOn, kGoOn},         // parts
+      {kRefuse, kRefuse, kClear, kRefuse, kClear, kRefuse},    // no_parts
+  }};
+  std::size_t column = 0;
+  switch (role_) {
+    case Role::whole:
+      column = settings_.restart ? 2 : settings_.drop_foreign ? 1 : 0;
+      break;
+    case Role::part:
+      column = settings_.restart ? 4 : 3;
+      break;
+    case Role::last:
+      column = 5;
+      break;
+  }
+  return kTable[static_cast<std::size_t>(scene.holds)][column];
 }
 
-PartialDirectory::PartialDirectory(FileSystem& file_system, const PlannedFiles& plan,
-                                   DirectorySettings settings)
-    : file_system_(file_system),
-      plan_(plan),
-      settings_(std::move(settings)),
-      path_(settings_.out + ".partial"),
-      found_(plan.files.size()) {}
+// False when what stood here had to go first, while nobody else was at work.
+Result<bool> PartialDirectory::take_over() {
+  THAW_ASSIGN_OR_RETURN(Scene scene, look());
+  Step step = next(scene);
+  if (step == Step::refuse) return std::move(scene.why);
+  if (step == Step::clear && role_ == Role::part) {
+    THAW_RETURN_IF_ERROR(lock(Sharing::exclusive));
+    // Another part that was told to start over may have been here in between.
+    THAW_ASSIGN_OR_RETURN(const Scene again, look());
+    if (next(again) == Step::clear) THAW_RETURN_IF_ERROR(clear());
+    return false;
+  }
+  if (step == Step::clear) {
+    THAW_RETURN_IF_ERROR(clear());
+    scene = Scene();
+  }
+  THAW_RETURN_IF_ERROR(go_on(scene));
+  return true;
+}
 
-Result<std::unique_ptr<PartialDirectory>> PartialDirectory::open(
-    FileSystem& file_system, const PlannedFiles& plan, const DirectorySettings& settings) {
-  std::unique_ptr<PartialDirectory> directory;
-  if (settings.part) {
-    directory = std::make_unique<PartDirectory>(file_system, plan, settings);
-  } else if (settings.finish_parts) {
-    directory = std::make_unique<FinishingDirectory>(file_system, plan, settings);
+Result<PartialDirectory::Scene> PartialDirectory::look() {
+  Scene scene;
+  found_.assign(found_.size(), std::nullopt);
+  THAW_ASSIGN_OR_RETURN(const std::vector<Entry> entries, work_->list());
+  bool strangers = false;
+  bool of_parts = false;
+  bool marked = false;
+  for (const Entry& entry : entries) {
+    strangers = strangers || !is_own_name(entry.name);
+    of_parts = of_parts || is_part_name(entry.name);
+    marked = marked || entry.name == kStateFile || is_part_name(entry.name);
+    if (!is_own_name(entry.name)) continue;
+    scene.why = check_own(*work_, entry);
+    if (scene.why.ok()) continue;
+    scene.holds = Holds::stranger;
+    return scene;
+  }
+  if (strangers && !marked) {
+    scene.holds = Holds::stranger;
+    scene.why =
+        refusal(path(), "exists and was not made by thaw", "Move it away, or choose another OUT.");
+    return scene;
+  }
+  if (role_ == Role::whole) {
+    if (marked) THAW_RETURN_IF_ERROR(look_as_whole(of_parts, scene));
   } else {
-    directory.reset(new PartialDirectory(file_system, plan, settings));
+    THAW_RETURN_IF_ERROR(look_for_parts(scene));
   }
-  if (Status status = directory->start(); !status.ok()) {
-    // A directory that another run holds stays.
-    if (status.error().code != ErrorCode::locked) directory->give_back();
-    return status;
-  }
-  return directory;
+  return scene;
 }
 
-// Leaves no empty directory behind; one with something in it stays.
-void PartialDirectory::give_back() { static_cast<void>(file_system_.rmdir(path_.c_str())); }
-
-// A file of that name would be taken for a mark or an unfinished file of ours.
-Status PartialDirectory::check_names() const {
-  std::set<std::string> taken = {kStateFile, kNewStateFile};
-  for (const PlannedFile& file : plan_.files) taken.insert(file.name + kUnfinished);
-  for (const PlannedFile& file : plan_.files) {
-    if (taken.count(file.name) == 0 && !is_part_name(file.name)) continue;
-    return fail(ErrorCode::input, {.file = file.name, .tensor = {}},
-                "has a name that thaw needs for itself while it writes",
-                "Rename or remove this file of the input.");
+Status PartialDirectory::look_as_whole(bool of_parts, Scene& scene) {
+  scene.holds = Holds::parts;
+  scene.why = refusal(path(), "holds a conversion in parts", kPartsHint);
+  if (of_parts) return {};
+  Result<RunState> state = load_run_state(*work_, kStateFile);
+  if (state.ok() && state.value().parts != 0) return {};
+  scene.holds = Holds::another;
+  if (!state.ok()) {
+    scene.why = damaged(std::move(state).take_status().take_error());
+    return {};
   }
+  if (state.value().fingerprint != plan_.fingerprint) {
+    scene.why =
+        refusal(path(),
+                "holds a conversion of other input or with other options: got "
+                "fingerprint " +
+                    printable(state.value().fingerprint) + ", expected " + plan_.fingerprint,
+                "Repeat that run as it was, or start over with --restart.");
+    return {};
+  }
+  scene.why = check_inputs_of(state.value(), settings_.inputs, path());
+  if (!scene.why.ok()) return {};
+  scene.why = match_files(kStateFile, state.value());
+  if (!scene.why.ok()) return {};
+  scene.holds = Holds::mine;
+  scene.why = refusal(path(), "holds the work of a run without --part", kRestartHint);
+  scene.state = std::move(state).value();
   return {};
 }
 
-Status PartialDirectory::start() {
-  THAW_RETURN_IF_ERROR(check_names());
-  THAW_RETURN_IF_ERROR(make_directories(file_system_, parent_of(settings_.out)));
-  for (bool settled = false; !settled;) {
-    THAW_RETURN_IF_ERROR(take_lock());
-    THAW_ASSIGN_OR_RETURN(settled, settle_publication());
+Status PartialDirectory::look_for_parts(Scene& scene) {
+  unsigned count = part() ? part()->count : 0;
+  THAW_ASSIGN_OR_RETURN(scene.states, read_part_states(*work_, count));
+  const PartStates& states = scene.states;
+  if (!part() && !states.counts.empty()) count = *states.counts.begin();
+  if (!part() && states.whole && states.whole->parts != 0) count = states.whole->parts;
+  scene.holds = Holds::no_parts;
+  scene.why = check_part_states(states, path(), plan_.fingerprint, count,
+                                part() && settings_.restart ? part()->index : 0);
+  if (!scene.why.ok()) return {};
+  scene.holds = count == 0 ? Holds::nothing : Holds::parts;
+  if (part()) return {};
+  if (count == 0) {
+    scene.why = refusal(path(), "holds no parts", kFirstPartsHint);
+    return {};
   }
-  if (!settings_.backup.empty() && exists(settings_.backup)) {
-    return refuse(settings_.backup, "exists already, and the old checkpoint would be renamed to it",
-                  "Move it away or remove it.");
-  }
-  THAW_RETURN_IF_ERROR(take_over());
+  const std::vector<unsigned> missing = missing_parts(states, count);
+  if (missing.empty()) return {};
+  scene.holds = Holds::no_parts;
+  const bool one = missing.size() == 1;
+  scene.why = refusal(path(),
+                      std::string(one ? "part " : "parts ") + part_list(missing) + " of " +
+                          std::to_string(count) + (one ? " is not finished" : " are not finished"),
+                      "Run --part I/" + std::to_string(count) + " for each of them.");
+  return {};
+}
+
+Status PartialDirectory::go_on(const Scene& scene) {
+  state_ = RunState();
+  if (role_ == Role::part) return go_on_as_part(scene);
+  if (role_ == Role::last) THAW_RETURN_IF_ERROR(gather_parts(scene.states));
+  return keep_finished();
+}
+
+// What was found and the directory has; all else that may be removed is.
+Status PartialDirectory::keep_finished() {
+  THAW_RETURN_IF_ERROR(clean(*work_, ""));
   THAW_RETURN_IF_ERROR(check_space());
-  THAW_RETURN_IF_ERROR(save_first_state());
-  return sync_directory(file_system_, parent_of(path_));
+  return save_first_state();
 }
 
-Status PartialDirectory::save_first_state() {
-  state_.fingerprint = plan_.fingerprint;
-  state_.holder = this_run();
-  state_.holder.host = printable(state_.holder.host);
-  state_.inputs = input_marks(plan_);
-  for (std::size_t i = 0; i < found_.size(); ++i) {
-    if (!found_[i]) continue;
-    state_.files.push_back({plan_.files[i].name, plan_.files[i].size, *found_[i]});
-  }
-  return save_run_state(file_system_, path_, state_name_, state_);
-}
-
-Status PartialDirectory::take_lock() {
-  THAW_RETURN_IF_ERROR(lock_directory(Sharing::exclusive));
-  return keep_parts_out();
-}
-
-// Parts on other machines are seen by their own lock only. They hold it before they come here.
-Status PartialDirectory::keep_parts_out() {
-  parts_lock_.reset();
-  if (!exists(parts_lock_path(settings_.out))) return {};
-  Result<Lock> lock = Lock::take_file(file_system_, parts_lock_path(settings_.out));
+Status PartialDirectory::go_on_as_part(const Scene& scene) {
+  const Part own_part = *part();
+  const std::string number = std::to_string(own_part.index);
+  Result<Lock> lock = take_own_lock(*work_, part_lock_name(own_part));
   if (!lock.ok()) {
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));
-    return fail(ErrorCode::locked, {.file = path_, .tensor = {}},
-                "other runs are writing parts of this", error.hint);
+    return fail(ErrorCode::locked, {.file = path(), .tensor = {}},
+                "another run is writing part " + number + " of " + std::to_string(own_part.count),
+                error.hint);
   }
-  parts_lock_ = std::move(lock).value();
-  return {};
+  part_lock_ = std::move(lock).value();
+  const PartStates& states = scene.states;
+  const auto own = states.of_part.find(own_part.index);
+  RunState known;
+  if (!settings_.restart && states.whole) {
+    // The last step has begun, which needs every part.
+    for (const FinishedFile& file : states.whole->files) {
+      const auto is_it = [&](const PlannedFile& planned) { return planned.name == file.name; };
+      const bool mine = std::any_of(plan_.files.begin(), plan_.files.end(), is_it);
+      if (mine) known.files.push_back(file);
+    }
+    known.complete = true;
+  } else if (!settings_.restart && own != states.of_part.end()) {
+    known = own->second;
+  }
+  THAW_RETURN_IF_ERROR(match_files(state_name_, known));
+  THAW_RETURN_IF_ERROR(clean(*work_, ""));
+  const bool all =
+      std::all_of(found_.begin(), found_.end(), [](const auto& file) { return file.has_value(); });
+  state_.parts = own_part.count;
+  state_.complete = known.complete && all;
+  THAW_RETURN_IF_ERROR(check_space());
+  THAW_RETURN_IF_ERROR(save_first_state());
+  // Two that begin at once see nothing of each other before; now at least one of them does.
+  Scene again;
+  THAW_RETURN_IF_ERROR(look_for_parts(again));
+  if (again.why.ok()) return {};
+  if (own == states.of_part.end()) static_cast<void>(work_->remove(state_name_));
+  return std::move(again.why);
 }
 
-Status PartialDirectory::lock_directory(Sharing sharing) {
-  if (is_link(path_)) {
-    return refuse(path_, "is a symbolic link", "Remove it, or choose another OUT.");
-  }
-  THAW_RETURN_IF_ERROR(make_directories(file_system_, path_));
-  Result<Lock> lock = Lock::take_directory(file_system_, path_, sharing);
-  if (lock.ok()) {
-    lock_ = std::move(lock).value();
-    return {};
-  }
-  Error error = std::move(lock).take_status().take_error();
-  if (error.code != ErrorCode::locked) return Status(std::move(error));
-  // Who holds it stands in the state; where that cannot be read, the lock alone is known.
-  const std::string inside = path_ + "/" + kStateFile;
-  const Result<RunState> state =
-      load_run_state(file_system_, exists(inside) ? inside : aside_path());
-  std::string what = "another run is writing here";
-  if (state.ok()) {
-    const RunIdentity& holder = state.value().holder;
-    what += ": process " + std::to_string(holder.pid) + " on " + printable(holder.host);
-    what += ", since " + printable(holder.started);
-  }
-  return fail(ErrorCode::locked, {.file = path_, .tensor = {}}, what, error.hint);
-}
-
-Status PartialDirectory::take_over() {
-  THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(path_));
-  const auto is_called = [](const char* name) {
-    return [name](const DirectoryEntry& entry) { return entry.name == name; };
-  };
-  // A crash before the first state was whole left no more than this.
-  if (std::all_of(entries.begin(), entries.end(), is_called(kNewStateFile))) return clear();
-  const bool of_parts =
-      std::any_of(entries.begin(), entries.end(),
-                  [](const DirectoryEntry& entry) { return is_part_name(entry.name); });
-  if (!of_parts && std::none_of(entries.begin(), entries.end(), is_called(kStateFile))) {
-    return refuse(path_, "exists and was not made by thaw", "Move it away, or choose another OUT.");
-  }
-  if (settings_.restart) return clear();
-  if (of_parts) return refuse(path_, "holds a conversion in parts", kPartsHint);
-  Result<RunState> state = load_run_state(file_system_, path_ + "/" + kStateFile);
-  if (state.ok() && state.value().parts != 0) {
-    return refuse(path_, "holds a conversion in parts", kPartsHint);
-  }
-  const bool same_plan = state.ok() && state.value().fingerprint == plan_.fingerprint;
-  Status same_input;
-  if (same_plan) same_input = check_inputs_of(state.value(), plan_, path_);
-  const bool continues = same_plan && same_input.ok();
-  if (!continues && settings_.drop_foreign) return clear();
-  if (!state.ok()) {
-    Error error = std::move(state).take_status().take_error();
-    if (error.code == ErrorCode::input) error.code = ErrorCode::usage;
-    error.hint = kRestartHint;
-    return Status(std::move(error));
-  }
-  if (!same_input.ok()) return same_input;
-  if (!continues) {
-    Error error =
-        make_error(ErrorCode::usage, {.file = path_, .tensor = {}},
-                   "holds a conversion of other input or with other options: got "
-                   "fingerprint " +
-                       printable(state.value().fingerprint) + ", expected " + plan_.fingerprint);
-    error.hint = "Repeat that run as it was, or start over with --restart.";
-    return Status(std::move(error));
-  }
-  Status found = find_finished(kStateFile, state.value());
-  const bool lies = !found.ok() && found.error().code == ErrorCode::usage;
-  return lies && settings_.drop_foreign ? clear() : std::move(found);
-}
-
-// What the state lists and the directory has; all else that may be removed is.
-Status PartialDirectory::find_finished(const std::string& state_name, const RunState& state) {
-  THAW_RETURN_IF_ERROR(match_files(state_name, state));
-  THAW_RETURN_IF_ERROR(clean(path_, ""));
-  for (std::size_t i = 0; i < found_.size(); ++i) {
-    if (found_[i] && !exists(path_ + "/" + plan_.files[i].name)) found_[i].reset();
+Status PartialDirectory::gather_parts(const PartStates& states) {
+  const unsigned count = states.whole ? states.whole->parts : *states.counts.begin();
+  state_.parts = count;
+  state_.complete = true;
+  if (states.whole) return match_files(kStateFile, *states.whole);
+  const std::vector<unsigned> part_of = split_files(plan_, count);
+  for (const auto& [index, state] : states.of_part) {
+    const std::string name = part_state_name({.index = index, .count = count});
+    const std::vector<std::optional<std::uint32_t>> before = found_;
+    THAW_RETURN_IF_ERROR(match_files(name, state));
+    for (std::size_t i = 0; i < found_.size(); ++i) {
+      if (found_[i] == before[i] || part_of[i] == index) continue;
+      return refusal(
+          path() + "/" + name,
+          "lists a file of part " + std::to_string(part_of[i]) + ": " + plan_.files[i].name,
+          "Run that part again with --restart.");
+    }
   }
   return {};
 }
@@ -216,91 +274,76 @@ Status PartialDirectory::match_files(const std::string& state_name, const RunSta
     const auto at = files.find(finished.name);
     if (at == files.end() || plan_.files[at->second].size != finished.size) {
       found_.assign(found_.size(), std::nullopt);
-      return refuse(path_ + "/" + state_name,
-                    "lists a file that is not of this conversion: " + printable(finished.name),
-                    kRestartHint);
+      return refusal(path() + "/" + state_name,
+                     "lists a file that is not of this conversion: " + printable(finished.name),
+                     kRestartHint);
     }
     found_[at->second] = finished.crc32;
   }
   return {};
 }
 
-// Removes what is no finished file of the right size.
-Status PartialDirectory::clean(const std::string& directory, const std::string& prefix) {
-  THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(directory));
-  for (const DirectoryEntry& entry : entries) {
+// Removes what is no finished file of the right size; then what is found is there.
+Status PartialDirectory::clean(const Folder& folder, const std::string& prefix) {
+  THAW_ASSIGN_OR_RETURN(const std::vector<Entry> entries, folder.list());
+  std::map<std::string_view, std::size_t> finished;
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    if (found_[i]) finished.emplace(plan_.files[i].name, i);
+  }
+  for (const Entry& entry : entries) {
     const std::string name = prefix + entry.name;
-    const std::string path = directory + "/" + entry.name;
     bool keep = false;
-    if (!entry.link && entry.kind == FileKind::directory) {
+    if (entry.kind == FileKind::directory) {
       keep = std::any_of(plan_.files.begin(), plan_.files.end(), [&](const PlannedFile& file) {
         return file.name.starts_with(name + "/");
       });
-      if (keep) THAW_RETURN_IF_ERROR(clean(path, name + "/"));
+      if (keep) {
+        THAW_ASSIGN_OR_RETURN(const Folder below, folder.enter(entry.name));
+        THAW_RETURN_IF_ERROR(clean(below, name + "/"));
+      }
+    } else if (const auto at = finished.find(name); at != finished.end()) {
+      // One with a second name, or of another user, could be written to by whoever has that.
+      keep = entry.kind == FileKind::regular && entry.links == 1 &&
+             entry.size == plan_.files[at->second].size && check_own(folder, entry).ok();
     }
-    for (std::size_t i = 0; i < found_.size(); ++i) {
-      if (!found_[i] || plan_.files[i].name != name) continue;
-      keep = !entry.link && entry.kind == FileKind::regular && entry.size == plan_.files[i].size;
+    if (!keep && may_remove(name)) THAW_RETURN_IF_ERROR(folder.remove(entry.name));
+  }
+  if (!prefix.empty()) return {};
+  for (std::size_t i = 0; i < found_.size(); ++i) {
+    if (!found_[i]) continue;
+    std::string last = plan_.files[i].name;
+    const Result<Folder> way = folder.way_to(last);
+    bool kept = false;
+    if (way.ok()) {
+      THAW_ASSIGN_OR_RETURN(const std::optional<Entry> entry, way.value().look(last));
+      kept = entry.has_value();
     }
-    if (!keep && may_remove(name)) THAW_RETURN_IF_ERROR(remove_tree(file_system_, path));
+    if (!kept) found_[i].reset();
   }
   return {};
 }
 
-bool PartialDirectory::may_remove(const std::string& name) const { return name != kStateFile; }
+// Whether what is no finished file may be removed; `name` as in the plan.
+bool PartialDirectory::may_remove(const std::string& name) const {
+  if (role_ == Role::whole) return name != kStateFile;
+  if (role_ == Role::last) return name != kStateFile && !is_part_name(name);
+  return std::any_of(plan_.files.begin(), plan_.files.end(), [&](const PlannedFile& file) {
+    return file.name == name || file.name + kUnfinished == name ||
+           file.name.starts_with(name + "/");
+  });
+}
 
 // The marks go last, so that a crash in here leaves a directory that is still ours.
 Status PartialDirectory::clear() {
-  THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(path_));
+  THAW_ASSIGN_OR_RETURN(const std::vector<Entry> entries, work_->list());
   for (const bool marks : {false, true}) {
-    for (const DirectoryEntry& entry : entries) {
+    for (const Entry& entry : entries) {
       if (marks != (entry.name == kStateFile || is_part_name(entry.name))) continue;
-      THAW_RETURN_IF_ERROR(remove_tree(file_system_, path_ + "/" + entry.name));
+      THAW_RETURN_IF_ERROR(work_->remove(entry.name));
     }
   }
+  found_.assign(found_.size(), std::nullopt);
   return {};
-}
-
-Status PartialDirectory::check_space() const {
-  THAW_ASSIGN_OR_RETURN(const FreeSpace space, free_space(file_system_, path_));
-  const std::uint64_t need = directory_need(
-      plan_, space.block, [this](std::size_t file) { return found_[file].has_value(); });
-  if (!space.known || need <= space.available) return {};
-  return fail(ErrorCode::no_space, {.file = parent_of(settings_.out), .tensor = {}},
-              "not enough space: the output needs " + bytes_text(need) + ", free are " +
-                  bytes_text(space.available),
-              "Choose an OUT on another disk, or free some space.");
-}
-
-Status PartialDirectory::sync_folders_of(std::size_t file) {
-  const std::string& name = plan_.files[file].name;
-  for (std::size_t slash = name.rfind('/'); slash != std::string::npos && slash != 0;
-       slash = name.rfind('/', slash - 1)) {
-    THAW_RETURN_IF_ERROR(sync_directory(file_system_, path_ + "/" + name.substr(0, slash)));
-  }
-  return sync_directory(file_system_, path_);
-}
-
-Status PartialDirectory::add_finished(std::size_t file, std::uint32_t crc32) {
-  std::unique_lock lock(mutex_);
-  const PlannedFile& planned = plan_.files[file];
-  const auto same = [&](const FinishedFile& other) { return other.name == planned.name; };
-  std::erase_if(state_.files, same);
-  if (state_.files.size() >= kMostListedFiles) return {};
-  state_.files.push_back({planned.name, planned.size, crc32});
-  changed_ = true;
-  if (saving_) return {};
-  saving_ = true;
-  Status status;
-  while (changed_ && status.ok()) {
-    changed_ = false;
-    const RunState copy = state_;
-    lock.unlock();
-    status = save_run_state(file_system_, path_, state_name_, copy);
-    lock.lock();
-  }
-  saving_ = false;
-  return status;
 }
 
 }  // namespace thaw

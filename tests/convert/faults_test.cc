@@ -129,7 +129,7 @@ TEST_CASE("every call that fails ends in a documented code and a message, and lo
                       {Call::sync_file_range, EIO, ErrorCode::io},
                       {Call::fsync, EIO, ErrorCode::io},
                       {Call::rename, EACCES, ErrorCode::io},
-                      {Call::exchange, EINVAL, ErrorCode::io},
+                      {Call::exchange, EIO, ErrorCode::io},
                       {Call::mkdir, EACCES, ErrorCode::io},
                       {Call::unlink, EACCES, ErrorCode::io},
                       {Call::rmdir, EBUSY, ErrorCode::io},

@@ -202,10 +202,11 @@ TEST_CASE("wherever replacing the base fails, one whole checkpoint stands under 
       (found == before ? seen_before : seen_after) = true;
       // Until the new one stands, the old one is nowhere touched; and then it is what stays.
       if (keep && done) CHECK(files_of(directory / "float.backup") == before);
-      // The next run tidies up; only a backup that is to be kept stands in its way.
+      // The next run tidies up, and sees it where the work is done; only a backup that is kept
+      // already stands in its way.
       const bool kept = keep && found == after;
       const auto again = run(options, real_file_system());
-      CHECK(again.ok() == !kept);
+      CHECK((again.ok() || kept));
       if (!again.ok()) CHECK(again.error().code == ErrorCode::usage);
       CHECK(files_of(directory / "float") == after);
       CHECK_FALSE(exists(directory / "float.partial"));

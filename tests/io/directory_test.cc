@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 
+#include "io/folder.h"
 #include "io/lock.h"
 #include "support/temporary_directory.h"
 
@@ -38,7 +39,8 @@ TEST_CASE("removing a tree removes links and never what they point at") {
   directory.write("precious/data", "keep me");
   directory.write("tree/a/b/c", "x");
   fs::create_directory_symlink(directory / "precious", directory / "tree/a/link");
-  REQUIRE(remove_tree(real_file_system(), directory / "tree").ok());
+  const Folder folder = Folder::open(real_file_system(), directory.path()).value();
+  REQUIRE(folder.remove("tree").ok());
   CHECK_FALSE(exists(directory / "tree"));
   CHECK(testing::content_of(directory / "precious/data") == "keep me");
 }
@@ -80,7 +82,8 @@ TEST_CASE("directories are made with their parents, and exchanged in one step") 
   CHECK(file_kind(directory / "a/b/c") == FileKind::directory);
   directory.write("a/name", "a");
   directory.write("x/name", "x");
-  REQUIRE(exchange_paths(real_file_system(), directory / "a", directory / "x").ok());
+  const Folder folder = Folder::open(real_file_system(), directory.path()).value();
+  CHECK(folder.exchange("a", "x").value());
   CHECK(testing::content_of(directory / "a/name") == "x");
   CHECK_FALSE(make_directories(real_file_system(), directory / "a/name/below").ok());
   CHECK(is_mount_point("/"));

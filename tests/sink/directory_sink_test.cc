@@ -135,10 +135,8 @@ TEST_CASE("the old directory is renamed to the backup, which is kept only when a
     const TemporaryDirectory directory;
     const Plan plan = three_files();
     directory.write("out/config.json", "old");
-    const DirectorySettings settings{.out = directory / "out",
-                                     .replace = true,
-                                     .backup = directory / "out.backup",
-                                     .keep_backup = keep};
+    const DirectorySettings settings{
+        .out = directory / "out", .replace = true, .keep_backup = keep};
     {
       auto sink = DirectorySink::open(real_file_system(), plan, settings);
       REQUIRE(sink.ok());

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -35,13 +36,16 @@ enum class Call : std::uint8_t {
   rmdir,
   lock,
   free_space,
+  change_mode,
+  change_owner,
   any,  // in a fault: of any kind; as an index: how many kinds there are
 };
 constexpr std::size_t kCalls = static_cast<std::size_t>(Call::any);
 constexpr std::array<const char*, kCalls + 1> kCallNames = {
-    "open",      "close",     "fstat",           "map",   "pread",      "pwrite",
-    "fallocate", "ftruncate", "sync_file_range", "fsync", "rename",     "exchange",
-    "mkdir",     "unlink",    "rmdir",           "lock",  "free_space", "any"};
+    "open",         "close",     "fstat",           "map",   "pread",      "pwrite",
+    "fallocate",    "ftruncate", "sync_file_range", "fsync", "rename",     "exchange",
+    "mkdir",        "unlink",    "rmdir",           "lock",  "free_space", "change_mode",
+    "change_owner", "any"};
 
 // Passes every call on. Tests override or set what they need.
 class FaultyFileSystem : public FileSystem {
@@ -57,6 +61,9 @@ class FaultyFileSystem : public FileSystem {
   int fallocate_error = 0;
   int fsync_error = 0;
   int rename_error = 0;
+  int exchange_error = 0;
+  // What fstat and stat_at say of a path is changed by it: other owners, devices, modes.
+  std::function<void(const std::string&, struct stat&)> change_stat;
   std::uint64_t free_bytes = ~std::uint64_t{0};  // what free_space says at most
   // Thousands of conversions need not wait for the disk: no sync, no O_DIRECT.
   bool skip_disk = false;
@@ -100,7 +107,10 @@ class FaultyFileSystem : public FileSystem {
     return fault_here ? failed(error) : result;
   }
   int fstat(int fd, struct stat* out) override {
-    return fails(Call::fstat) ? -1 : real_.fstat(fd, out);
+    if (fails(Call::fstat)) return -1;
+    const int result = real_.fstat(fd, out);
+    if (result == 0 && change_stat) change_stat(path_of(fd), *out);
+    return result;
   }
   std::unique_ptr<Mapping> map(const std::string& path, std::uint64_t size) override {
     return fails(Call::map) ? nullptr : real_.map(path, size);
@@ -136,7 +146,8 @@ class FaultyFileSystem : public FileSystem {
     return rename_error != 0 ? failed(rename_error) : real_.rename(from, to);
   }
   int exchange(const char* a, const char* b) override {
-    return fails(Call::exchange) ? -1 : real_.exchange(a, b);
+    if (fails(Call::exchange)) return -1;
+    return exchange_error != 0 ? failed(exchange_error) : real_.exchange(a, b);
   }
   int mkdir(const char* path, mode_t mode) override {
     return fails(Call::mkdir) ? -1 : real_.mkdir(path, mode);
@@ -150,6 +161,57 @@ class FaultyFileSystem : public FileSystem {
     const int result = real_.free_space(path, out);
     if (out->available > free_bytes) out->available = free_bytes;
     return result;
+  }
+  int change_mode(int fd, mode_t mode) override {
+    return fails(Call::change_mode) ? -1 : real_.change_mode(fd, mode);
+  }
+  int change_owner(int fd, uid_t owner, gid_t group) override {
+    return fails(Call::change_owner) ? -1 : real_.change_owner(fd, owner, group);
+  }
+
+  // Below a directory: the calls above, by the path that the directory has now, so that a test
+  // overrides one of each kind.
+  int open_at(int directory, const char* name, int flags, mode_t mode) override {
+    return open(path_of(directory, name).c_str(), flags | O_NOFOLLOW, mode);
+  }
+  int stat_at(int directory, const char* name, struct stat* out) override {
+    if (fails(Call::fstat)) return -1;
+    const int result = real_.stat_at(directory, name, out);
+    if (result == 0 && change_stat) change_stat(path_of(directory, name), *out);
+    return result;
+  }
+  int mkdir_at(int directory, const char* name, mode_t mode) override {
+    return mkdir(path_of(directory, name).c_str(), mode);
+  }
+  int unlink_at(int directory, const char* name) override {
+    return unlink(path_of(directory, name).c_str());
+  }
+  int rmdir_at(int directory, const char* name) override {
+    return rmdir(path_of(directory, name).c_str());
+  }
+  int rename_at(int from, const char* name, int to, const char* new_name) override {
+    return rename(path_of(from, name).c_str(), path_of(to, new_name).c_str());
+  }
+  int rename_new_at(int directory, const char* name, const char* new_name) override {
+    return rename_new(path_of(directory, name).c_str(), path_of(directory, new_name).c_str());
+  }
+  int exchange_at(int directory, const char* a, const char* b) override {
+    return exchange(path_of(directory, a).c_str(), path_of(directory, b).c_str());
+  }
+
+ protected:
+  static std::string path_of(int fd) {
+    std::array<char, 4096> path{};
+    const std::string link = "/proc/self/fd/" + std::to_string(fd);
+    const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+    return size < 0 ? std::string() : std::string(path.data(), static_cast<std::size_t>(size));
+  }
+  static std::string path_of(int directory, const std::string& name) {
+    if (directory == AT_FDCWD) return name;
+    std::string path = path_of(directory);
+    if (name == ".") return path;
+    if (path != "/") path += '/';
+    return path + name;
   }
 
  private:

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -46,7 +45,6 @@ class PowerLossFileSystem final : public FaultyFileSystem {
     const int fd = FaultyFileSystem::open(path, flags, mode);
     if (fd < 0) return fd;
     const std::lock_guard lock(mutex_);
-    paths_[fd] = path;
     if ((flags & O_TRUNC) != 0) touch(fd);
     if (made) {
       note(path, [name = std::string(path)] { ::unlink(name.c_str()); });
@@ -68,7 +66,7 @@ class PowerLossFileSystem final : public FaultyFileSystem {
       dirty_.erase(info.st_ino);
       return 0;
     }
-    std::erase_if(changes_, [&](const Change& change) { return change.directory == paths_[fd]; });
+    std::erase_if(changes_, [&](const Change& change) { return change.directory == path_of(fd); });
     return 0;
   }
   int rename(const char* from, const char* to) override {
@@ -135,7 +133,6 @@ class PowerLossFileSystem final : public FaultyFileSystem {
 
   const std::string stash_;
   std::mutex mutex_;
-  std::map<int, std::string> paths_;
   std::set<ino_t> dirty_;
   std::vector<Change> changes_;
   int kept_ = 0;
