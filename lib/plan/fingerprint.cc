@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "plan/side_file_name.h"
 
 namespace thaw {
 
@@ -64,8 +65,8 @@ std::string plan_fingerprint(const PlanRequest& request) {
     hash.add(static_cast<std::uint64_t>(group.bits.value_or(0)));
     hash.add(static_cast<std::uint64_t>(group.group_size.value_or(0)));
   }
-  for (std::size_t i = 0; i < request.side_files.size(); ++i) {
-    add_file(hash, request.frame().side_files()[i].name, request.side_files[i]);
+  for (const MappedFile& file : request.side_files) {
+    add_file(hash, side_file_name(request, file), file);
   }
   if (request.overlay != nullptr) add_overlay(hash, request);
   return hash.hex();

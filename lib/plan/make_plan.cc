@@ -8,6 +8,7 @@
 #include "plan/output_tensors.h"
 #include "plan/plan.h"
 #include "plan/shards.h"
+#include "plan/side_file_name.h"
 
 namespace thaw {
 
@@ -49,8 +50,8 @@ PlannedFile copied(std::string name, const MappedFile& input, Plan& plan) {
 }
 
 void add_side_files(const PlanRequest& request, Plan& plan) {
-  for (std::size_t i = 0; i < request.side_files.size(); ++i) {
-    plan.files.push_back(copied(request.frame().side_files()[i].name, request.side_files[i], plan));
+  for (const MappedFile& file : request.side_files) {
+    plan.files.push_back(copied(side_file_name(request, file), file, plan));
   }
 }
 
