@@ -84,6 +84,10 @@ std::string writes_text(const PlanSummary& plan, const std::string& out) {
             std::to_string(plan.overlay->kept) + " kept)";
   }
   text += ", " + bytes_text(plan.bytes_out) + " in " + where_text(plan, out);
+  if (!plan.side_files.empty()) {
+    text += "; with " + counted(plan.side_files.size(), "side file") + " of " +
+            bytes_text(plan.side_bytes);
+  }
   if (!plan.not_carried.empty()) text += "; without " + listed_names(plan.not_carried);
   return text;
 }
@@ -91,6 +95,7 @@ std::string writes_text(const PlanSummary& plan, const std::string& out) {
 std::string needs_text(const PlanSummary& plan) {
   std::string text = "memory: at most " + bytes_text(plan.peak_bytes) + ", " +
                      counted(plan.workers, "worker") + ", " + plan.isa;
+  if (!plan.threads_note.empty()) text += " (" + plan.threads_note + ")";
   return plan.disk ? text + "; disk: " + disk_text(*plan.disk) : text;
 }
 
@@ -163,6 +168,7 @@ std::string verify_command(const std::string& out, const ConvertOptions& options
   command += names_option("--take", options.take) + names_option("--leave", options.leave);
   if (!options.match_check) command += " --no-match-check";
   if (options.copy_unknown) command += " --copy-unknown";
+  if (options.this_file_only) command += " --this-file-only";
   if (options.allow_overflow) command += " --allow-overflow";
   return command;
 }

@@ -25,10 +25,11 @@ int dry_run(const ConvertArguments& arguments) {
 
 // What will be done, when nothing stands in its way any more.
 Announce announcer(const ConvertArguments& arguments, ProgressPrinter& printer) {
-  if (arguments.quiet || arguments.progress == ProgressMode::json) return {};
+  if (!arguments.quiet && arguments.progress == ProgressMode::json) return {};
   return [&](const PlanSummary& plan) {
     printer.finish();  // a bar makes room
     for (const std::string& warning : plan.warnings) print_warning(warning);
+    if (arguments.quiet) return;
     write_stderr_facts(announcement(plan, arguments.options.out));
   };
 }
@@ -36,8 +37,7 @@ Announce announcer(const ConvertArguments& arguments, ProgressPrinter& printer) 
 // `told`: the warnings that stood above.
 void print_summary(const ConvertArguments& arguments, const ConvertReport& report,
                    std::size_t told) {
-  if (arguments.quiet) return;
-  if (arguments.progress == ProgressMode::json) {
+  if (!arguments.quiet && arguments.progress == ProgressMode::json) {
     write_stderr(done_line(report));
     return;
   }
@@ -47,6 +47,7 @@ void print_summary(const ConvertArguments& arguments, const ConvertReport& repor
   if (report.overflows > 0) {
     print_warning(std::to_string(report.overflows) + " values became infinite");
   }
+  if (arguments.quiet) return;
   write_stderr_facts(report_text(report, arguments.options));
 }
 

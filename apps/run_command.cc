@@ -65,6 +65,11 @@ class Teller final : public QueueObserver {
   void on_end(const QueuedJob& job, const JobResult& result, const JobState&) override {
     printer_->finish();
     log_.job_ends(job, result);
+    if (result.report) {
+      for (const std::string& warning : result.report->plan.warnings) {
+        print_warning(job.name + ": " + warning);
+      }
+    }
     if (result.report && job.job.ok() && !job.job.value().report.empty()) {
       write_report(job.job.value(), *result.report);
     }

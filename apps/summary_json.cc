@@ -68,6 +68,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("bytes_out", plan.bytes_out);
   add_shards(out, plan.shards);
   out.member("side_files", plan.side_files);
+  out.member("side_bytes", plan.side_bytes);
   out.member("not_carried", plan.not_carried);
   out.member("warnings", plan.warnings);
   out.member("notes", plan.notes);
@@ -82,6 +83,7 @@ void add_plan(JsonOut& out, const PlanSummary& plan) {
   out.member("buffers", plan.buffers);
   out.member("peak_bytes", plan.peak_bytes);
   out.member("slabbed_linears", plan.slabbed_linears);
+  if (!plan.threads_note.empty()) out.member("note", plan.threads_note);
   out.end_object();
   if (plan.disk) {
     out.begin_object("disk");

@@ -31,6 +31,7 @@ std::string memory_text(const PlanSummary& plan) {
   std::string text = "at most " + bytes_text(plan.peak_bytes) + ": " +
                      counted(plan.buffers, "buffer") + " of " + bytes_text(plan.tile_bytes) + ", " +
                      counted(plan.workers, "worker") + ", " + plan.isa;
+  if (!plan.threads_note.empty()) text += "; " + plan.threads_note;
   if (plan.slabbed_linears > 0) {
     text += "; " + counted(plan.slabbed_linears, "linear") + " read in several passes";
   }
@@ -180,7 +181,9 @@ std::string plan_text(const PlanSummary& plan) {
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
   text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards);
   if (plan.part) text += fact_line("part", part_value(*plan.part));
-  text += fact_line("side files", listed_names(plan.side_files));
+  text += fact_line("side files",
+                    listed_names(plan.side_files) +
+                        (plan.side_files.empty() ? "" : " (" + bytes_text(plan.side_bytes) + ")"));
   text += fact_line("not carried", listed_names(plan.not_carried));
   text += fact_line("memory", memory_text(plan));
   if (plan.disk) text += fact_line("disk", disk_text(*plan.disk));

@@ -32,6 +32,8 @@ po::options_description verify_table(VerifyWords& words, VerifyArguments& to) {
   add("rounding", text(words.rounding, "HOW"), "as of convert (as a sample of OUT has it)");
   add("max-shard-size", text(words.max_shard_size, "SIZE"), "as of convert (as OUT is divided)");
   add("copy-unknown", po::bool_switch(&options.copy_unknown), "as of convert");
+  add("strict", po::bool_switch(&options.strict), "as of convert");
+  add("this-file-only", po::bool_switch(&options.this_file_only), "as of convert");
   add("allow-overflow", po::bool_switch(&options.allow_overflow), "as of convert");
   add("no-certificate", po::bool_switch(&words.no_certificate),
       "compare bytes only, do not recover the codes");

@@ -53,4 +53,7 @@ std::span<const std::string> Checkpoint::files_not_carried() const {
   return state_->files_not_carried;
 }
 
+std::span<const SideFile> Checkpoint::adapter_files() const { return state_->adapter_files; }
+std::span<const std::string> Checkpoint::warnings() const { return state_->warnings; }
+
 }  // namespace thaw

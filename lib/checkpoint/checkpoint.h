@@ -75,7 +75,13 @@ class Checkpoint {
   [[nodiscard]] std::span<const SideFile> side_files() const;
   // Names of files in the directory that are not carried, sorted, for the report.
   [[nodiscard]] std::span<const std::string> files_not_carried() const;
-  // model.safetensors.index.json; empty when there is none.
+  // An adapter for the model (weights and adapter_config.json), sorted by name. They are among
+  // files_not_carried(): a reader opens a directory that holds such a config as an adapter.
+  [[nodiscard]] std::span<const SideFile> adapter_files() const;
+  // What is odd about the files: an index that belongs to others, weights that nothing names. One
+  // line each, safe for a terminal. specs/checkpoint.md clause 5.
+  [[nodiscard]] std::span<const std::string> warnings() const;
+  // The index that names the shards; empty when there is none.
   [[nodiscard]] const std::string& index_path() const;
   // False for a bare .safetensors file.
   [[nodiscard]] bool is_directory() const;
@@ -91,8 +97,13 @@ class Checkpoint {
   std::unique_ptr<State> state_;
 };
 
+struct OpenOptions {
+  bool this_file_only = false;  // open one shard of several as if it were the model
+};
+
 // `model`: a directory, a .safetensors file, or org/name[@revision] in the local Hugging Face
 // cache. Errors: ErrorCode::input (missing, damaged, unsafe), ErrorCode::io.
-[[nodiscard]] Result<Checkpoint> open_checkpoint(FileSystem& file_system, const std::string& model);
+[[nodiscard]] Result<Checkpoint> open_checkpoint(FileSystem& file_system, const std::string& model,
+                                                 OpenOptions options = {});
 
 }  // namespace thaw

@@ -11,6 +11,9 @@ namespace thaw {
 
 namespace {
 
+// No file is so large; sums with such offsets do not overflow.
+constexpr std::uint64_t kFarthest = std::uint64_t{1} << 62;
+
 std::string all_dtypes() {
   std::string names;
   for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(Dtype::f64); ++i) {
@@ -105,13 +108,15 @@ void EntryReader::read_offsets(const json::Value& value, Tensor& tensor) {
   }
   const auto [begin, end] = offsets;
   if (begin > end) return error("data_offsets", value.text(), "begin not beyond end");
-  if (end > data_size_) {
-    return error(
-        "data_offsets", value.text(),
-        "an end of at most " + std::to_string(data_size_) + ", the bytes of data in the file");
-  }
+  if (end > data_size_) beyond_ = value.text();
+  if (end > kFarthest) return error_beyond(beyond_);
   tensor.begin = data_begin_ + begin;
   tensor.end = data_begin_ + end;
+}
+
+void EntryReader::error_beyond(std::string_view offsets) {
+  error("data_offsets", offsets,
+        "an end of at most " + std::to_string(data_size_) + ", the bytes of data in the file");
 }
 
 void EntryReader::check_size(const Tensor& tensor) {
@@ -126,7 +131,9 @@ void EntryReader::check_size(const Tensor& tensor) {
     return error(what, std::to_string(*elements * dtype_bits(tensor.dtype)) + " bits",
                  "whole bytes");
   }
-  if (*bytes != tensor.size()) {
+  if (*bytes != tensor.size() && !beyond_.empty()) {
+    error_beyond(beyond_);
+  } else if (*bytes != tensor.size()) {
     error(what, std::to_string(tensor.size()) + " bytes in data_offsets", std::to_string(*bytes));
   }
 }
@@ -135,6 +142,7 @@ void EntryReader::read(std::string_view name, const json::Value& entry, ErrorLis
   name_ = name;
   errors_ = &errors;
   good_ = true;
+  beyond_.clear();
   check_name();
   dtype_seen_ = shape_seen_ = offsets_seen_ = false;
   Tensor tensor;
@@ -149,7 +157,8 @@ void EntryReader::read(std::string_view name, const json::Value& entry, ErrorLis
   }
   if (good_) check_size(tensor);
   if (!good_) return;
-  // From here on the entry is well formed and its bytes lie inside the data.
+  // From here on the entry is well formed, and its bytes lie inside the data or are counted.
+  if (!beyond_.empty()) ++beyond_count_;
   tensor.name = table_.arena.copy(name);
   tensor.shape = table_.arena.copy(shape_);
   tensor.shard = shard_;

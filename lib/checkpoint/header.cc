@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "checkpoint/coverage.h"
+#include "checkpoint/download_hint.h"
 #include "checkpoint/entry.h"
 #include "checkpoint/other_format.h"
 #include "json/walk.h"
@@ -57,12 +58,48 @@ void check_names_differ(std::string_view path, std::span<const Tensor> tensors, 
   }
 }
 
+// Clause 5.3: tensors end beyond the data. Where all of them together cover a longer file without a
+// gap, this file is the beginning of it; else each such tensor is wrong by itself.
+void check_beyond(std::string_view path, std::span<const Tensor> tensors, std::uint64_t data_begin,
+                  std::uint64_t size, ErrorList& errors) {
+  const Tensor* first = nullptr;
+  std::uint64_t end = size;
+  std::size_t count = 0;
+  for (const Tensor& tensor : tensors) {
+    if (tensor.end <= size) continue;
+    ++count;
+    end = std::max(end, tensor.end);
+    if (first == nullptr || tensor.begin < first->begin) first = &tensor;
+  }
+  ErrorList gaps;
+  if (errors.empty()) check_coverage(path, tensors, data_begin, end, gaps);
+  if (errors.empty() && gaps.empty()) {
+    errors.add(fail(ErrorCode::input, {.file = path, .tensor = {}},
+                    "is cut off: it has " + std::to_string(size) + " bytes and should have " +
+                        std::to_string(end) + "; " + std::to_string(count) + " of its " +
+                        std::to_string(tensors.size()) + " tensors lie beyond its end, the first " +
+                        "is " + printable(first->name),
+                    download_hint(path)));
+    return;
+  }
+  for (const Tensor& tensor : tensors) {
+    if (tensor.end <= size) continue;
+    std::string offsets = "[";
+    offsets += std::to_string(tensor.begin - data_begin) + ", ";
+    offsets += std::to_string(tensor.end - data_begin) + "]";
+    errors.add(fail(ErrorCode::input, {.file = path, .tensor = tensor.name}, "data_offsets",
+                    offsets,
+                    "an end of at most " + std::to_string(size - data_begin) +
+                        ", the bytes of data in the file"));
+  }
+}
+
 }  // namespace
 
 // Clause 1.
 Result<std::uint64_t> header_length(std::string_view path, std::span<const std::byte> file) {
   const Place place{.file = path, .tensor = {}};
-  if (text_of(file).substr(0, 8) == "version ") {
+  if (is_lfs_pointer(text_of(file).substr(0, 64))) {
     return fail(ErrorCode::input, place, "is a pointer of Git LFS, not the file itself",
                 "Fetch the files with: git lfs pull");
   }
@@ -80,7 +117,7 @@ Result<std::uint64_t> header_length(std::string_view path, std::span<const std::
     return fail_format(place, text_of(file),
                        "header length: got " + std::to_string(length) + ", expected at most " +
                            std::to_string(file.size() - kHeaderBegin) + ", the rest of the file",
-                       "The file may be an incomplete download.");
+                       download_hint(path));
   }
   return length;
 }
@@ -124,6 +161,10 @@ Status read_header(std::string_view path, std::span<const std::byte> file, std::
             [](const Tensor& a, const Tensor& b) { return a.name < b.name; });
   const std::span<const Tensor> own = std::span<const Tensor>(table.tensors).subspan(first);
   check_names_differ(path, own, errors);
+  if (entries.beyond() != 0) {
+    check_beyond(path, own, data_begin, file.size(), errors);
+    return errors.take();
+  }
   // From here on every tensor is well formed on its own and lies inside the data. Of tensors that
   // are not, the gaps would be reported once more.
   if (errors.empty()) check_coverage(path, own, data_begin, file.size(), errors);

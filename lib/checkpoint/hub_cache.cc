@@ -139,25 +139,23 @@ std::vector<HubName> models_in_hub_cache(std::size_t most) {
   return names;
 }
 
-std::string repair_hint(std::string_view path) {
+std::optional<CachedSnapshot> snapshot_of(std::string_view directory) {
   constexpr std::string_view kModels = "models--";
   constexpr std::string_view kSnapshots = "/snapshots/";
-  const std::string general = "The download may be incomplete; download the model again.";
-  const std::string resolved = resolved_path(std::string(path.substr(0, path.rfind('/'))));
-  const std::string_view whole = resolved;
-  const std::size_t snapshots = whole.rfind(kSnapshots);
-  if (snapshots == std::string_view::npos) return general;
-  const std::size_t folder = whole.rfind('/', snapshots == 0 ? 0 : snapshots - 1) + 1;
-  std::string_view id = whole.substr(folder, snapshots - folder);
-  if (id.substr(0, kModels.size()) != kModels) return general;
+  const std::size_t snapshots = directory.rfind(kSnapshots);
+  if (snapshots == std::string_view::npos) return std::nullopt;
+  const std::size_t folder = directory.rfind('/', snapshots == 0 ? 0 : snapshots - 1) + 1;
+  std::string_view id = directory.substr(folder, snapshots - folder);
+  if (id.substr(0, kModels.size()) != kModels) return std::nullopt;
   id.remove_prefix(kModels.size());
   const std::size_t dashes = id.find("--");
-  if (dashes == std::string_view::npos) return general;
-  const std::string_view after = whole.substr(snapshots + kSnapshots.size());
+  if (dashes == std::string_view::npos) return std::nullopt;
+  const std::string_view after = directory.substr(snapshots + kSnapshots.size());
   const HubName name{std::string(id.substr(0, dashes)), std::string(id.substr(dashes + 2)),
                      std::string(after.substr(0, after.find('/')))};
-  if (!is_name(name.org) || !is_name(name.name) || !is_word(name.revision)) return general;
-  return "Repair the download with: " + download_command(name.org + "/" + name.name, name.revision);
+  if (!is_name(name.org) || !is_name(name.name) || !is_word(name.revision)) return std::nullopt;
+  return CachedSnapshot{std::string(directory.substr(0, snapshots)),
+                        download_command(name.org + "/" + name.name, name.revision)};
 }
 
 }  // namespace thaw

@@ -27,7 +27,12 @@ struct HubName {
 // The models that have a folder in the cache; none where it has more than `most` entries.
 [[nodiscard]] std::vector<HubName> models_in_hub_cache(std::size_t most);
 
-// What to do about a file that is missing at `path`: a command, when the path lies in the cache.
-[[nodiscard]] std::string repair_hint(std::string_view path);
+struct CachedSnapshot {
+  std::string model;    // the folder of the model: .../models--org--name
+  std::string command;  // that downloads this revision of it
+};
+
+// What of a cache `directory`, a resolved path, is or lies in; nothing when it is no snapshot.
+[[nodiscard]] std::optional<CachedSnapshot> snapshot_of(std::string_view directory);
 
 }  // namespace thaw

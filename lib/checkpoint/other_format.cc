@@ -13,7 +13,8 @@ using namespace std::string_view_literals;
 constexpr std::string_view kUnpack = "Unpack it first.";
 constexpr std::string_view kConvert =
     "thaw reads safetensors only: convert the weights, or download them in that format.";
-constexpr std::string_view kDownload = "The download has failed; download the model again.";
+constexpr std::string_view kDownload =
+    "The download has failed; fetch the file again, as with: hf download ORG/NAME FILE.";
 
 struct Magic {
   std::string_view bytes;

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "checkpoint/download_hint.h"
 #include "checkpoint/hub_cache.h"
 #include "checkpoint/names.h"
 #include "checkpoint/near_model.h"
@@ -61,9 +62,9 @@ Status check_regular_file(const std::string& path) {
   }
   if (exists(path)) {
     return fail(ErrorCode::input, place, "is a link to a file that is not there",
-                repair_hint(path));
+                download_hint(path));
   }
-  return fail(ErrorCode::input, place, "is not there", repair_hint(path));
+  return fail(ErrorCode::input, place, "is not there", download_hint(path));
 }
 
 }  // namespace thaw

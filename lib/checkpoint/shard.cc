@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "checkpoint/download_hint.h"
 #include "checkpoint/names.h"
 
 namespace thaw {
@@ -30,7 +31,12 @@ Result<std::uint64_t> hash_header(const MappedFile& file, std::uint64_t end) {
 
 Result<Shard> open_shard(FileSystem& file_system, const std::string& directory,
                          const std::string& name, std::uint32_t number, TensorTable& table) {
-  THAW_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(file_system, join_path(directory, name)));
+  THAW_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(file_system, join_path(directory, name),
+                                                          MappedFile::Empty::allowed));
+  if (file.size() == 0) {
+    return fail(ErrorCode::input, {.file = file.path(), .tensor = {}}, "is empty",
+                download_hint(file.path()));
+  }
   THAW_RETURN_IF_ERROR(file.read_exactly(0, std::min(kHeaderBegin, file.size())));
   THAW_ASSIGN_OR_RETURN(const std::uint64_t length, header_length(file.path(), file.bytes()));
   const std::uint64_t end = kHeaderBegin + length;

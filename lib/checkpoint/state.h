@@ -24,6 +24,8 @@ struct Checkpoint::State {
   std::vector<QuantizationFile> quantization_files;
   std::vector<SideFile> side_files;
   std::vector<std::string> files_not_carried;
+  std::vector<SideFile> adapter_files;
+  std::vector<std::string> warnings;
 };
 
 }  // namespace thaw

@@ -87,7 +87,8 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
                                                std::span<const ModelSpec> specs,
                                                FileSystem& file_system,
                                                std::vector<std::string>& warnings) {
-  THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, model));
+  THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint,
+                        open_checkpoint(file_system, model, {.this_file_only = true}));
   auto side = std::make_unique<CompareSide>(std::move(checkpoint));
   side->spec = spec_of(side->checkpoint, specs);
   if (looks_quantized(side->checkpoint)) {

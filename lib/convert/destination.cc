@@ -1,6 +1,9 @@
 #include "convert/destination.h"
 
+#include <algorithm>
 #include <array>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -25,7 +28,21 @@ bool holds_checkpoint(const std::vector<DirectoryEntry>& entries) {
   return false;
 }
 
-Status check_replaceable(const std::string& out, const std::vector<DirectoryEntry>& entries) {
+// Whether the files of such a folder that look like a checkpoint are ones that the new output has
+// too: a module of the model in a folder of its own.
+bool is_carried_folder(const std::string& folder, const std::vector<DirectoryEntry>& below,
+                       const Checkpoint& frame) {
+  return std::all_of(below.begin(), below.end(), [&](const DirectoryEntry& entry) {
+    if (!holds_checkpoint({entry})) return true;
+    const std::string name = folder + "/" + entry.name;
+    const std::span<const SideFile> files = frame.side_files();
+    return std::any_of(files.begin(), files.end(),
+                       [&](const SideFile& file) { return file.name == name; });
+  });
+}
+
+Status check_replaceable(const std::string& out, const std::vector<DirectoryEntry>& entries,
+                         const Checkpoint& frame) {
   if (!holds_checkpoint(entries)) {
     return refuse(out, "exists and is not a checkpoint, so --force does not replace it",
                   "Choose another OUT, or remove it yourself.");
@@ -34,7 +51,7 @@ Status check_replaceable(const std::string& out, const std::vector<DirectoryEntr
     if (entry.kind != FileKind::directory || entry.link) continue;
     THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> below,
                           list_directory(out + "/" + entry.name));
-    if (holds_checkpoint(below)) {
+    if (holds_checkpoint(below) && !is_carried_folder(entry.name, below, frame)) {
       return refuse(out + "/" + entry.name,
                     "holds another checkpoint, so --force does not remove it",
                     "Choose another OUT, or move it away.");
@@ -43,7 +60,7 @@ Status check_replaceable(const std::string& out, const std::vector<DirectoryEntr
   return {};
 }
 
-Status check_existing(const std::string& out, bool force) {
+Status check_existing(const std::string& out, bool force, const Checkpoint& frame) {
   if (!exists(out)) return {};
   if (file_kind(out) != FileKind::directory) {
     return refuse(out, "exists and is not a directory", "Choose another OUT.");
@@ -57,7 +74,7 @@ Status check_existing(const std::string& out, bool force) {
   if (!force) {
     return refuse(out, "exists already", "Choose another OUT, or replace it with --force.");
   }
-  return check_replaceable(out, entries);
+  return check_replaceable(out, entries, frame);
 }
 
 }  // namespace
@@ -107,7 +124,7 @@ Result<std::string> check_destination(const std::string& out, bool force, const 
   }
   const std::string resolved = resolved_path(out);
   THAW_RETURN_IF_ERROR(check_outside(resolved, input, base));
-  THAW_RETURN_IF_ERROR(check_existing(resolved, force));
+  THAW_RETURN_IF_ERROR(check_existing(resolved, force, base != nullptr ? *base : input));
   return resolved;
 }
 

@@ -106,16 +106,39 @@ class Folder {
   const QuantizedLinears& linears_;
 };
 
+// "mlp.experts.#.act.scales" of "mlp.experts.3.act.scales".
+std::string with_hashes(std::string_view member) {
+  std::string text;
+  while (!member.empty()) {
+    const std::string_view part = member.substr(0, member.find('.'));
+    member.remove_prefix(std::min(part.size() + 1, member.size()));
+    const bool number = part.find_first_not_of("0123456789") == std::string_view::npos;
+    text += text.empty() ? "" : ".";
+    text += number ? std::string_view("#") : part;
+  }
+  return text;
+}
+
 // The linear whose columns the scales of that name divide; nothing when no rule names them.
 std::optional<std::string> divided_module(const ModelSpec* spec, std::string_view scales) {
   if (spec == nullptr) return std::nullopt;
   const BlockMember member = find_block(*spec, scales);
-  for (const ActivationScales& rule : spec->activation_scales) {
-    if (!member.block.empty() && rule.scales == member.member) {
-      return std::string(member.block) + "." + rule.divides;
-    }
+  if (member.block.empty()) return std::nullopt;
+  const std::string linear = divided_linear(*spec, member.member);
+  if (linear.empty()) return std::nullopt;
+  return std::string(member.block) + "." + linear;
+}
+
+// Where a rule for these scales would go.
+std::string rule_hint(const ModelSpec* spec, std::string_view scales) {
+  std::string text(kWhy);
+  if (spec == nullptr) {
+    return text + " thaw specs --derive MODEL drafts a spec, whose activation_scales name it.";
   }
-  return std::nullopt;
+  const BlockMember member = find_block(*spec, scales);
+  return text + " It would stand in activation_scales of " + printable(spec->file) +
+         ": {\"scales\": \"" + printable(with_hashes(member.member)) +
+         "\", \"divides\": the linear of the block that reads what this activation gives}.";
 }
 
 }  // namespace
@@ -146,7 +169,7 @@ Result<std::vector<Fold>> find_folds(const Checkpoint& checkpoint, const Quantiz
     errors.add(fail(ErrorCode::input, {checkpoint.file_of(tensor), tensor.name},
                     "the scales " + tensor_text(tensor) + " of an activation cannot be folded: " +
                         who + (spec == nullptr ? "" : " them"),
-                    kWhy));
+                    rule_hint(spec, tensor.name)));
   }
   THAW_RETURN_IF_ERROR(errors.take());
   return folds;

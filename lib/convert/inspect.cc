@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "convert/findings.h"
 #include "convert/layer_name.h"
 #include "convert/own_adapters.h"
 #include "convert/prepare.h"
@@ -183,11 +184,14 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     inspection.version = version_of(ready.linears.config);
     inspection.warnings = ready.linears.warnings;
     inspection.notes = ready.linears.notes;
+    inspection.warnings.insert(inspection.warnings.end(), ready.findings.begin(),
+                               ready.findings.end());
     inspection.plan = summarize(ready, options);
     return inspection;
   }
   // Tell as much as can be told of what cannot be converted.
-  THAW_ASSIGN_OR_RETURN(const Checkpoint checkpoint, open_checkpoint(file_system, model));
+  THAW_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
+                        open_checkpoint(file_system, model, {.this_file_only = true}));
   add_problems(prepared.error(), inspection);
   add_unknown_tensors(checkpoint, inspection);
   add_shards(checkpoint, inspection);
@@ -204,6 +208,8 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     inspection.method = printable(linears.config.method);
     inspection.version = version_of(linears.config);
   }
+  const std::vector<std::string> findings = find_oddities(checkpoint, linears, nullptr);
+  inspection.warnings.insert(inspection.warnings.end(), findings.begin(), findings.end());
   add_groups(checkpoint, linears, inspection);
   add_other_tensors(checkpoint, linears, inspection);
   add_tensors(checkpoint, linears, inspection);

@@ -135,7 +135,9 @@ Status check_overlay_options(const ConvertOptions& options) {
 }
 
 Result<std::unique_ptr<Base>> open_base(const ConvertOptions& options, FileSystem& file_system) {
-  THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.base));
+  THAW_ASSIGN_OR_RETURN(
+      Checkpoint checkpoint,
+      open_checkpoint(file_system, options.base, {.this_file_only = options.this_file_only}));
   auto base = std::make_unique<Base>(std::move(checkpoint));
   THAW_RETURN_IF_ERROR(check_is_float(base->checkpoint));
   THAW_ASSIGN_OR_RETURN(base->spec,

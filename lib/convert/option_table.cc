@@ -166,6 +166,11 @@ constexpr std::array kTable = {
     OptionEntry{"copy-unknown", "", "",
                 "copy packed tensors that thaw does not read, such as fp8, as they are",
                 set_switch<&ConvertOptions::copy_unknown>},
+    OptionEntry{"strict", "", "",
+                "stop where parts of the model seem to be missing or left over, instead of warning",
+                set_switch<&ConvertOptions::strict>},
+    OptionEntry{"this-file-only", "", "", "convert a MODEL that is one shard of several, alone",
+                set_switch<&ConvertOptions::this_file_only>},
     OptionEntry{"max-shard-size", "SIZE", "",
                 "largest output shard (5GB; with --base its shards); one larger tensor gets a "
                 "shard of its own",

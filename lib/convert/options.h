@@ -41,8 +41,10 @@ struct ConvertOptions {
   std::string isa;                     // empty: the best of this machine
   OutputMode output_mode = OutputMode::automatic;
 
-  bool copy_unknown = false;  // copy packed tensors that thaw does not read, instead of refusing
-  std::string model_specs;    // the directory of the model specs; needed for activation scales
+  bool copy_unknown = false;    // copy packed tensors that thaw does not read, instead of refusing
+  bool this_file_only = false;  // take one shard of several for the whole of `model` and `base`
+  bool strict = false;          // what would be a warning about the model's parts is an error
+  std::string model_specs;      // the directory of the model specs; needed for activation scales
 
   // The overlay: the blocks of `model` in the float checkpoint `base`. specs/overlay.md.
   std::string base;          // as `model`; empty: none

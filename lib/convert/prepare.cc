@@ -1,11 +1,16 @@
 #include "convert/prepare.h"
 
+#include <algorithm>
 #include <map>
+#include <set>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "base/hash.h"
 #include "base/text.h"
 #include "convert/destination.h"
+#include "convert/findings.h"
 #include "convert/folds.h"
 #include "convert/in_place.h"
 #include "convert/output_format.h"
@@ -39,11 +44,11 @@ Result<const kernels::Table*> choose_table(const std::string& isa) {
       printable(isa), "one of " + names);
 }
 
-Result<std::vector<MappedFile>> open_side_files(const Checkpoint& checkpoint,
+Result<std::vector<MappedFile>> open_side_files(std::span<const SideFile> side_files,
                                                 FileSystem& file_system) {
   std::vector<MappedFile> files;
   ErrorList errors;
-  for (const SideFile& side : checkpoint.side_files()) {
+  for (const SideFile& side : side_files) {
     Result<MappedFile> file = MappedFile::open(file_system, side.path, MappedFile::Empty::allowed);
     if (file.ok()) {
       files.push_back(std::move(file).value());
@@ -52,6 +57,37 @@ Result<std::vector<MappedFile>> open_side_files(const Checkpoint& checkpoint,
     }
   }
   THAW_RETURN_IF_ERROR(errors.take());
+  return files;
+}
+
+// Whether the spec makes adapters a part of the model, as of phi4mm.
+bool has_adapters(const ModelSpec& spec) {
+  return std::any_of(spec.linears.begin(), spec.linears.end(), [](const std::string& linear) {
+    return linear.find("lora_A") != std::string::npos;
+  });
+}
+
+// The side files of the frame, and its adapters where its spec makes them a part of the model.
+Result<std::vector<SideFile>> carried_files(const Checkpoint& frame, const ConvertOptions& options,
+                                            const Base* base, FileSystem& file_system) {
+  std::vector<SideFile> files(frame.side_files().begin(), frame.side_files().end());
+  const std::span<const SideFile> adapters = frame.adapter_files();
+  if (adapters.empty()) return files;
+  bool part = false;
+  if (base != nullptr) {
+    part = has_adapters(base->spec);
+  } else if (!options.model_specs.empty()) {
+    THAW_ASSIGN_OR_RETURN(const std::vector<ModelSpec> specs,
+                          load_model_specs(file_system, options.model_specs));
+    const json::Node* type = frame.config().find("model_type");
+    const auto name = type != nullptr ? type->as_string() : std::nullopt;
+    const ModelSpec* spec = name ? find_model_spec(specs, *name) : nullptr;
+    part = spec != nullptr && has_adapters(*spec);
+  }
+  if (!part) return files;
+  files.insert(files.end(), adapters.begin(), adapters.end());
+  std::sort(files.begin(), files.end(),
+            [](const SideFile& a, const SideFile& b) { return a.name < b.name; });
   return files;
 }
 
@@ -148,7 +184,9 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   THAW_RETURN_IF_ERROR(check_part_options(options, format));
   THAW_ASSIGN_OR_RETURN(const kernels::Table* table, choose_table(options.isa));
 
-  THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint, open_checkpoint(file_system, options.model));
+  THAW_ASSIGN_OR_RETURN(
+      Checkpoint checkpoint,
+      open_checkpoint(file_system, options.model, {.this_file_only = options.this_file_only}));
   auto prepared = std::make_unique<Prepared>(std::move(checkpoint));
   prepared->table = table;
   if (!options.base.empty()) {
@@ -180,10 +218,14 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   }
   if (base == nullptr) warn_of_tied_head(prepared->checkpoint, prepared->linears);
   // From here on every tensor of the result has one source.
+  prepared->findings = find_oddities(prepared->checkpoint, prepared->linears,
+                                     base != nullptr ? &base->checkpoint : nullptr);
+  if (options.strict) THAW_RETURN_IF_ERROR(refuse_findings(prepared->findings));
 
   const Checkpoint& frame = base != nullptr ? base->checkpoint : prepared->checkpoint;
   THAW_ASSIGN_OR_RETURN(prepared->type, find_type(options, *prepared));
-  THAW_ASSIGN_OR_RETURN(prepared->side_files, open_side_files(frame, file_system));
+  THAW_ASSIGN_OR_RETURN(prepared->carried, carried_files(frame, options, base, file_system));
+  THAW_ASSIGN_OR_RETURN(prepared->side_files, open_side_files(prepared->carried, file_system));
   const PlanRequest request{.checkpoint = &prepared->checkpoint,
                             .linears = &prepared->linears,
                             .folds = prepared->folds,
@@ -279,14 +321,19 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
     summary.overlay = overlay_summary(prepared, options);
   }
   const bool shard_only = prepared.format == StreamFormat::safetensors;
-  for (const SideFile& side : frame->side_files()) {
+  std::set<std::string_view> carried;
+  for (const SideFile& side : prepared.carried) {
     (shard_only ? summary.not_carried : summary.side_files).push_back(printable(side.name));
+    if (!shard_only) summary.side_bytes += side.size;
+    carried.insert(side.name);
   }
   for (const std::string& name : frame->files_not_carried()) {
-    summary.not_carried.push_back(printable(name));
+    if (carried.count(name) == 0) summary.not_carried.push_back(printable(name));
   }
   summary.warnings = prepared.linears.warnings;
   summary.notes = prepared.linears.notes;
+  summary.warnings.insert(summary.warnings.end(), prepared.findings.begin(),
+                          prepared.findings.end());
   if (prepared.base != nullptr) {
     const std::vector<std::string>& more = prepared.base->overlay.warnings;
     summary.warnings.insert(summary.warnings.end(), more.begin(), more.end());
@@ -303,9 +350,8 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   }
   const unsigned asked = options.threads != 0 ? options.threads : processor_count();
   if (memory.workers < asked && !prepared.format) {
-    summary.warnings.push_back("the memory budget holds buffers for " +
-                               std::to_string(memory.workers) + " of " + std::to_string(asked) +
-                               " threads");
+    summary.threads_note = "the memory budget holds buffers for " + std::to_string(memory.workers) +
+                           " of " + std::to_string(asked) + " threads";
   }
   return summary;
 }

@@ -28,7 +28,10 @@ struct Prepared {
   std::unique_ptr<Base> base;  // null: no overlay
   QuantizedLinears linears;
   std::vector<Fold> folds;
-  std::vector<MappedFile> side_files;
+  std::vector<SideFile> carried;       // beside the weights, sorted by name
+  std::vector<MappedFile> side_files;  // of these
+  // What is odd about the parts of the model, one line each: specs/checkpoint.md clauses 5 and 6.
+  std::vector<std::string> findings;
   OutputType type;
   Plan plan;
   MemoryPlan memory;

@@ -82,9 +82,11 @@ struct PlanSummary {
   std::vector<LayoutCount> layouts;  // of the linears, in the order of their titles
   std::optional<DiskSpace> disk;     // nothing: standard output, no OUT, or nobody knows
   std::vector<std::string> side_files;
+  std::uint64_t side_bytes = 0;  // of all of these
   std::vector<std::string> not_carried;
-  std::vector<std::string> warnings;  // safe for a terminal
+  std::vector<std::string> warnings;  // of the model and its files; safe for a terminal
   std::vector<std::string> notes;     // what is left out or taken for granted; likewise
+  std::string threads_note;           // that the memory budget holds fewer threads; mostly empty
   std::optional<OverlaySummary> overlay;
   std::optional<PartSummary> part;
   std::string fingerprint;  // of everything that decides the output's bytes, hex

@@ -90,6 +90,7 @@ Status find_extra_files(const Plan& plan, const std::string& directory, VerifyRe
   for (const PlannedFile& file : plan.files) planned.insert(file.name);
   THAW_ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, list_directory(directory));
   for (const DirectoryEntry& entry : entries) {
+    if (entry.kind == FileKind::directory) continue;
     if (!is_weight_name(entry.name) || planned.count(entry.name) != 0) continue;
     report.findings.push_back({.kind = Kind::extra, .file = entry.name, .part = {}, .why = {}});
   }

@@ -86,17 +86,27 @@ void read_absorbs(SpecKeys& keys, const json::Node& item, const std::string& key
 
 void read_scales(SpecKeys& keys, const json::Node& item, const std::string& key, ModelSpec& spec) {
   if (!keys.check(item, key, {"scales", "divides"}, {})) return;
-  ActivationScales rule{keys.name(*item.find("scales"), key + ".scales"),
-                        keys.name(*item.find("divides"), key + ".divides")};
+  ActivationScales rule{keys.pattern(*item.find("scales"), key + ".scales"),
+                        keys.pattern(*item.find("divides"), key + ".divides")};
   if (!rule.scales.empty() && !rule.scales.ends_with(".scales")) {
     keys.add(key + ".scales", "does not end in .scales, as the tensors of scaled activations do");
   }
   if (!rule.divides.empty() && !contains(spec.linears, rule.divides)) {
     keys.add(key + ".divides", quoted(rule.divides) + " is not one of the linears");
   }
+  const auto numbers = [](const std::string& name) {
+    return std::count(name.begin(), name.end(), '#');
+  };
+  if (numbers(rule.scales) != numbers(rule.divides)) {
+    keys.add(key + ".divides", "has another number of # than " + quoted(rule.scales));
+  }
   for (const ActivationScales& other : spec.activation_scales) {
-    if (other.scales == rule.scales) keys.add(key + ".scales", "stands in another rule too");
-    if (other.divides == rule.divides) keys.add(key + ".divides", "stands in another rule too");
+    if (overlap(other.scales, rule.scales)) {
+      keys.add(key + ".scales", "stands in another rule too");
+    }
+    if (overlap(other.divides, rule.divides)) {
+      keys.add(key + ".divides", "stands in another rule too");
+    }
   }
   spec.activation_scales.push_back(std::move(rule));
 }

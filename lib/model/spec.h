@@ -14,7 +14,8 @@
 namespace thaw {
 
 // The activation in front of a linear divides by `scales`, and the linear's weight was multiplied
-// by them: dividing its input columns gives the original linear. Names within a block.
+// by them: dividing its input columns gives the original linear. Names within a block; a '#' of
+// `divides` is the number that stands for the same '#' of `scales`.
 struct ActivationScales {
   std::string scales;   // "mlp.act.scales", a tensor
   std::string divides;  // "mlp.c_proj", one of ModelSpec::linears
@@ -55,6 +56,10 @@ struct BlockMember {
 
 // Whether the name lies in a block of that spec; an empty block when it does not.
 [[nodiscard]] BlockMember find_block(const ModelSpec& spec, std::string_view tensor);
+
+// The linear of a block whose input columns the scales `member` divide, by a rule of the spec: of
+// "mlp.experts.3.act.scales", "mlp.experts.3.down_proj". Empty when no rule names them.
+[[nodiscard]] std::string divided_linear(const ModelSpec& spec, std::string_view member);
 
 // `file` is a path, for messages and the name. Errors, all at once: ErrorCode::input.
 [[nodiscard]] Result<ModelSpec> parse_model_spec(const std::string& file, std::string_view text);

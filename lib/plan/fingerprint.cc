@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/hash.h"
+#include "plan/side_file_name.h"
 
 namespace thaw {
 

@@ -8,6 +8,7 @@
 #include "plan/output_tensors.h"
 #include "plan/plan.h"
 #include "plan/shards.h"
+#include "plan/side_file_name.h"
 
 namespace thaw {
 
@@ -33,8 +34,8 @@ class Files {
   // Files other than shards.
   void add_documents(std::span<const PlannedShard> shards) {
     if (!request_.frame().config_text().empty()) add_document("config.json", config_text());
-    for (std::size_t i = 0; i < request_.side_files.size(); ++i) {
-      add_copied(request_.frame().side_files()[i].name, request_.side_files[i]);
+    for (const MappedFile& file : request_.side_files) {
+      add_copied(std::string(side_file_name(request_, file)), file);
     }
     constexpr const char* kIndex = "model.safetensors.index.json";
     if (request_.keep_shards && request_.index != nullptr) {

@@ -83,8 +83,12 @@ TEST_CASE("open_checkpoint: a directory with an index is read through it") {
   CHECK(checkpoint.config().find("eps")->kind == json::Kind::number);
   REQUIRE(checkpoint.quantization_files().size() == 1);
   CHECK(checkpoint.quantization_files()[0].content.find("bits")->as_integer() == 4);
-  CHECK(checkpoint.files_not_carried().size() == 2);
-  CHECK(checkpoint.side_files().empty());
+  CHECK(checkpoint.files_not_carried().size() == 1);
+  // Nothing names it, and it is no other form of this model.
+  REQUIRE(checkpoint.side_files().size() == 1);
+  CHECK(checkpoint.side_files()[0].name == "other.safetensors");
+  REQUIRE(checkpoint.warnings().size() == 1);
+  check_has(checkpoint.warnings()[0], "carried as they are: other.safetensors");
   CHECK(checkpoint.is_directory());
   CHECK(checkpoint.path() == dir.path() + "/");
 }
@@ -221,7 +225,8 @@ TEST_CASE("open_checkpoint: a bare file uses the configs beside it and carries n
   CHECK(result.value().config().find("x") != nullptr);
   CHECK(result.value().quantization_files().size() == 1);
   CHECK(result.value().side_files().empty());
-  CHECK(result.value().files_not_carried().empty());
+  REQUIRE(result.value().files_not_carried().size() == 1);
+  CHECK(result.value().files_not_carried()[0] == "tokenizer.json");
 }
 
 TEST_CASE("open_checkpoint: what is not a model is refused with advice") {
@@ -245,7 +250,7 @@ TEST_CASE("open_checkpoint: configs must be JSON objects in regular files") {
   };
   const std::vector<Row> rows = {
       {"config.json", "{", "config.json: byte 1: not valid JSON"},
-      {"config.json", "", "config.json: byte 0: not valid JSON"},
+      {"config.json", "", "config.json: is empty"},
       {"config.json", "[]", "config.json: the file holds: got an array, expected an object"},
       {"config.json", "null", "got null, expected an object"},
       {"config.json", "\xef\xbb\xbf{}", "byte order mark"},

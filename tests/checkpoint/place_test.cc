@@ -167,40 +167,106 @@ TEST_CASE("open_checkpoint: side files are carried, weights and the like are not
         "a/recipe.yaml", "sub/config.json", "LICENSE", "\xc3\xa9.txt"}) {
     dir.write(name, "12345");
   }
-  for (const char* name :
-       {"pytorch_model.bin", "model.PT", "original/x.pth", "m.gguf", "tf_model.h5", "flax.msgpack",
-        "onnx/m.onnx", "x.ckpt", "pytorch_model.bin.index.json", "other.safetensors",
-        "sub/model.safetensors.index.json", "quant_log.csv", "recipe.yaml", "thaw-state.json"}) {
+  // Weights of something else than this model, and modules of their own.
+  for (const char* name : {"spk_dict.pt", "assets/Vocos.PT", "onnx/m.onnx", "model.onnx", "x.ckpt",
+                           "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin",
+                           "original/x.pth", "sub/model.safetensors.index.json"}) {
+    dir.write(name, "12345");
+  }
+  for (const char* name : {"pytorch_model.bin",
+                           "model.PT",
+                           "original/consolidated.00.pth",
+                           "m.gguf",
+                           "tf_model.h5",
+                           "flax_model.msgpack",
+                           "pytorch_model-00001-of-00002.bin",
+                           "pytorch_model.bin.index.json",
+                           "quant_log.csv",
+                           "recipe.yaml",
+                           "thaw-state.json",
+                           "adapter_model.safetensors",
+                           "adapter_config.json",
+                           "optimizer.pt",
+                           "checkpoint-500/model.safetensors",
+                           "checkpoint-500/rng_state.pth",
+                           "lora/adapter_model.bin",
+                           "lora/adapter_config.json",
+                           "model-00002-of-00002.safetensors.incomplete",
+                           "training_args.bin"}) {
     dir.write(name, "{}");
   }
+  dir.write("checkpoint-500/trainer_state.json", "12345");
+  dir.write("lora/README.md", "12345");
   dir.write("quant_config.json", "{}");
   dir.write("config.json", "{}");
   dir.write(".git/HEAD", "x");
   dir.write(".cache/huggingface/x", "x");
   dir.write("a/.cache/x", "x");
-  dir.write("folder.safetensors/x.txt", "x");
+  dir.write("folder.safetensors/x.txt", "12345");
+  dir.write("model-x.safetensors/x.txt", "x");
   fs::create_directory(dir / "empty");
   fs::create_directory_symlink("..", dir / "a/up");
   fs::create_symlink("../LICENSE", dir / "a/link");
   REQUIRE(::mkfifo((dir / "fifo").c_str(), 0600) == 0);
   const Result<Checkpoint> result = open_checkpoint(real_file_system(), dir.path());
   REQUIRE_MESSAGE(result.ok(), message_of(dir.path()));
-  CHECK(carried(result.value()) ==
-        std::vector<std::string>{".gitattributes", ".hidden", "LICENSE", "a/b/template.jinja",
-                                 "a/link", "a/recipe.yaml", "modeling.py", "sub/config.json",
-                                 "tokenizer.json", "\xc3\xa9.txt"});
+  CHECK(carried(result.value()) == std::vector<std::string>{".gitattributes",
+                                                            ".hidden",
+                                                            "2_Dense/model.safetensors",
+                                                            "2_Dense/pytorch_model.bin",
+                                                            "LICENSE",
+                                                            "a/b/template.jinja",
+                                                            "a/link",
+                                                            "a/recipe.yaml",
+                                                            "assets/Vocos.PT",
+                                                            "checkpoint-500/trainer_state.json",
+                                                            "folder.safetensors/x.txt",
+                                                            "lora/README.md",
+                                                            "model.onnx",
+                                                            "modeling.py",
+                                                            "onnx/m.onnx",
+                                                            "original/x.pth",
+                                                            "spk_dict.pt",
+                                                            "sub/config.json",
+                                                            "sub/model.safetensors.index.json",
+                                                            "tokenizer.json",
+                                                            "x.ckpt",
+                                                            "\xc3\xa9.txt"});
   for (const SideFile& file : result.value().side_files()) {
     CHECK(file.size == 5);
     CHECK(file.path == dir / file.name);
   }
   const std::vector<std::string> left(result.value().files_not_carried().begin(),
                                       result.value().files_not_carried().end());
-  CHECK(left == std::vector<std::string>{
-                    "a/up", "fifo", "flax.msgpack", "folder.safetensors", "m.gguf", "model.PT",
-                    "onnx/m.onnx", "original/x.pth", "other.safetensors", "pytorch_model.bin",
-                    "pytorch_model.bin.index.json", "quant_config.json", "quant_log.csv",
-                    "recipe.yaml", "sub/model.safetensors.index.json", "tf_model.h5",
-                    "thaw-state.json", "x.ckpt"});
+  CHECK(left == std::vector<std::string>{"a/up",
+                                         "adapter_config.json",
+                                         "adapter_model.safetensors",
+                                         "checkpoint-500/model.safetensors",
+                                         "checkpoint-500/rng_state.pth",
+                                         "fifo",
+                                         "flax_model.msgpack",
+                                         "lora/adapter_config.json",
+                                         "lora/adapter_model.bin",
+                                         "m.gguf",
+                                         "model-00002-of-00002.safetensors.incomplete",
+                                         "model-x.safetensors",
+                                         "model.PT",
+                                         "optimizer.pt",
+                                         "original/consolidated.00.pth",
+                                         "pytorch_model-00001-of-00002.bin",
+                                         "pytorch_model.bin",
+                                         "pytorch_model.bin.index.json",
+                                         "quant_config.json",
+                                         "quant_log.csv",
+                                         "recipe.yaml",
+                                         "tf_model.h5",
+                                         "thaw-state.json",
+                                         "training_args.bin"});
+  std::vector<std::string> adapters;
+  for (const SideFile& file : result.value().adapter_files()) adapters.push_back(file.name);
+  CHECK(adapters == std::vector<std::string>{"adapter_config.json", "adapter_model.safetensors",
+                                             "lora/adapter_config.json", "lora/adapter_model.bin"});
+  CHECK(result.value().warnings().empty());
 }
 
 TEST_CASE("open_checkpoint: side files that could not be carried safely are errors") {
@@ -216,7 +282,7 @@ TEST_CASE("open_checkpoint: side files that could not be carried safely are erro
   const TemporaryDirectory dir;
   dir.write("model.safetensors", small_file());
   fs::create_symlink("gone", dir / "tokenizer.json");
-  fs::create_symlink("gone", dir / "not_carried.bin");
+  fs::create_symlink("gone", dir / "pytorch_model_not_carried.bin");
   check_has(message_of(dir.path()), "tokenizer.json: is a link to a file that is not there");
   CHECK(message_of(dir.path()).find("not_carried") == std::string::npos);
   fs::remove(dir / "tokenizer.json");

@@ -11,7 +11,7 @@ def text(name, content, *patterns):
         m.config_text = content
 
 
-text("empty", b"", "JSON")
+text("empty", b"", "is empty", "hf download")
 text("not-json", b"{", "JSON")
 text("truncated", b'{"torch_dtype": "flo', "JSON")
 text("array", b"[]", "array", "object")

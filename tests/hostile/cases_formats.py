@@ -55,5 +55,5 @@ def lfs_file(file, *patterns):
         m.after = after
 
 
-lfs_file("config.json", "JSON")
-lfs_file("model.safetensors.index.json", "JSON")
+lfs_file("config.json", "Git LFS", "git lfs pull")
+lfs_file("model.safetensors.index.json", "Git LFS", "git lfs pull")

@@ -136,12 +136,12 @@ def data_too_long(m):
     m.data = m.entries(m.tensors)[1] + b"x"
 
 
-@case("data-truncated", FILE + r"model\.layers\.0\.mlp\.up_proj\.scales: ", "data_offsets")
+@case("data-truncated", FILE + "is cut off: ", r"model\.layers\.0\.mlp\.up_proj\.scales", "hf download")
 def data_truncated(m):
     m.data = m.entries(m.tensors)[1][:-1]
 
 
-@case("data-missing", FILE, "data_offsets", r"model\.embed_tokens\.weight")
+@case("data-missing", FILE + "is cut off: ", "5 of its 5 tensors", r"model\.embed_tokens\.weight")
 def data_missing(m):
     m.data = b""
 

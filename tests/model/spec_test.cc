@@ -167,9 +167,13 @@ std::vector<BadRow> more_bad_rows() {
       {"a part that is the layers",
        with(R"("prefixes": [["h"]])"),
        {"prefixes[0]: \"h\" is where the layers are"}},
-      {"scales with a #",
-       with(R"("activation_scales": [{"scales": "e.#.scales", "divides": "e.#.y"}])"),
-       {"activation_scales[0].scales: \"e.#.scales\" holds a #", "activation_scales[0].divides"}},
+      {"scales with a # for a linear without",
+       with(R"("activation_scales": [{"scales": "e.#.scales", "divides": "x"}])"),
+       {"activation_scales[0].divides: has another number of # than \"e.#.scales\""}},
+      {"scales of an expert and of all experts",
+       with(R"("activation_scales": [{"scales": "e.#.scales", "divides": "e.#.y"}, )"
+            R"({"scales": "e.1.scales", "divides": "x"}])"),
+       {"activation_scales[1].scales: stands in another rule too"}},
       {"much at once",
        with(R"("optional": ["z"], "prefixes": 1, "layer_count": 2)"),
        {"optional: ", "prefixes: is not an array", "layer_count: "}},
@@ -232,6 +236,24 @@ std::vector<BadRow> bad_rows() {
        with_scales("[" + rule + R"(, {"scales": "m.scales", "divides": "y"}])"),
        {"activation_scales[1].scales: stands in another rule too"}},
   };
+}
+
+TEST_CASE("divided_linear: a # is the number that stands for the same one of the scales") {
+  const Result<ModelSpec> spec = parse_model_spec(
+      "s.json",
+      R"({"model_types": ["a"], "layers": ["h"], "linears": ["x", "e.#.y", "g.#.e.#.z"], )"
+      R"("activation_scales": [{"scales": "a.scales", "divides": "x"}, )"
+      R"({"scales": "e.#.act.scales", "divides": "e.#.y"}, )"
+      R"({"scales": "g.#.a.b.#.scales", "divides": "g.#.e.#.z"}]})");
+  REQUIRE_MESSAGE(spec.ok(), (spec.ok() ? "" : spec.error().text()));
+  CHECK(divided_linear(spec.value(), "a.scales") == "x");
+  CHECK(divided_linear(spec.value(), "e.12.act.scales") == "e.12.y");
+  CHECK(divided_linear(spec.value(), "g.3.a.b.40.scales") == "g.3.e.40.z");
+  for (const char* none : {"b.scales", "e.act.scales", "e.x.act.scales", "e.#.act.scales",
+                           "e.1.act.scales.more", ""}) {
+    CAPTURE(none);
+    CHECK(divided_linear(spec.value(), none).empty());
+  }
 }
 
 TEST_CASE("parse_model_spec: what is refused names the file and the key") {
