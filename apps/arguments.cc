@@ -13,8 +13,6 @@ namespace thaw::app {
 
 namespace {
 
-namespace po = boost::program_options;
-
 // The one table of `thaw convert`: what is parsed and what --help shows. The options of the
 // conversion come from the library; `given` has the word of each.
 struct ConvertWords {
@@ -23,32 +21,19 @@ struct ConvertWords {
   std::string report, progress;
 };
 
-// Keeps the word in `to`, which must outlive the parsing.
-po::value_semantic* option_value(const OptionEntry& entry, std::optional<std::string>& to) {
-  if (entry.value.empty()) {
-    return po::bool_switch()->notifier([&to](bool given) {
-      if (given) to = "true";
-    });
-  }
-  po::typed_value<std::string>* value = po::value<std::string>()->value_name(entry.value.data());
-  if (!entry.otherwise.empty()) value->default_value(entry.otherwise.data());
-  return value->notifier([&to](const std::string& word) { to = word; });
-}
-
-po::options_description convert_table(ConvertWords& words, ConvertArguments& to) {
-  po::options_description table("Options", 100, 60);
+OptionTable convert_table(ConvertWords& words, ConvertArguments& to) {
+  OptionTable table;
   auto add = table.add_options();
   for (std::size_t i = 0; i < option_table().size(); ++i) {
-    add(option_table()[i].name.data(), option_value(option_table()[i], words.given[i]),
-        option_table()[i].help.data());
+    const OptionEntry& entry = option_table()[i];
+    add(entry.name, optional_text(words.given[i], entry.value, entry.otherwise), entry.help);
   }
-  add("dry-run", po::bool_switch(&to.dry_run),
-      "print the plan, write nothing; OUT may be left out");
-  add("json", po::bool_switch(&to.json), "with --dry-run: the plan as JSON");
+  add("dry-run", flag(to.dry_run), "print the plan, write nothing; OUT may be left out");
+  add("json", flag(to.json), "with --dry-run: the plan as JSON");
   add("report", text(words.report, "FILE"), "write what was done as JSON (-: standard output)");
   add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
-  add("quiet,q", po::bool_switch(&to.quiet), "print errors only");
-  add("help,h", po::bool_switch(&to.help), "print this");
+  add("quiet,q", flag(to.quiet), "print errors only");
+  add("help,h", flag(to.help), "print this");
   return table;
 }
 
@@ -60,12 +45,12 @@ Status apply_options(const ConvertWords& words, ConvertOptions& options) {
   return {};
 }
 
-po::options_description inspect_table(InspectArguments& to) {
-  po::options_description table("Options", 100, 60);
+OptionTable inspect_table(InspectArguments& to) {
+  OptionTable table;
   auto add = table.add_options();
-  add("json", po::bool_switch(&to.json), "print JSON");
+  add("json", flag(to.json), "print JSON");
   add("html", text(to.html, "FILE"), "write a page with maps and a table");
-  add("help,h", po::bool_switch(&to.help), "print this");
+  add("help,h", flag(to.help), "print this");
   return table;
 }
 

@@ -20,8 +20,6 @@ namespace thaw::app {
 
 namespace {
 
-namespace po = boost::program_options;
-
 struct CompareArguments {
   CompareOptions options;
   std::optional<double> fail_above;
@@ -35,8 +33,8 @@ struct CompareWords {
   std::string fail_above, threads, memory, isa, progress;
 };
 
-po::options_description compare_table(CompareWords& words, CompareArguments& to) {
-  po::options_description table("Options", 100, 60);
+OptionTable compare_table(CompareWords& words, CompareArguments& to) {
+  OptionTable table;
   auto add = table.add_options();
   add("fail-above", text(words.fail_above, "X"),
       "exit code 7 when the relative error of a tensor is above X");
@@ -44,10 +42,10 @@ po::options_description compare_table(CompareWords& words, CompareArguments& to)
   add("memory", text(words.memory, "SIZE", "256MB"), "memory of the whole process");
   add("isa", text(words.isa, "NAME"),
       "scalar, ssse3, avx2, avx512 or neon (the best; also THAW_ISA)");
-  add("json", po::bool_switch(&to.json), "print JSON, with every tensor");
+  add("json", flag(to.json), "print JSON, with every tensor");
   add("html", text(to.html, "FILE"), "write a page with maps, pictures and a table");
   add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
-  add("help,h", po::bool_switch(&to.help), "print this");
+  add("help,h", flag(to.help), "print this");
   return table;
 }
 

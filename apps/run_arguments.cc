@@ -9,14 +9,12 @@ namespace thaw::app {
 
 namespace {
 
-namespace po = boost::program_options;
-
 struct RunWords {
   std::string jobs, memory, threads;
 };
 
-po::options_description run_table(RunWords& words, RunArguments& to) {
-  po::options_description table("Options", 100, 60);
+OptionTable run_table(RunWords& words, RunArguments& to) {
+  OptionTable table;
   auto add = table.add_options();
   add("jobs", text(words.jobs, "N", "1"), "run up to N jobs at once");
   add("memory", text(words.memory, "SIZE", "256MB"), "memory of all of them together");
@@ -25,11 +23,11 @@ po::options_description run_table(RunWords& words, RunArguments& to) {
       "keep the jobs' states in DIR, not beside the job files");
   add("log", text(to.log, "FILE"), "append one line of JSON for each event");
   add("metrics", text(to.metrics, "FILE"), "write the results for Prometheus");
-  add("dry-run", po::bool_switch(&to.dry_run), "say what would be done, do nothing");
-  add("status", po::bool_switch(&to.status), "say how each job's last run ended, do nothing");
-  add("json", po::bool_switch(&to.json), "with --dry-run or --status: as JSON");
-  add("quiet,q", po::bool_switch(&to.quiet), "print errors only");
-  add("help,h", po::bool_switch(&to.help), "print this");
+  add("dry-run", flag(to.dry_run), "say what would be done, do nothing");
+  add("status", flag(to.status), "say how each job's last run ended, do nothing");
+  add("json", flag(to.json), "with --dry-run or --status: as JSON");
+  add("quiet,q", flag(to.quiet), "print errors only");
+  add("help,h", flag(to.help), "print this");
   return table;
 }
 

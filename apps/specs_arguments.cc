@@ -7,14 +7,12 @@ namespace thaw::app {
 
 namespace {
 
-namespace po = boost::program_options;
-
-po::options_description specs_table(SpecsArguments& to) {
-  po::options_description table("Options", 100, 60);
+OptionTable specs_table(SpecsArguments& to) {
+  OptionTable table;
   auto add = table.add_options();
   add("derive", text(to.derive, "MODEL"), "draft a spec from the tensor names of MODEL");
-  add("json", po::bool_switch(&to.json), "list the specs as JSON");
-  add("help,h", po::bool_switch(&to.help), "print this");
+  add("json", flag(to.json), "list the specs as JSON");
+  add("help,h", flag(to.help), "print this");
   return table;
 }
 

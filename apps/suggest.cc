@@ -13,14 +13,7 @@ std::string with_space(std::string text) {
 
 }  // namespace
 
-std::string near_option(const std::string& word,
-                        const boost::program_options::options_description& table) {
-  std::vector<std::string> known;
-  for (const auto& option : table.options()) {
-    if (!option->long_name().empty() && option->long_name() != "rest") {
-      known.push_back(option->long_name());
-    }
-  }
+std::string near_option(const std::string& word, const std::vector<std::string>& known) {
   const std::size_t begin = word.find_first_not_of('-');
   if (begin == std::string::npos) return {};
   return with_space(did_you_mean(word.substr(begin), known, "--"));

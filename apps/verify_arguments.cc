@@ -8,8 +8,6 @@ namespace thaw::app {
 
 namespace {
 
-namespace po = boost::program_options;
-
 struct VerifyWords {
   std::string against, base, spec, take, leave, dtype, rounding, max_shard_size, threads, memory,
       isa, progress;
@@ -17,8 +15,8 @@ struct VerifyWords {
   bool no_match_check = false;
 };
 
-po::options_description verify_table(VerifyWords& words, VerifyArguments& to) {
-  po::options_description table("Options", 100, 60);
+OptionTable verify_table(VerifyWords& words, VerifyArguments& to) {
+  OptionTable table;
   ConvertOptions& options = to.options.conversion;
   auto add = table.add_options();
   add("against", text(words.against, "MODEL"), "the quantized model that OUT was made from");
@@ -27,24 +25,23 @@ po::options_description verify_table(VerifyWords& words, VerifyArguments& to) {
   add("spec", text(words.spec, "NAME"), "of an overlay: the model spec, by name or path");
   add("take", text(words.take, "NAMES"), "as of convert");
   add("leave", text(words.leave, "NAMES"), "as of convert");
-  add("no-match-check", po::bool_switch(&words.no_match_check), "as of convert");
+  add("no-match-check", flag(words.no_match_check), "as of convert");
   add("dtype", text(words.dtype, "TYPE"), "as of convert (as OUT has it)");
   add("rounding", text(words.rounding, "HOW"), "as of convert (as a sample of OUT has it)");
   add("max-shard-size", text(words.max_shard_size, "SIZE"), "as of convert (as OUT is divided)");
-  add("copy-unknown", po::bool_switch(&options.copy_unknown), "as of convert");
-  add("strict", po::bool_switch(&options.strict), "as of convert");
-  add("this-file-only", po::bool_switch(&options.this_file_only), "as of convert");
-  add("allow-overflow", po::bool_switch(&options.allow_overflow), "as of convert");
-  add("no-certificate", po::bool_switch(&words.no_certificate),
-      "compare bytes only, do not recover the codes");
+  add("copy-unknown", flag(options.copy_unknown), "as of convert");
+  add("strict", flag(options.strict), "as of convert");
+  add("this-file-only", flag(options.this_file_only), "as of convert");
+  add("allow-overflow", flag(options.allow_overflow), "as of convert");
+  add("no-certificate", flag(words.no_certificate), "compare bytes only, do not recover the codes");
   add("threads", text(words.threads, "N"), "at most N worker threads (one a processor)");
   add("memory", text(words.memory, "SIZE", "256MB"), "memory of the whole process");
   add("isa", text(words.isa, "NAME"),
       "scalar, ssse3, avx2, avx512 or neon (the best; also THAW_ISA)");
-  add("json", po::bool_switch(&to.json), "print JSON, with every tensor");
+  add("json", flag(to.json), "print JSON, with every tensor");
   add("progress", text(words.progress, "HOW", "auto"), "auto, bar, plain, json or none");
-  add("quiet,q", po::bool_switch(&to.quiet), "print errors and differences only");
-  add("help,h", po::bool_switch(&to.help), "print this");
+  add("quiet,q", flag(to.quiet), "print errors and differences only");
+  add("help,h", flag(to.help), "print this");
   return table;
 }
 

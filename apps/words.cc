@@ -1,5 +1,6 @@
 #include "words.h"
 
+#include <boost/program_options.hpp>
 #include <sstream>
 
 #include "base/text.h"
@@ -9,7 +10,66 @@ namespace thaw::app {
 
 namespace po = boost::program_options;
 
+OptionValue flag(bool& to) { return {.flag = &to}; }
+
+OptionValue text(std::string& to, std::string_view shown, std::string_view otherwise) {
+  return {.word = &to, .shown = shown, .otherwise = otherwise};
+}
+
+OptionValue optional_text(std::optional<std::string>& to, std::string_view shown,
+                          std::string_view otherwise) {
+  return {.given = &to, .shown = shown, .otherwise = otherwise};
+}
+
+void OptionTable::add(std::string_view name, const OptionValue& value, std::string_view help) {
+  const std::size_t comma = name.find(',');
+  Row row{.name = std::string(name.substr(0, comma)),
+          .letter = {},
+          .value = value,
+          .help = std::string(help)};
+  if (comma != std::string_view::npos) row.letter = name.substr(comma + 1);
+  rows_.push_back(std::move(row));
+}
+
 namespace {
+
+bool is_switch(const OptionValue& value) { return value.word == nullptr && value.shown.empty(); }
+
+// A switch as Boost has it; the table owns it.
+po::value_semantic* switch_of(const OptionValue& value) {
+  if (value.flag != nullptr) return po::bool_switch(value.flag);
+  return po::bool_switch()->notifier([to = value.given](bool given) {
+    if (given) *to = "true";
+  });
+}
+
+po::value_semantic* value_of(const OptionValue& value) {
+  if (is_switch(value)) return switch_of(value);
+  po::typed_value<std::string>* boost_value = po::value<std::string>();
+  boost_value->value_name(std::string(value.shown));
+  if (!value.otherwise.empty()) {
+    boost_value->default_value(std::string(value.otherwise));
+  } else if (value.word != nullptr) {
+    boost_value->default_value("", "");  // not shown
+  }
+  return boost_value->notifier([value](const std::string& word) {
+    if (value.word != nullptr) {
+      *value.word = word;
+    } else {
+      *value.given = word;
+    }
+  });
+}
+
+po::options_description boost_table(const OptionTable& table) {
+  po::options_description described("Options", 100, 60);
+  auto add = described.add_options();
+  for (const OptionTable::Row& row : table.rows()) {
+    const std::string name = row.letter.empty() ? row.name : row.name + ',' + row.letter;
+    add(name.c_str(), value_of(row.value), row.help.c_str());
+  }
+  return described;
+}
 
 // The word that begins with `beginning`.
 std::string typed(const std::vector<std::string>& words, const std::string& beginning) {
@@ -19,14 +79,19 @@ std::string typed(const std::vector<std::string>& words, const std::string& begi
   return beginning;
 }
 
+std::vector<std::string> names_of(const OptionTable& table) {
+  std::vector<std::string> names;
+  for (const OptionTable::Row& row : table.rows()) names.push_back(row.name);
+  return names;
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> parse_words(const std::vector<std::string>& words,
-                                             const po::options_description& table,
-                                             const std::string& command) {
-  po::options_description all;
+                                             const OptionTable& table, const std::string& command) {
+  po::options_description all = boost_table(table);
   std::vector<std::string> rest;
-  all.add(table).add_options()("rest", po::value(&rest));
+  all.add_options()("rest", po::value(&rest));
   po::positional_options_description positions;
   positions.add("rest", -1);
   constexpr int kStyle = po::command_line_style::default_style &
@@ -42,45 +107,25 @@ Result<std::vector<std::string>> parse_words(const std::vector<std::string>& wor
     if (!word.starts_with("--")) word = typed(words, word);
     word = word.substr(0, word.find('='));
     return fail(ErrorCode::usage, {}, "unknown option " + printable(word),
-                near_option(word, table) + "See " + command + " --help");
+                near_option(word, names_of(table)) + "See " + command + " --help");
   } catch (const po::error& error) {
     return usage_error(printable(error.what()), command);
   }
   return rest;
 }
 
-namespace {
-
-OptionRow option_row(const po::option_description& option) {
-  OptionRow row;
-  row.name = option.long_name();
-  const std::string shown =
-      option.canonical_display_name(po::command_line_style::allow_dash_for_short);
-  if (shown.size() == 2 && shown[0] == '-') row.letter = shown.substr(1);
-  row.help = option.description();
-  if (option.semantic()->max_tokens() == 0) return row;
-  row.value = option.semantic()->name();  // "SIZE (=256MB)"
-  const std::size_t split = row.value.find(" (=");
-  if (split != std::string::npos) {
-    row.default_word = row.value.substr(split + 3, row.value.size() - split - 4);
-    row.value.resize(split);
-  }
-  return row;
-}
-
-}  // namespace
-
-CommandHelp command_help(const char* head, const po::options_description& table) {
+CommandHelp command_help(const char* head, const OptionTable& table) {
   std::ostringstream out;
-  out << head << '\n' << table;
+  out << head << '\n' << boost_table(table);
   CommandHelp help{.head = head, .options = {}, .text = out.str()};
-  for (const auto& option : table.options()) help.options.push_back(option_row(*option));
+  for (const OptionTable::Row& row : table.rows()) {
+    help.options.push_back({.name = row.name,
+                            .letter = row.letter,
+                            .value = std::string(row.value.shown),
+                            .default_word = std::string(row.value.otherwise),
+                            .help = row.help});
+  }
   return help;
-}
-
-po::typed_value<std::string>* text(std::string& to, const char* shown, const char* otherwise) {
-  po::typed_value<std::string>* value = po::value(&to)->value_name(shown);
-  return *otherwise == '\0' ? value->default_value("", "") : value->default_value(otherwise);
 }
 
 Status usage_error(const std::string& what, const std::string& command) {

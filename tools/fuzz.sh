@@ -19,7 +19,8 @@ if [[ $# -eq 0 ]]; then
 fi
 
 folder=build/fuzz
-cmake -S . -B "$folder" -DCMAKE_CXX_COMPILER=clang++-14 -DTHAW_BUILD_FUZZ=ON \
+clang=$(command -v clang++ || command -v clang++-14) || { echo "fuzz.sh: no clang++" >&2 && exit 2; }
+cmake -S . -B "$folder" "-DCMAKE_CXX_COMPILER=$clang" -DTHAW_BUILD_FUZZ=ON \
   -DTHAW_SANITIZE=address,undefined,fuzzer-no-link -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" >/dev/null
 cmake --build "$folder" --parallel "$(nproc)" --target "${targets[@]/%/_fuzzer}"

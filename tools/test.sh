@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds, runs everything, and ends with "N passed, N failed".
-#   tools/test.sh                      the plain build and all tests; interop where torch is there
-#   tools/test.sh --interop            interop in Python environments of its own, no skipping
-#   tools/test.sh --compiler clang++-14 | --sanitize address,undefined | --sanitize thread | --neon
-#                                      the tests of that one build
-#   tools/test.sh --all                everything above; warnings are errors
+# Installs what the tests need, builds, runs them, and ends with "N passed, N failed".
+#   tools/test.sh        whether thaw works on this machine: five minutes on two processors
+#   tools/test.sh --ci   and whether a change may land: style, all tests of the command line, packages,
+#                        sanitizers, NEON kernels; warnings are errors; fifteen minutes
+#   tools/test.sh --all  and what takes long: every reader of what thaw writes, pages in a browser, all
+#                        tests with every compiler, bare systems of four kinds
+#   tools/test.sh --compiler clang++ | --sanitize address,undefined | --sanitize thread | --neon |
+#                 --interop | --systems
+#                        that part of --all alone
+# Which suite is in which tier: specs/testing.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 logs=$root/build/test-logs
 
+tier=user  # user, ci, all, or one of the parts below
 compiler=
 sanitize=
-neon=no
-interop=where_torch_is
-all=no
 while [[ $# -gt 0 ]]; do
   case $1 in
-    --compiler) compiler=${2:?--compiler needs a name} && shift ;;
-    --sanitize) sanitize=${2:?--sanitize needs a list} && shift ;;
-    --neon) neon=yes ;;
-    --interop) interop=always ;;
-    --all) all=yes interop=always ;;
-    -h | --help) sed -n '2,8s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    --ci | --all | --neon | --interop | --systems) tier=${1#--} ;;
+    --compiler) tier=compiler compiler=${2:?--compiler needs a name} && shift ;;
+    --sanitize) tier=sanitize sanitize=${2:?--sanitize needs a list} && shift ;;
+    -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) echo "test.sh: unknown option $1" >&2 && exit 2 ;;
   esac
   shift
@@ -78,15 +78,19 @@ step() {
   return 1
 }
 
+# The folder, the targets in one word ("" for all), and options for cmake.
 configure_and_build() {
-  local folder=$1
-  shift
+  local folder=$1 targets=$2
+  shift 2
   local options=("$@")
   if [[ ! -f $folder/CMakeCache.txt ]] && command -v ninja >/dev/null; then
     options+=(-G Ninja)
   fi
-  if [[ $all == yes ]]; then options+=(-DTHAW_WERROR=ON); fi
-  cmake -S . -B "$folder" "${options[@]}" && cmake --build "$folder" --parallel "$(nproc)"
+  # A user's compiler may be newer than any that warnings were looked at with.
+  if [[ $tier != user ]]; then options+=(-DTHAW_WERROR=ON); fi
+  cmake -S . -B "$folder" "${options[@]}" || return 1
+  # shellcheck disable=SC2086  # several targets
+  cmake --build "$folder" --parallel "$(nproc)" ${targets:+--target $targets}
 }
 
 # The sanitizers' shadow memory and address randomisation get in each other's way.
@@ -98,8 +102,9 @@ without_randomisation() {
   fi
 }
 
+# Of the build in a folder; further words are ctest's.
 unit_tests() {
-  (cd "$1" && ctest --verbose --timeout 600 --parallel "$(nproc)") | sed -E 's/^[0-9]+: //'
+  (cd "$1" && ctest --verbose --timeout 600 --parallel "$(nproc)" "${@:2}") | sed -E 's/^[0-9]+: //'
 }
 
 end_to_end() {
@@ -112,25 +117,59 @@ python_tests() {
   python3 tests/python/run_python.py --thaw "$1/bin/thaw" --make-checkpoint "$1/bin/make_checkpoint"
 }
 
-plain_build() {
-  local name=$1 folder=build/$2 size=$3
-  step "build: $name" configure_and_build "$folder" "${@:4}" || return 1
-  suite "unit tests: $name" unit_tests "$folder"
-  # shellcheck disable=SC2086  # no word where everything runs
-  suite "command line: $name" end_to_end "$folder" $size
-}
+# With a compiler: its name, the folder, and options for cmake.
+build_with() { step "build: $1" configure_and_build "$2" "" "-DCMAKE_CXX_COMPILER=$1" "${@:3}"; }
+
+# With asserts, which the other builds are without. clang's, because g++ takes five times as long for
+# kernels with sanitizers.
+sanitizer_options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1")
 
 sanitized_build() {
-  local name=$1 folder=build/$2 sanitizers=$3
-  # With asserts, which the other builds are without.
-  step "build: $name" configure_and_build "$folder" "-DTHAW_SANITIZE=$sanitizers" \
-    -DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1" "${@:4}" ||
-    return 0
-  suite "unit tests: $name" without_randomisation_in unit_tests "$folder"
-  suite "command line: $name" without_randomisation_in end_to_end "$folder" --quick
-  # Bad input ends before there is a second thread.
-  if [[ $sanitizers != thread ]]; then
-    suite "hostile input: $name" without_randomisation_in hostile "$folder"
+  local sanitizers=$1 folder=$2 targets=$3
+  step "build: $sanitizers" configure_and_build "$folder" "$targets" \
+    "-DCMAKE_CXX_COMPILER=${compiler:-$clang}" "-DTHAW_SANITIZE=$sanitizers" "${sanitizer_options[@]}"
+}
+
+# Bad input and the kernels reach every check on memory and arithmetic.
+address_suites() {
+  local name="address, undefined" folder=build/test-asan
+  sanitized_build address,undefined $folder "" || return 0
+  suite "unit tests: $name" without_randomisation_in unit_tests $folder
+  suite "hostile input: $name" without_randomisation_in hostile $folder
+  if [[ $tier != ci ]]; then
+    suite "command line: $name" without_randomisation_in end_to_end $folder --quick
+  fi
+}
+
+# Without --all, where there is a second thread: the modules that have one, and conversions that
+# use several.
+thread_suites() {
+  local folder=build/test-tsan
+  if [[ $tier == ci ]]; then
+    sanitized_build thread $folder \
+      "io_test sink_test execute_test convert_test job_test thaw_app make_checkpoint" || return 0
+    suite "unit tests: thread" without_randomisation_in unit_tests $folder \
+      -R '^(io|sink|execute|convert|job)$'
+    suite "command line: thread" without_randomisation_in end_to_end $folder --quick \
+      test_same_bytes test_signals
+  else
+    sanitized_build thread $folder "" || return 0
+    suite "unit tests: thread" without_randomisation_in unit_tests $folder
+    suite "command line: thread" without_randomisation_in end_to_end $folder --quick
+  fi
+}
+
+# What another optimizer may get wrong; the sanitizers' builds have all the rest of clang.
+clang_suites() {
+  local folder=build/test-clang
+  if [[ $tier == ci ]]; then
+    step "build: clang" configure_and_build $folder "kernels_test golden_test" \
+      "-DCMAKE_CXX_COMPILER=$clang" || return 0
+    suite "unit tests: clang" unit_tests $folder -R '^(kernels|golden|kernels_export_one_symbol)$'
+  else
+    build_with "$clang" $folder || return 0
+    suite "unit tests: clang" unit_tests $folder
+    suite "command line: clang" end_to_end $folder --quick
   fi
 }
 
@@ -141,9 +180,9 @@ without_randomisation_in() {
   without_randomisation bash -c 'set -euo pipefail; "$@"' - "$@"
 }
 
-neon_build() {
+neon_suites() {
   local folder=build/neon
-  step "build: NEON" configure_and_build "$folder" -DTHAW_KERNELS_ONLY=ON \
+  step "build: NEON" configure_and_build "$folder" "" -DTHAW_KERNELS_ONLY=ON \
     -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
     -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
     "-DCMAKE_CROSSCOMPILING_EMULATOR=$(command -v qemu-aarch64);-L;/usr/aarch64-linux-gnu" ||
@@ -172,79 +211,89 @@ interop_suite() {
   suite "interop: $name" "build/interop/$environment/bin/python" "$@"
 }
 
-interop_tests() {
+interop_suites() {
   local thaw=$1/bin/thaw
-  if [[ $interop == always ]]; then
-    interop_suite "transformers 4" transformers-4 tests/interop/run_interop.py --thaw "$thaw"
-    interop_suite "transformers 5" transformers-5 tests/interop/run_interop.py --thaw "$thaw"
-    interop_suite "MLX" mlx tests/interop/run_mlx.py --thaw "$thaw"
-    step "llama.cpp's converter" tools/interop_environment.sh llama.cpp || return 0
-    interop_suite "GGUF" transformers-5 tests/interop/run_gguf.py --thaw "$thaw" \
-      --converter build/interop/llama.cpp
-  elif python3 -c 'import torch, transformers, safetensors, PIL' 2>/dev/null; then
-    suite "interop" python3 tests/interop/run_interop.py --thaw "$thaw"
-  else
-    echo "skipped: interop, because torch cannot be imported (--interop installs it)"
-  fi
+  interop_suite "transformers 4" transformers-4 tests/interop/run_interop.py --thaw "$thaw"
+  interop_suite "transformers 5" transformers-5 tests/interop/run_interop.py --thaw "$thaw"
+  interop_suite "MLX" mlx tests/interop/run_mlx.py --thaw "$thaw"
+  step "llama.cpp's converter" tools/interop_environment.sh llama.cpp || return 0
+  interop_suite "GGUF" transformers-5 tests/interop/run_gguf.py --thaw "$thaw" \
+    --converter build/interop/llama.cpp
 }
 
-# Where --all is asked for, tools/install_packages.sh has installed Chromium.
-html_tests() {
-  if ! command -v chromium >/dev/null && [[ $all == no ]]; then
-    echo "skipped: pages, because there is no chromium (--all installs it)"
-    return 0
-  fi
-  suite "pages" python3 tests/html/run_html.py --thaw "$1/bin/thaw"
+system_suites() {
+  local suite_name
+  for suite_name in trixie bookworm noble resolute; do
+    suite "bare system: $suite_name" tests/systems/run_system.sh $suite_name
+  done
+}
+
+# What a user runs: the build of README's second command, and what may differ on this machine.
+user_suites() {
+  suite "unit tests" unit_tests $plain
+  suite "command line" end_to_end $plain --machine
+  suite "hostile input" hostile $plain
+}
+
+# Beside those; the command line's tests are all of them, instead of a part.
+change_suites() {
+  suite "unit tests" unit_tests $plain
+  suite "command line" end_to_end $plain
+  suite "hostile input" hostile $plain
+  suite "symbols" tools/check_symbols $plain
+  suite "installed package" tests/package/run_package.sh $plain
+  suite "recipes" tests/recipes/run_recipes.py --thaw $plain/bin/thaw
+  suite "Python module" python_tests $plain
+  suite "wheel" tests/package/run_wheel.sh $plain
+  suite "Debian package" tests/package/run_deb.sh
 }
 
 mkdir -p "$logs"
 # Tests that need what only this run installs fail where it is not there, instead of being skipped.
-if [[ $all == yes ]]; then export THAW_TEST_ALL=yes; fi
-groups=(build test)
-if [[ $all == yes || $neon == yes || $compiler == clang* || $sanitize == *thread* ]]; then
-  groups+=(ci)
-fi
+if [[ $tier == all ]]; then export THAW_TEST_ALL=yes; fi
+case $tier in
+  user) groups=(build test) ;;
+  all | systems) groups=(build test ci all) ;;
+  *) groups=(build test ci) ;;
+esac
 tools/install_packages.sh "${groups[@]}"
+clang=$(command -v clang++ || echo clang++)
+plain=build/test-plain
 # With a compiler's cache the next checkout, wherever it lies, compiles only what has changed.
 if command -v ccache >/dev/null && [[ -z ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]]; then
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
 export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1
 
-if [[ $neon == yes ]]; then
-  neon_build
-elif [[ -n $sanitize ]]; then
-  name="${compiler:-g++} ${sanitize}"
-  sanitized_build "$name" "test-${name//[^a-zA-Z0-9]/-}" "$sanitize" \
-    "-DCMAKE_CXX_COMPILER=${compiler:-g++}"
-elif [[ -n $compiler ]]; then
-  plain_build "$compiler" "test-$compiler" "" "-DCMAKE_CXX_COMPILER=$compiler" || true
-else
-  checks
-  if plain_build "g++" test-plain "" -DCMAKE_CXX_COMPILER=g++; then
-    # What is wrong with an input does not depend on the compiler.
-    suite "hostile input" hostile build/test-plain
-    suite "symbols" tools/check_symbols build/test-plain
-    suite "installed package" tests/package/run_package.sh build/test-plain
-    suite "recipes" tests/recipes/run_recipes.py --thaw build/test-plain/bin/thaw
-    suite "Python module" python_tests build/test-plain
-    if [[ $all == yes ]]; then
-      suite "wheel" tests/package/run_wheel.sh build/test-plain
-      suite "Debian package" tests/package/run_deb.sh build/test-plain
+case $tier in
+  user)
+    if build_with g++ $plain; then user_suites; fi
+    ;;
+  ci | all)
+    checks
+    if build_with g++ $plain; then change_suites; fi
+    clang_suites
+    address_suites
+    thread_suites
+    neon_suites
+    if [[ $tier == all ]]; then
+      interop_suites $plain
+      suite "pages" python3 tests/html/run_html.py --thaw $plain/bin/thaw
+      system_suites
     fi
-    interop_tests build/test-plain
-    html_tests build/test-plain
-  fi
-  if [[ $all == yes ]]; then
-    # What large inputs show does not depend on the compiler.
-    plain_build "clang++-14" test-clang --quick -DCMAKE_CXX_COMPILER=clang++-14 || true
-    # Instrumented, the kernels take g++ five times as long.
-    sanitized_build "address, undefined" test-asan address,undefined \
-      -DCMAKE_CXX_COMPILER=clang++-14
-    sanitized_build "thread" test-tsan thread -DCMAKE_CXX_COMPILER=clang++-14
-    neon_build
-  fi
-fi
+    ;;
+  interop) if build_with g++ $plain; then interop_suites $plain; fi ;;
+  systems) system_suites ;;
+  neon) neon_suites ;;
+  compiler)
+    folder=build/test-$compiler
+    if build_with "$compiler" "$folder"; then
+      suite "unit tests: $compiler" unit_tests "$folder"
+      suite "command line: $compiler" end_to_end "$folder"
+    fi
+    ;;
+  sanitize) if [[ $sanitize == thread ]]; then thread_suites; else address_suites; fi ;;
+esac
 
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]

@@ -81,6 +81,16 @@ std::string escape(std::string_view raw) {
 
 }  // namespace
 
+bool is_utf8(std::string_view bytes) {
+  for (std::size_t at = 0; at < bytes.size();) {
+    std::uint32_t code_point = 0;
+    const std::size_t length = decode(bytes, at, code_point);
+    if (length == 0) return false;
+    at += length;
+  }
+  return true;
+}
+
 std::string printable(std::string_view raw) {
   if (raw.size() <= kLongestPrinted) return escape(raw);
   constexpr std::size_t kKept = kLongestPrinted / 2;

@@ -18,6 +18,9 @@ namespace thaw {
 // names that differ only in leading zeros are ordered by their bytes.
 [[nodiscard]] bool natural_less(std::string_view a, std::string_view b);
 
+// Whether `bytes` are UTF-8 throughout: no surrogates, nothing overlong, nothing cut off.
+[[nodiscard]] bool is_utf8(std::string_view bytes);
+
 // "[8192, 3584]".
 [[nodiscard]] std::string shape_text(std::span<const std::uint64_t> shape);
 

@@ -65,10 +65,7 @@ std::optional<DiskSpace> disk_space(const Prepared& prepared, const PlannedFiles
   }
   std::uint64_t size = plan.bytes;
   if (*prepared.format != StreamFormat::safetensors) {
-    const Result<TarLayout> layout =
-        lay_out_tar(plan, prepared.archive_root, options.archive_mtime);
-    if (!layout.ok()) return std::nullopt;
-    size = layout.value().size;
+    size = lay_out_tar(plan, prepared.archive_root, options.archive_mtime).size;
   }
   disk.need = file_need(size, space.value().block);
   disk.bound = *prepared.format == StreamFormat::tar_zst;

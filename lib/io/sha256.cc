@@ -1,19 +1,19 @@
+// libcrypto's own functions for this one algorithm, not EVP: they allocate nothing, cannot fail,
+// and read no configuration, so that a program with libcrypto inside (apps/portable.cmake) is small
+// and does not load the modules that another libcrypto's openssl.cnf names. OpenSSL 3 calls them
+// deprecated, and keeps them.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "io/sha256.h"
 
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include <array>
 
 namespace thaw {
 
 struct Sha256::State {
-  EVP_MD_CTX* context = ::EVP_MD_CTX_new();
-  bool good = context != nullptr && ::EVP_DigestInit_ex(context, ::EVP_sha256(), nullptr) == 1;
-
-  State() = default;
-  ~State() { ::EVP_MD_CTX_free(context); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
+  SHA256_CTX context;
+  State() { ::SHA256_Init(&context); }
 };
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {}
@@ -22,19 +22,16 @@ Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 Sha256::~Sha256() = default;
 
 void Sha256::add(std::span<const std::byte> bytes) {
-  State& s = *state_;
-  s.good = s.good && ::EVP_DigestUpdate(s.context, bytes.data(), bytes.size()) == 1;
+  ::SHA256_Update(&state_->context, bytes.data(), bytes.size());
 }
 
 std::string Sha256::finish() {
-  State& s = *state_;
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned size = 0;
-  if (!s.good || ::EVP_DigestFinal_ex(s.context, digest.data(), &size) != 1) return {};
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
+  ::SHA256_Final(digest.data(), &state_->context);
   std::string text;
-  for (unsigned i = 0; i < size; ++i) {
-    text += "0123456789abcdef"[digest[i] >> 4];
-    text += "0123456789abcdef"[digest[i] & 0xf];
+  for (const unsigned char byte : digest) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 0xf];
   }
   return text;
 }

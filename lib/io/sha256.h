@@ -16,8 +16,7 @@ class Sha256 {
   ~Sha256();
 
   void add(std::span<const std::byte> bytes);
-  // 64 hexadecimal digits; once, after all bytes. Empty where the system's libcrypto refuses the
-  // algorithm or ran out of memory.
+  // 64 hexadecimal digits; once, after all bytes.
   [[nodiscard]] std::string finish();
 
  private:

@@ -27,12 +27,13 @@ set(x86_kernels ssse3 avx2 avx512)
 set(arm_kernels neon)
 
 set(kernel_folder ${CMAKE_CURRENT_SOURCE_DIR}/kernels)
+# Their flags are not those of a precompiled header.
 foreach(isa IN ITEMS scalar ${x86_kernels} ${arm_kernels})
   set_source_files_properties(${kernel_folder}/${isa}.cc PROPERTIES
-    COMPILE_OPTIONS "${kernel_flags};${${isa}_flags}")
+    COMPILE_OPTIONS "${kernel_flags};${${isa}_flags}" SKIP_PRECOMPILE_HEADERS ON)
 endforeach()
 set_source_files_properties(${kernel_folder}/overflow.cc PROPERTIES
-  COMPILE_OPTIONS "${kernel_flags}")
+  COMPILE_OPTIONS "${kernel_flags}" SKIP_PRECOMPILE_HEADERS ON)
 
 # Files of the other architecture are only listed.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")

@@ -213,7 +213,8 @@ class PatternCompiler {
       if (!is_range) continue;
       ++at_;
       const char to = text_[at_++];
-      if (to == '\\' || to < from || from < 0) {
+      const auto last = static_cast<unsigned char>(to);  // char is unsigned on ARM
+      if (to == '\\' || last < static_cast<unsigned char>(from) || last >= 0x80) {
         problem_ = "a range of bytes that thaw does not know";
         return;
       }

@@ -68,7 +68,7 @@ class Archive final : public Sink {
 Status Archive::open() {
   std::uint64_t size = plan_.bytes;
   if (settings_.format != StreamFormat::safetensors) {
-    THAW_ASSIGN_OR_RETURN(layout_, lay_out_tar(plan_, settings_.root, settings_.mtime));
+    layout_ = lay_out_tar(plan_, settings_.root, settings_.mtime);
     size = layout_.size;
   }
   const bool compressed = settings_.format == StreamFormat::tar_zst;

@@ -5,19 +5,17 @@
 #include <cstdint>
 #include <string>
 
-#include "base/status.h"
-
 namespace thaw {
 
 struct TarMember {
-  std::string name;  // the path in the archive; UTF-8 where it can be
+  std::string name;  // the path in the archive, of a folder with a slash at its end; UTF-8 or bytes
   std::uint64_t size = 0;
   std::uint64_t mtime = 0;  // seconds since 1970
   bool directory = false;
 };
 
-// A whole number of blocks. The same bytes in every locale, for every user and process.
-// Errors: ErrorCode::io when a name is not ASCII and the system has no UTF-8 locale.
-[[nodiscard]] Result<std::string> tar_header(const TarMember& member);
+// A whole number of blocks of 512 bytes. The same bytes in every locale, for every user and
+// process.
+[[nodiscard]] std::string tar_header(const TarMember& member);
 
 }  // namespace thaw

@@ -17,8 +17,7 @@ constexpr std::uint64_t kEndMarker = 2 * kBlock;
 
 }  // namespace
 
-Result<TarLayout> lay_out_tar(const PlannedFiles& plan, const std::string& root,
-                              std::uint64_t mtime) {
+TarLayout lay_out_tar(const PlannedFiles& plan, const std::string& root, std::uint64_t mtime) {
   TarLayout layout;
   std::set<std::string> made;
   for (const PlannedFile& file : plan.files) {
@@ -28,15 +27,9 @@ Result<TarLayout> lay_out_tar(const PlannedFiles& plan, const std::string& root,
          slash = path.find('/', slash + 1)) {
       const std::string folder = path.substr(0, slash + 1);
       if (!made.insert(folder).second) continue;
-      THAW_ASSIGN_OR_RETURN(
-          const std::string header,
-          tar_header({.name = folder, .size = 0, .mtime = mtime, .directory = true}));
-      before += header;
+      before += tar_header({.name = folder, .size = 0, .mtime = mtime, .directory = true});
     }
-    THAW_ASSIGN_OR_RETURN(
-        const std::string header,
-        tar_header({.name = path, .size = file.size, .mtime = mtime, .directory = false}));
-    before += header;
+    before += tar_header({.name = path, .size = file.size, .mtime = mtime, .directory = false});
     layout.size += before.size() + round_up(file.size, kBlock);
     layout.headers.push_back(std::move(before));
   }

@@ -20,9 +20,9 @@ struct TarLayout {
   std::uint64_t size = 0;  // of the whole archive, in bytes
 };
 
-// `root` is the top folder, without slashes. Errors as tar_header.
-[[nodiscard]] Result<TarLayout> lay_out_tar(const PlannedFiles& plan, const std::string& root,
-                                            std::uint64_t mtime);
+// `root` is the top folder, without slashes.
+[[nodiscard]] TarLayout lay_out_tar(const PlannedFiles& plan, const std::string& root,
+                                    std::uint64_t mtime);
 
 class TarStream {
  public:

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Tests of the program from outside:
-  run_cli.py --thaw BIN --make-checkpoint BIN [--quick] [--jobs N] [NAME...]
+  run_cli.py --thaw BIN --make-checkpoint BIN [--quick] [--machine] [--jobs N] [NAME...]
 
-NAME chooses tests whose name holds it. Each has a folder of its own, and N run at a time (as many
+NAME chooses tests whose name holds it; --machine those that a machine can make fail: its processor,
+file systems, pipes, signals and terminals. Each has a folder of its own, and N run at a time (as many
 as processors, four at most), those marked slow first. Ends with "N passed, N failed".
 """
 
@@ -17,6 +18,11 @@ import time
 import unittest
 
 import support
+
+
+# Of --machine. The others are of the program, which is the same everywhere.
+MACHINE = ("test_golden", "test_output", "test_archive", "test_streams", "test_signals",
+           "test_terminal", "test_resume", "test_verify", "test_usage")
 
 
 class Results(unittest.TextTestResult):
@@ -61,15 +67,21 @@ def main():
     parser.add_argument("--thaw", required=True)
     parser.add_argument("--make-checkpoint", required=True)
     parser.add_argument("--quick", action="store_true", help="small inputs only")
+    parser.add_argument("--machine", action="store_true",
+                        help="with small inputs, what may differ on this machine")
     parser.add_argument("--jobs", type=int, default=min(os.cpu_count() or 1, 4))
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     support.THAW = str(pathlib.Path(arguments.thaw).resolve())
     support.MAKE_CHECKPOINT = str(pathlib.Path(arguments.make_checkpoint).resolve())
-    support.QUICK = arguments.quick
+    for program in (support.THAW, support.MAKE_CHECKPOINT):
+        if not os.access(program, os.X_OK):
+            parser.error(f"{program} cannot be run: build it first")
+    support.QUICK = arguments.quick or arguments.machine
+    names = arguments.names or (MACHINE if arguments.machine else [])
     found = unittest.defaultTestLoader.discover(str(pathlib.Path(__file__).parent))
     chosen = [test for test in tests_of(found)
-              if not arguments.names or any(name in test.id() for name in arguments.names)]
+              if not names or any(name in test.id() for name in names)]
     chosen.sort(key=is_slow, reverse=True)
     passed = failed = 0
     with concurrent.futures.ProcessPoolExecutor(

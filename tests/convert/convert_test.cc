@@ -225,11 +225,11 @@ TEST_CASE("inspect counts infinite, NaN and zero scales, but not the padding") {
 }
 
 // What of a module `find` is interested in.
-const LinearGroup& group_named(const Inspection& inspection, const std::string& modules) {
+const LinearGroup& group_named(const Inspection& inspection, std::string_view modules) {
   for (const LinearGroup& group : inspection.groups) {
     if (group.modules == modules) return group;
   }
-  REQUIRE_MESSAGE(false, modules);
+  REQUIRE_MESSAGE(false, std::string(modules));
   return inspection.groups.front();
 }
 

@@ -333,7 +333,7 @@ def main():
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     if PROGRAM is None:
-        print("html: no chromium; tools/install_packages.sh ci installs it")
+        print("html: no chromium; tools/install_packages.sh all installs it")
         return 1
     THAW = str(pathlib.Path(arguments.thaw).resolve())
     loader = unittest.TestLoader()

