@@ -33,7 +33,7 @@ inline Plan small_plan() {
 }
 
 // As convert() does it; `meanwhile` happens when all is written.
-Status run(
+inline Status run(
     FileSystem& file_system, const DirectorySettings& settings,
     const std::function<void()>& meanwhile = [] {}) {
   static const Plan plan = small_plan();
