@@ -13,7 +13,7 @@
 #include "io/directory.h"
 #include "sink/directory_sink.h"
 #include "sink/publication.h"
-#include "support/faulty_file_system.h"
+#include "sink/published_place.h"
 #include "support/temporary_directory.h"
 #include "support/tree.h"
 
@@ -21,96 +21,35 @@ namespace thaw {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Call;
-using testing::content_of;
-using testing::FaultyFileSystem;
-using testing::names_in;
-using testing::TemporaryDirectory;
-using testing::tree_of;
-
-constexpr std::size_t kSize = 6000;
-using Tree = std::map<std::string, std::string>;
-const Tree kOld = {{"config.json", "old"}, {"code", "/"}, {"code/old.py", "older"}};
-const Tree kNew = {{"config.json", std::string(kSize, 'a')},
-                   {"code", "/"},
-                   {"code/a.py", std::string(kSize, 'b')}};
-
-Plan small_plan() {
-  Plan plan;
-  plan.fingerprint = "0123456789abcdef";
-  for (const char* name : {"config.json", "code/a.py"}) {
-    PlannedFile file;
-    file.name = name;
-    file.size = kSize;
-    plan.bytes += kSize;
-    plan.files.push_back(std::move(file));
-  }
-  return plan;
-}
-
-// As convert() does it; `meanwhile` happens when all is written.
-Status run(
-    FileSystem& file_system, const DirectorySettings& settings,
-    const std::function<void()>& meanwhile = [] {}) {
-  static const Plan plan = small_plan();
-  THAW_ASSIGN_OR_RETURN(const auto sink, DirectorySink::open(file_system, plan, settings));
-  alignas(4096) static std::byte buffer[8192];
-  const auto advance = [](std::uint64_t) { return Status(); };
-  for (const std::uint32_t file : sink->found()) {
-    THAW_RETURN_IF_ERROR(sink->check(file, buffer, advance));
-  }
-  for (std::uint32_t i = 0; i < plan.files.size(); ++i) {
-    if (sink->has(i)) continue;
-    const std::string bytes(kSize, static_cast<char>('a' + static_cast<int>(i)));
-    THAW_RETURN_IF_ERROR(sink->write(i, 0, std::as_bytes(std::span(bytes))));
-  }
-  meanwhile();
-  return sink->finish();
-}
-
-struct Place {
-  explicit Place(bool old = true) {
-    if (!old) return;
-    directory.write("work/out/config.json", "old");
-    directory.write("work/out/code/old.py", "older");
-  }
-  TemporaryDirectory directory{TemporaryDirectory::Place::memory};
-  std::string work = directory.write("work/beside", "mine").substr(0, directory.path().size() + 5);
-  std::string out = work + "/out";
-  DirectorySettings settings{.out = out, .replace = true};
-};
-
-struct Quick : FaultyFileSystem {
-  Quick() { skip_disk = true; }
-};
+using namespace testing;  // NOLINT(google-build-using-namespace)
 
 TEST_CASE("what is put at OUT, or into it, while a run works is never removed") {
   struct Row {
     const char* name;
     bool old;
-    void (*put)(const Place&);
+    void (*put)(const OldOutput&);
   };
   const Row rows[] = {
       {"a directory where nothing was", false,
-       [](const Place& place) { place.directory.write("work/out/thesis.tex", "mine"); }},
+       [](const OldOutput& place) { place.directory.write("work/out/thesis.tex", "mine"); }},
       {"a file in the old one", true,
-       [](const Place& place) { place.directory.write("work/out/thesis.tex", "mine"); }},
+       [](const OldOutput& place) { place.directory.write("work/out/thesis.tex", "mine"); }},
       {"a file deep in the old one", true,
-       [](const Place& place) { place.directory.write("work/out/code/thesis.tex", "mine"); }},
+       [](const OldOutput& place) { place.directory.write("work/out/code/thesis.tex", "mine"); }},
       {"other content", true,
-       [](const Place& place) { place.directory.write("work/out/config.json", "mine!"); }},
+       [](const OldOutput& place) { place.directory.write("work/out/config.json", "mine!"); }},
       {"another directory", true,
-       [](const Place& place) {
+       [](const OldOutput& place) {
          fs::rename(place.out, place.work + "/moved");
          place.directory.write("work/out/thesis.tex", "mine");
        }},
-      {"a link", true, [](const Place& place) {
+      {"a link", true, [](const OldOutput& place) {
          fs::rename(place.out, place.work + "/moved");
          fs::create_directory_symlink("moved", place.out);
        }}};
   for (const Row& row : rows) {
     CAPTURE(std::string(row.name));
-    const Place place(row.old);
+    const OldOutput place(row.old);
     Quick file_system;
     Tree there;
     const Status status = run(file_system, place.settings, [&] {
@@ -133,7 +72,7 @@ TEST_CASE("what is put at OUT, or into it, while a run works is never removed") 
 }
 
 TEST_CASE("what the caller judged is what is replaced, and nothing else") {
-  const Place place;
+  const OldOutput place;
   DirectorySettings settings = place.settings;
   settings.found = Likeness::at(real_file_system(), place.out).value();
   place.directory.write("work/out/late.txt", "mine");
@@ -161,7 +100,7 @@ TEST_CASE("what comes into the old directory at the last moment is kept beside, 
    private:
     std::string place_;
   };
-  const Place place;
+  const OldOutput place;
   Late file_system(place.out);
   const Status status = run(file_system, place.settings);
   REQUIRE_FALSE(status.ok());
@@ -182,7 +121,7 @@ TEST_CASE("what belongs to another user is refused, with whose it is, and is not
   for (const char* name : {"out.partial", "out.partial-state.json", "out.partial-lock",
                            "out.partial/thaw-state.json"}) {
     CAPTURE(std::string(name));
-    const Place place;
+    const OldOutput place;
     if (std::string(name).ends_with("partial")) {
       fs::create_directory(place.out + ".partial");
     } else {
@@ -208,7 +147,7 @@ TEST_CASE("what belongs to another user is refused, with whose it is, and is not
 
 TEST_CASE("a finished file of another user, or with a second name, is made anew") {
   for (const bool second_name : {false, true}) {
-    const Place place(false);
+    const OldOutput place(false);
     {
       Quick dying;
       dying.fault = {.call = Call::rename, .at = 6, .error = EIO, .dies = true};
@@ -237,7 +176,7 @@ TEST_CASE("a finished file of another user, or with a second name, is made anew"
 }
 
 TEST_CASE("where all files belong to one user, that one is this one") {
-  const Place place;
+  const OldOutput place;
   for (int i = 0; i < 2; ++i) {
     Quick file_system;
     file_system.change_stat = [](const std::string&, struct stat& info) { info.st_uid = 65534; };
@@ -258,7 +197,7 @@ TEST_CASE("a crash at every call of replacing is repaired by the next run, whate
         CAPTURE(exchange_error);
         CAPTURE(keep);
         CAPTURE(n);
-        const Place place;
+        const OldOutput place;
         DirectorySettings settings = place.settings;
         settings.keep_backup = keep;
         Quick dying;
@@ -292,7 +231,7 @@ TEST_CASE("every call that fails once while replacing leaves the old one or the 
     for (std::uint64_t n = 1; n <= calls; ++n) {
       CAPTURE(exchange_error);
       CAPTURE(n);
-      const Place place;
+      const OldOutput place;
       Quick failing;
       failing.exchange_error = exchange_error;
       failing.fault = {.call = Call::any, .at = n, .error = EIO};
@@ -317,7 +256,7 @@ TEST_CASE("what the file system cannot move is refused before the first byte") {
       return -1;
     }
   };
-  const Place place;
+  const OldOutput place;
   Overlay file_system;
   bool wrote = false;
   const Status status = run(file_system, place.settings, [&] { wrote = true; });
@@ -326,131 +265,6 @@ TEST_CASE("what the file system cannot move is refused before the first byte") {
   CHECK(status.error().text().find("overlay") != std::string::npos);
   CHECK_FALSE(wrote);
   CHECK(tree_of(place.out) == kOld);
-}
-
-mode_t mode_of(const std::string& path) {
-  struct stat info {};
-  REQUIRE(::lstat(path.c_str(), &info) == 0);
-  return info.st_mode & 07777;
-}
-
-TEST_CASE("what replaces something private is private, and what is new is as the umask says") {
-  for (const int exchange_error : {0, EINVAL}) {
-    const Place place;
-    ::chmod((place.out + "/config.json").c_str(), 0600);
-    ::chmod((place.out + "/code/old.py").c_str(), 0640);
-    ::chmod((place.out + "/code").c_str(), 0750);
-    ::chmod(place.out.c_str(), 0700);
-    Quick file_system;
-    file_system.exchange_error = exchange_error;
-    mode_t meanwhile = 0;
-    REQUIRE(run(file_system, place.settings, [&] {
-              meanwhile = mode_of(place.out + ".partial");
-            }).ok());
-    CHECK((meanwhile & 0077) == 0);
-    CHECK(mode_of(place.out) == 0700);
-    CHECK(mode_of(place.out + "/config.json") == 0600);
-    CHECK(mode_of(place.out + "/code") == 0750);
-    CHECK((mode_of(place.out + "/code/a.py") & 0037) == 0);  // nothing of that name was there
-  }
-  const Place place(false);
-  const mode_t mask = ::umask(022);
-  Quick file_system;
-  REQUIRE(run(file_system, place.settings).ok());
-  ::umask(mask);
-  CHECK(mode_of(place.out) == 0755);
-  CHECK(mode_of(place.out + "/config.json") == 0644);
-}
-
-// Before one of the calls somebody who may rename in the folder of OUT puts a link to a directory
-// of this user at OUT.partial, or in it, with the calls of the system itself.
-class Intruder final : public FaultyFileSystem {
- public:
-  std::uint64_t at = 0;
-  std::uint64_t calls = 0;
-  std::function<void()> plant;
-  Intruder() { skip_disk = true; }
-
-  int open_at(int directory, const char* name, int flags, mode_t mode) override {
-    return now().open_at(directory, name, flags & ~O_DIRECT, mode);
-  }
-  int stat_at(int directory, const char* name, struct stat* out) override {
-    return now().stat_at(directory, name, out);
-  }
-  int mkdir_at(int directory, const char* name, mode_t mode) override {
-    return now().mkdir_at(directory, name, mode);
-  }
-  int unlink_at(int directory, const char* name) override {
-    return now().unlink_at(directory, name);
-  }
-  int rmdir_at(int directory, const char* name) override { return now().rmdir_at(directory, name); }
-  int rename_at(int from, const char* name, int to, const char* new_name) override {
-    return now().rename_at(from, name, to, new_name);
-  }
-  int exchange_at(int directory, const char* a, const char* b) override {
-    return now().exchange_at(directory, a, b);
-  }
-
- private:
-  FileSystem& now() {
-    if (++calls == at) plant();
-    return real_file_system();
-  }
-};
-
-TEST_CASE("links that are planted at any moment lead nowhere") {
-  const Tree mine = {{"code", "/"}, {"code/a.py", "mine"}, {"config.json", "mine"}};
-  for (const bool inside : {false, true}) {
-    std::uint64_t last = 1000;
-    for (std::uint64_t n = 1; n <= last; ++n) {
-      CAPTURE(inside);
-      CAPTURE(n);
-      const Place place;
-      place.directory.write("victim/config.json", "mine");
-      place.directory.write("victim/code/a.py", "mine");
-      const std::string victim = place.directory / "victim";
-      Intruder intruder;
-      intruder.at = n;
-      intruder.plant = [&] {
-        std::error_code ignored;
-        const std::string target = place.out + (inside ? ".partial/code" : ".partial");
-        fs::rename(target, place.work + "/taken", ignored);
-        fs::create_directory_symlink(victim + (inside ? "/code" : ""), target, ignored);
-      };
-      static_cast<void>(run(intruder, place.settings).ok());
-      if (intruder.calls < n) last = n;
-      CHECK(tree_of(victim) == mine);
-    }
-    CHECK(last < 1000);
-  }
-}
-
-TEST_CASE("a run that was killed after it had replaced something says so to the next one") {
-  const Place place;
-  DirectorySettings settings = place.settings;
-  settings.keep_backup = true;
-  settings.purpose = "this model";
-  std::uint64_t seen = 0;
-  for (std::uint64_t n = 1, calls = 1000; n <= calls; ++n) {
-    const Place here;
-    settings.out = here.out;
-    Quick dying;
-    dying.fault = {.call = Call::any, .at = n, .error = EIO, .dies = true};
-    const bool done = run(dying, settings).ok();
-    if (!dying.faulted()) calls = n;
-    const auto left = look_at_leavings(real_file_system(), here.out);
-    REQUIRE(left.ok());
-    const bool published = tree_of(here.out) == kNew;
-    CHECK((!left.value().replaced || published));
-    if (published && !done && exists(here.out + ".partial-state.json")) {
-      CHECK(left.value().replaced);
-      CHECK(left.value().purpose == "this model");
-      ++seen;
-      REQUIRE(tidy_published(real_file_system(), here.out).ok());
-      CHECK(names_in(here.work) == "beside out out.backup ");
-    }
-  }
-  CHECK(seen > 2);
 }
 
 }  // namespace
