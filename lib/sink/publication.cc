@@ -208,11 +208,10 @@ Result<bool> Publisher::lock_aside() {
 Status Publisher::publish(const Request& request) {
   request_ = &request;
   state_ = request.state;
-  publication_ = {.token = random_token(),
-                  .fresh = {},
-                  .old = {},
-                  .keep = request.keep,
-                  .purpose = request.purpose};
+  publication_ = Publication();
+  publication_.token = random_token();
+  publication_.keep = request.keep;
+  publication_.purpose = request.purpose;
   THAW_RETURN_IF_ERROR(check_unchanged());
   THAW_ASSIGN_OR_RETURN(const Likeness fresh, Likeness::of(request.work, Likeness::Own::does_not));
   publication_.fresh = {.likeness = fresh.text(), .inode = fresh.inode()};

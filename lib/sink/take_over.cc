@@ -169,7 +169,7 @@ Status PartialDirectory::look_for_parts(Scene& scene) {
   if (!part() && !states.counts.empty()) count = *states.counts.begin();
   if (!part() && states.whole && states.whole->parts != 0) count = states.whole->parts;
   scene.holds = Holds::no_parts;
-  scene.why = check_part_states(states, path(), plan_.fingerprint, count,
+  scene.why = check_part_states(states, path(), {plan_.fingerprint, settings_.inputs}, count,
                                 part() && settings_.restart ? part()->index : 0);
   if (!scene.why.ok()) return {};
   scene.holds = count == 0 ? Holds::nothing : Holds::parts;
