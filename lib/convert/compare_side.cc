@@ -126,7 +126,7 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
 
 std::string type_text(const CompareSide& side, const OutputTensor& tensor) {
   if (const QuantizedLinear* linear = side.linear_of(tensor)) {
-    return std::string(linear->layout->title);
+    return title_of(*linear);
   }
   return std::string(dtype_name(tensor.segment.from));
 }
@@ -166,13 +166,12 @@ Status HeldTensor::hold(std::uint64_t first, std::uint64_t last, std::uint64_t m
     slab_ = {};
     THAW_ASSIGN_OR_RETURN(slab_, AlignedMemory::allocate(slab.size));
   }
-  const auto add = [&](const PackedOperand& operand, const SlabOperand& placed) {
-    return gather(operand, placed.offset, placed.pitch, placed.source_begin, placed.source_size);
-  };
-  THAW_RETURN_IF_ERROR(add(linear->qweight, slab.qweight));
-  THAW_RETURN_IF_ERROR(add(linear->qzeros, slab.qzeros));
-  THAW_RETURN_IF_ERROR(add(linear->scales, slab.scales));
-  THAW_RETURN_IF_ERROR(add(linear->group_index, slab.group_index));
+  std::size_t i = 0;
+  for (const PackedOperand& operand : linear->operands) {
+    const SlabOperand& placed = slab.operands[i++];
+    THAW_RETURN_IF_ERROR(
+        gather(operand, placed.offset, placed.pitch, placed.source_begin, placed.source_size));
+  }
   source_ = {slab_view(*linear, slab, slab_.data()), first};
   return {};
 }

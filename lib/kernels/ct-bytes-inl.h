@@ -30,8 +30,8 @@ template <class Isa, Target kTarget, bool kStream>
 template <class Isa, Target kTarget, bool kStream>
 inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  const unsigned char* codes = line(linear.qweight, row);
-  const unsigned char* scales = line(linear.scales, row);
+  const unsigned char* codes = line(linear[Role::codes], row);
+  const unsigned char* scales = line(linear[Role::scales], row);
   const CtZeros zeros(linear, row);
   std::uint64_t group = 0;
   for (std::uint64_t k = 0; k < linear.in_features; ++group) {
@@ -62,7 +62,7 @@ inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned 
 template <class Isa, Target kTarget>
 inline void ct_byte_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                          void* out, const OutputFormat& format) {
-  if (linear.group_index.data != nullptr || linear.scale_type == FloatType::float32) {
+  if (linear[Role::group_index].data != nullptr || linear.scale_type == FloatType::float32) {
     return ct_plain<kTarget>(linear, row_begin, row_end, out);
   }
   const bool whole_runs =

@@ -12,8 +12,8 @@ inline std::uint64_t group_count(const PackedLinear& linear) {
 }
 
 inline std::uint64_t group_of(const PackedLinear& linear, std::uint64_t k) {
-  if (linear.group_index.data == nullptr) return k / linear.group_size;
-  return load<std::uint32_t>(line(linear.group_index, 0) + k * 4);
+  if (linear[Role::group_index].data == nullptr) return k / linear.group_size;
+  return load<std::uint32_t>(line(linear[Role::group_index], 0) + k * 4);
 }
 
 // The zeros of one row, as codes: what is stored is less by the middle of the codes.
@@ -21,15 +21,15 @@ class CtZeros {
  public:
   CtZeros(const PackedLinear& linear, std::uint64_t row)
       : kind_(linear.zeros), mask_((1u << linear.bits) - 1), middle_(1 << (linear.bits - 1)) {
-    if (linear.qzeros.data == nullptr) return;
+    if (linear[Role::zeros].data == nullptr) return;
     if (kind_ == Zeros::int8) {
-      line_ = line(linear.qzeros, row);
+      line_ = line(linear[Role::zeros], row);
       return;
     }
     const std::uint64_t fields = 32 / linear.bits;  // of a word: so many rows
     const std::uint64_t rows = linear.rows_per_slice != 0 ? linear.rows_per_slice : row + 1;
     const std::uint64_t lines = (rows + fields - 1) / fields;
-    line_ = line(linear.qzeros, row / rows * lines + row % rows / fields);
+    line_ = line(linear[Role::zeros], row / rows * lines + row % rows / fields);
     shift_ = static_cast<std::uint32_t>(row % rows % fields) * linear.bits;
   }
 
@@ -48,7 +48,7 @@ class CtZeros {
 };
 
 struct CtPack {
-  static constexpr const char* kName = "ct_pack";
+  static constexpr LayoutId kId = LayoutId::ct_pack;
   static constexpr std::uint32_t kRowBlock = 1;
   static constexpr bool kScalesByRow = true;
   static constexpr bool kZeroIsFloat = false;
@@ -69,7 +69,7 @@ struct CtPack {
 template <Target kTarget>
 inline void ct_indexed_row(const PackedLinear& linear, std::uint64_t row, ElementOf<kTarget>* out) {
   constexpr std::uint64_t kBatch = 64;
-  const unsigned char* codes = line(linear.qweight, row);
+  const unsigned char* codes = line(linear[Role::codes], row);
   const std::uint64_t groups = group_count(linear);
   ElementOf<kTarget> values[kBatch][16];
   Product factors[kBatch];
@@ -96,7 +96,7 @@ inline void ct_columns(const PackedLinear& linear, std::uint64_t row_begin, std:
   using Value = ElementOf<kTarget>;
   for (std::uint64_t row = row_begin; row < row_end; ++row) {
     Value* to = static_cast<Value*>(out) + (row - row_begin) * linear.in_features;
-    const unsigned char* codes = line(linear.qweight, row);
+    const unsigned char* codes = line(linear[Role::codes], row);
     for (std::uint64_t k = begin; k < end;) {
       const std::uint64_t group = k / linear.group_size;
       const std::uint64_t group_end = (group + 1) * linear.group_size;
@@ -116,7 +116,7 @@ inline void ct_columns(const PackedLinear& linear, std::uint64_t row_begin, std:
 template <Target kTarget>
 inline void ct_plain(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                      void* out) {
-  if (linear.group_index.data == nullptr) {
+  if (linear[Role::group_index].data == nullptr) {
     return ct_columns<kTarget>(linear, row_begin, row_end, 0, linear.in_features, out);
   }
   for (std::uint64_t row = row_begin; row < row_end; ++row) {

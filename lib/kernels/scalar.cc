@@ -94,7 +94,7 @@ void dequantize(const PackedLinear& linear, std::uint64_t row_begin, std::uint64
 
 template <class Layout>
 constexpr thaw::kernels::Layout entry() {
-  return {Layout::kName, Layout::kRowBlock, dequantize<Layout>};
+  return {Layout::kId, Layout::kRowBlock, dequantize<Layout>};
 }
 
 template <class Layout, Target kTarget>
@@ -125,17 +125,17 @@ void gptq(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, vo
   }
 }
 
-constexpr Layout kLayouts[] = {entry<AwqGemm>(),
-                               entry<AwqGemv>(),
-                               entry<AwqGemvFast>(),
-                               entry<AwqMarlin>(),
-                               entry<CtPack>(),
-                               {Gptq::kName, Gptq::kRowBlock, gptq<Gptq>},
-                               {GptqRows::kName, GptqRows::kRowBlock, gptq<GptqRows>}};
-
 }  // namespace
 
-constexpr Table kScalarTable = {"scalar", kLayouts, sizeof kLayouts / sizeof kLayouts[0],
-                                cast_with<PlainSteps>, divide_with<PlainSteps>};
+constexpr Table kScalarTable = checked({"scalar",
+                                        {entry<AwqGemm>(),
+                                         entry<AwqGemv>(),
+                                         entry<AwqGemvFast>(),
+                                         entry<AwqMarlin>(),
+                                         entry<CtPack>(),
+                                         {Gptq::kId, Gptq::kRowBlock, gptq<Gptq>},
+                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>}},
+                                        cast_with<PlainSteps>,
+                                        divide_with<PlainSteps>});
 
 }  // namespace thaw::kernels

@@ -38,20 +38,17 @@ THAW_DISPATCH(gptq_input_rows)
 #undef THAW_DISPATCH
 
 template <class Isa>
-constexpr Layout kLayoutsOf[] = {
-    {AwqGemm::kName, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
-    {AwqGemv::kName, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
-    {AwqGemvFast::kName, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
-    {AwqMarlin::kName, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
-    {CtPack::kName, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
-    {Gptq::kName, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
-    {GptqRows::kName, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
-};
-
-template <class Isa>
 constexpr Table table_of(const char* name) {
-  return {name, kLayoutsOf<Isa>, sizeof kLayoutsOf<Isa> / sizeof kLayoutsOf<Isa>[0], cast_with<Isa>,
-          divide_with<Isa>};
+  return checked({name,
+                  {{AwqGemm::kId, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
+                   {AwqGemv::kId, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
+                   {AwqGemvFast::kId, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
+                   {AwqMarlin::kId, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
+                   {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
+                   {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
+                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>}},
+                  cast_with<Isa>,
+                  divide_with<Isa>});
 }
 
 }  // namespace

@@ -67,11 +67,10 @@ Result<std::vector<OutputTensor>> list_output_tensors(const PlanRequest& request
     const std::uint64_t element = dtype_bits(request.dtype) / 8;
     const auto elements = checked_multiply(linear.in_features, linear.out_features);
     if (!elements || !checked_multiply(*elements, element)) {
-      return fail(ErrorCode::input,
-                  {.file = checkpoint.file_of(*linear.qweight.tensor), .tensor = linear.module},
-                  "weight is too large",
-                  shape_text(std::array{linear.out_features, linear.in_features}),
-                  "a size in bytes below 2^64");
+      return fail(
+          ErrorCode::input, {.file = checkpoint.file_of(linear.codes()), .tensor = linear.module},
+          "weight is too large", shape_text(std::array{linear.out_features, linear.in_features}),
+          "a size in bytes below 2^64");
     }
     tensors.push_back(weight_of(linear, request, plan));
     folded.divide(linear, tensors.back());

@@ -218,8 +218,7 @@ class Matcher {
         why = named ? "is quantized and the base has no such weight"
                     : "is quantized and no rule of the model spec " + spec + " names it";
       }
-      errors_.add(fail(ErrorCode::input,
-                       Place{twin_.file_of(*linear.qweight.tensor), linear.module}, why,
+      errors_.add(fail(ErrorCode::input, Place{twin_.file_of(linear.codes()), linear.module}, why,
                        "Every quantized linear has to go into the base. --spec takes a file with "
                        "other rules; without --base all of the model is converted."));
     }

@@ -1,15 +1,16 @@
 #include "quant/linears.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
-#include <initializer_list>
 #include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "quant/compressed_config.h"
-#include "quant/compressed_tensors.h"
+#include "quant/compressed_warnings.h"
 #include "quant/contradictions.h"
 #include "quant/foreign.h"
 #include "quant/layouts.h"
@@ -23,12 +24,12 @@ namespace {
 
 constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or intermediate
 
-bool is_qweight(const Tensor& tensor) {
-  const std::optional<TensorName> name = split_tensor_name(tensor.name);
-  return name.has_value() && name->suffix == "qweight";
-}
+// How a server would quantize what goes into or comes out of a linear of compressed-tensors: no
+// part of the weight.
+constexpr std::array<std::string_view, 5> kActivations = {
+    "input_scale", "input_zero_point", "input_global_scale", "output_scale", "output_zero_point"};
 
-Problem check_partners(const ModuleTensors& tensors) {
+Problem check_qweight(const ModuleTensors& tensors) {
   if (tensors.scales == nullptr) return "no scales";
   if (tensors.weight != nullptr) {
     return "a weight beside the qweight: both would be written as weight";
@@ -48,11 +49,47 @@ Problem check_partners(const ModuleTensors& tensors) {
   return std::nullopt;
 }
 
-bool is_awq(const PackLayout& layout) { return layout.name.starts_with("awq_"); }
+Problem check_weight_packed(const ModuleTensors& tensors) {
+  if (tensors.weight_scale == nullptr) return "no weight_scale";
+  if (tensors.weight != nullptr || tensors.qweight != nullptr) {
+    return std::string(tensors.weight != nullptr ? "a weight" : "a qweight") +
+           " beside the weight_packed: both would be written as weight";
+  }
+  const std::size_t rank = tensors.weight_packed->shape.size();
+  if (rank != 2 && rank != 3) return "weight_packed must have 2 dimensions, or 3 with experts";
+  for (const Tensor* tensor :
+       {tensors.weight_packed, tensors.weight_scale, tensors.weight_zero_point}) {
+    if (tensor == nullptr) continue;
+    if (std::count(tensor->shape.begin(), tensor->shape.end(), 0u) != 0) {
+      return "a packed tensor without elements";
+    }
+  }
+  return std::nullopt;
+}
+
+// What must hold before a layout is looked for: of qweight, both it and scales are there, and every
+// tensor has two dimensions, none of them 0 (g_idx, weight and bias may be anything); of
+// weight_packed, it and weight_scale are there, and no packed tensor is empty.
+Problem check_partners(const ModuleTensors& tensors) {
+  switch (tensors.naming) {
+    case Naming::qweight:
+      return check_qweight(tensors);
+    case Naming::weight_packed:
+      if (const Problem problem = check_weight_packed(tensors)) {
+        return "compressed-tensors: " + *problem;
+      }
+      return std::nullopt;
+  }
+  __builtin_unreachable();
+}
+
+const Tensor& scales_of(const ModuleTensors& tensors) {
+  return tensors.naming == Naming::qweight ? *tensors.scales : *tensors.weight_scale;
+}
 
 // What must hold for every layout, once it has been described; of AWQ: specs/awq.md clause 2.
 Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear) {
-  if (is_awq(*linear.layout)) {
+  if (linear.layout->family == LayoutFamily::awq) {
     THAW_RETURN_IF_PROBLEM(expect_multiple("output features", linear.out_features, 8));
     assert(linear.group_size >= 1 && linear.in_features % linear.group_size == 0);
   }
@@ -61,32 +98,36 @@ Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear
   if (!elements.has_value() || !checked_multiply(*elements, kLargestElement).has_value()) {
     return "its weight would be too large";
   }
-  const std::uint64_t outputs =
-      linear.layout->rows_are_inputs ? linear.in_features : linear.out_features;
-  if (tensors.bias != nullptr &&
-      (tensors.bias->shape.size() != 1 || tensors.bias->shape[0] != outputs)) {
-    return "bias: got " + tensor_text(*tensors.bias) + ", expected the shape [" +
-           std::to_string(outputs) + "]";
+  if (tensors.bias == nullptr) return std::nullopt;
+  std::vector<std::uint64_t> shape = {linear.layout->rows_are_inputs ? linear.in_features
+                                                                     : linear.out_features};
+  if (linear.rows_per_slice != 0) {
+    shape = {linear.out_features / linear.rows_per_slice, linear.rows_per_slice};
   }
-  return std::nullopt;
+  if (std::equal(shape.begin(), shape.end(), tensors.bias->shape.begin(),
+                 tensors.bias->shape.end())) {
+    return std::nullopt;
+  }
+  return "bias: got " + tensor_text(*tensors.bias) + ", expected the shape " + shape_text(shape);
 }
 
 std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
                                    QuantizedLinear& linear) {
   if (const Problem problem = check_partners(tensors)) return Refusal{*problem, {}};
   for (const LayoutReader* reader : layout_readers()) {
-    if (!reader->recognises(tensors)) continue;
-    const std::string title(reader->layout->title);
-    if (reader->describe == nullptr) {
-      return Refusal{"the quantization method " + title + " is not supported", kMethodsHint, true};
-    }
+    if (reader->naming != tensors.naming || !reader->recognises(tensors)) continue;
     linear.module = tensors.module;
     linear.layout = reader->layout;
-    linear.scale_dtype = tensors.scales->dtype;
-    linear.claims = config.claims_of(tensors.module);
+    linear.reason = reader->reason;
+    linear.scale_dtype = scales_of(tensors).dtype;
+    if (linear.layout->family != LayoutFamily::compressed_tensors) {
+      linear.claims = config.claims_of(tensors.module);
+    }
     Problem problem = reader->describe(tensors, config, linear);
     if (!problem.has_value()) problem = check_linear(tensors, linear);
-    if (problem.has_value()) return Refusal{title + ": " + *problem, {}};
+    if (problem.has_value()) {
+      return Refusal{std::string(reader->layout->title) + ": " + *problem, {}};
+    }
     return std::nullopt;
   }
   return Refusal{"the shapes are of no known layout", kMethodsHint, true};
@@ -108,13 +149,22 @@ void warn_of_wrapped_zeros(QuantizedLinears& result) {
       "); where the quantizer packed them without a borrow, the zero points beside them are lost");
 }
 
-void consume(const Checkpoint& checkpoint, const ModuleTensors& tensors,
+void consume(const Checkpoint& checkpoint, const Tensor* tensor,
              std::vector<std::uint8_t>& consumed) {
-  for (const Tensor* tensor :
-       {tensors.qweight, tensors.qzeros, tensors.scaled_zeros, tensors.scales, tensors.g_idx}) {
+  consumed[static_cast<std::size_t>(tensor - checkpoint.tensors().data())] = 1;
+}
+
+// Whether there were any.
+bool consume_activations(const Checkpoint& checkpoint, std::string_view module,
+                         std::vector<std::uint8_t>& consumed) {
+  bool any = false;
+  for (const std::string_view suffix : kActivations) {
+    const Tensor* tensor = find_in_module(checkpoint, module, suffix);
     if (tensor == nullptr) continue;
-    consumed[static_cast<std::size_t>(tensor - checkpoint.tensors().data())] = 1;
+    consume(checkpoint, tensor, consumed);
+    any = true;
   }
+  return any;
 }
 
 }  // namespace
@@ -128,12 +178,12 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   result.consumed.resize(checkpoint.tensors().size());
   // Counted first, because growing step by step would need three times the memory for a moment.
   result.linears.reserve(static_cast<std::size_t>(
-      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_qweight) +
-      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_weight_packed)));
+      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(),
+                    [](const Tensor& tensor) { return naming_of(tensor).has_value(); })));
 
   ErrorList errors;
   UnknownModules unknown(checkpoint, result.consumed);
-  CompressedReader compressed(checkpoint, result.config);
+  CompressedWarnings compressed(result.config);
   for (const Tensor& tensor : checkpoint.tensors()) {
     const Place place{checkpoint.file_of(tensor), tensor.name};
     if (const std::optional<Refusal> refusal = refuse_tensor(checkpoint, tensor)) {
@@ -145,13 +195,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       continue;
     }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
-    if (is_weight_packed(tensor)) {
-      errors.add(compressed.add(tensor, result));
-      continue;
-    }
-    if (!is_qweight(tensor)) continue;
+    const std::optional<Naming> naming = naming_of(tensor);
+    if (!naming.has_value()) continue;
     const std::string_view module = split_tensor_name(tensor.name)->module;
-    const ModuleTensors tensors = find_module_tensors(checkpoint, module);
+    const ModuleTensors tensors = find_module_tensors(checkpoint, module, *naming);
     QuantizedLinear linear;
     if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
       if (refusal->unknown && options.copy_unknown) {
@@ -162,7 +209,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                       refusal->what + " (" + module_text(tensors) + ")", refusal->hint));
       continue;
     }
-    consume(checkpoint, tensors, result.consumed);
+    for (const Tensor* packed : tensors.packed()) consume(checkpoint, packed, result.consumed);
+    if (linear.layout->family == LayoutFamily::compressed_tensors) {
+      compressed.note(linear, consume_activations(checkpoint, module, result.consumed));
+    }
     result.linears.push_back(linear);
   }
   if (errors.empty() && result.linears.empty()) {
@@ -182,7 +232,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
             [](const QuantizedLinear& a, const QuantizedLinear& b) { return a.module < b.module; });
   warn_of_contradictions(result);
   unknown.warn(result.warnings);
-  compressed.warn(result.warnings);
+  compressed.add_to(result.warnings);
   warn_of_wrapped_zeros(result);
   return result;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/packed_case.h"
+#include "support/layout_names.h"
 
 namespace thaw::fuzz {
 
@@ -136,8 +137,9 @@ inline void run_kernels(const std::uint8_t* data, std::size_t size) {
   }
   // The oracle takes long to count, so only over little.
   if (shape.in_features * shape.out_features > 1024) return;
-  if (kernels::count_overflows(shape.layout.c_str(), packed.linear(), 0, shape.out_features,
-                               want.data(), format) != packed.expected_overflows(format)) {
+  if (kernels::count_overflows(test::layout_named(shape.layout), packed.linear(), 0,
+                               shape.out_features, want.data(),
+                               format) != packed.expected_overflows(format)) {
     std::fprintf(stderr, "another count of overflows\n");
     std::abort();
   }

@@ -20,6 +20,7 @@
 #include "quant/golden_cases.h"
 #include "quant/linears.h"
 #include "quant/model_files.h"
+#include "support/layout_names.h"
 #include "support/places.h"
 
 namespace thaw {
@@ -37,10 +38,10 @@ std::vector<const kernels::Table*> tables() {
 }
 
 const kernels::Layout& kernel_of(const kernels::Table& table, const QuantizedLinear& linear) {
-  const kernels::Layout* layout = kernels::find_layout(table, linear.layout->name.data());
-  REQUIRE(layout != nullptr);
-  REQUIRE(layout->row_block == linear.layout->row_block);
-  return *layout;
+  const kernels::Layout& layout =
+      kernels::layout_in(table, test::layout_named(linear.layout->name));
+  REQUIRE(layout.row_block == linear.layout->row_block);
+  return layout;
 }
 
 QuantizedLinears find(const Checkpoint& checkpoint) {

@@ -122,9 +122,9 @@ TEST_CASE("ct_pack: the count is that of the finite values that became infinite"
             const std::uint64_t want = packed.expected_overflows(format);
             CAPTURE(seed);
             CAPTURE(name_of(format));
-            CHECK_EQ(
-                kernels::count_overflows("ct_pack", packed.linear(), 0, 10, out.data(), format),
-                want);
+            CHECK_EQ(kernels::count_overflows(kernels::LayoutId::ct_pack, packed.linear(), 0, 10,
+                                              out.data(), format),
+                     want);
             seen += want;
           }
         }
@@ -141,9 +141,9 @@ TEST_CASE("ct_pack: an index that names no group leaves its column as it was") {
   const std::vector<std::uint32_t> codes(4, 0x99999999u);
   const std::uint16_t scales[2] = {0x3c00, 0x4000};
   kernels::PackedLinear linear;
-  linear.qweight = {codes.data(), 16};
-  linear.scales = {scales, 4};
-  linear.group_index = {index.data(), 0};
+  linear[kernels::Role::codes] = {codes.data(), 16};
+  linear[kernels::Role::scales] = {scales, 4};
+  linear[kernels::Role::group_index] = {index.data(), 0};
   linear.in_features = 32;
   linear.out_features = 1;
   linear.group_size = 16;
@@ -152,9 +152,10 @@ TEST_CASE("ct_pack: an index that names no group leaves its column as it was") {
     alignas(64) std::uint16_t out[32];
     for (std::uint16_t& value : out) value = 0x7777;
     const OutputFormat format;
-    kernels::find_layout(*tables.tables[i], "ct_pack")->dequantize(linear, 0, 1, out, format);
+    kernels::layout_in(*tables.tables[i], kernels::LayoutId::ct_pack)
+        .dequantize(linear, 0, 1, out, format);
     for (std::size_t k = 0; k < 32; ++k) CHECK_EQ(out[k], k == 5 || k == 9 ? 0x7777 : 0x3c00);
-    CHECK_EQ(kernels::count_overflows("ct_pack", linear, 0, 1, out, format), 0u);
+    CHECK_EQ(kernels::count_overflows(kernels::LayoutId::ct_pack, linear, 0, 1, out, format), 0u);
   }
 }
 

@@ -1,5 +1,4 @@
-#include "quant/compressed_module.h"
-
+// compressed-tensors, pack-quantized: specs/compressed_tensors.md clauses 1 to 5.
 #include <algorithm>
 #include <initializer_list>
 #include <optional>
@@ -7,18 +6,19 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "quant/compressed_groups.h"
 #include "quant/compressed_values.h"
+#include "quant/layouts.h"
 
 namespace thaw {
 
 namespace {
 
-constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or intermediate
-
-constexpr PackLayout kFourBits = {
-    .name = "ct_pack", .title = "compressed-tensors 4-bit", .reason = "weight_packed"};
-constexpr PackLayout kEightBits = {
-    .name = "ct_pack", .title = "compressed-tensors 8-bit", .reason = "weight_packed"};
+constexpr PackLayout kLayout = {.id = LayoutId::ct_pack,
+                                .family = LayoutFamily::compressed_tensors,
+                                .name = "ct_pack",
+                                .title = "compressed-tensors",
+                                .titled_by_width = true};
 
 using Extents = std::vector<std::uint64_t>;
 
@@ -31,30 +31,22 @@ Extents with(Extents extents, std::initializer_list<std::uint64_t> last) {
   return extents;
 }
 
-// Whether `groups` groups of `group_size` (-1: all) are what `in_features` needs.
-bool is_cut(std::uint64_t in_features, std::int64_t group_size, std::uint64_t groups) {
-  return group_size == -1
-             ? groups == 1
-             : divide_up(in_features, static_cast<std::uint64_t>(group_size)) == groups;
-}
-
 class Describer {
  public:
-  Describer(const Checkpoint& checkpoint, const CompressedModule& module, const QuantConfig& config,
-            QuantizedLinear& linear)
-      : checkpoint_(checkpoint), module_(module), config_(config), linear_(linear) {}
+  Describer(const ModuleTensors& module, const QuantConfig& config, QuantizedLinear& linear)
+      : checkpoint_(*module.checkpoint), module_(module), config_(config), linear_(linear) {}
 
-  Problem run(bool& assumed) {
-    THAW_RETURN_IF_PROBLEM(check_tensors());
-    find_own_group();
-    rows_ = {module_.packed->shape.begin(), module_.packed->shape.end() - 1};
-    words_ = module_.packed->shape.back();
-    if (module_.shape != nullptr) {
-      THAW_RETURN_IF_PROBLEM(read_weight_shape(checkpoint_, *module_.shape, rows_, said_in_));
+  Problem run() {
+    own_ = claim_group(config_, linear_);
+    rows_ = {module_.weight_packed->shape.begin(), module_.weight_packed->shape.end() - 1};
+    words_ = module_.weight_packed->shape.back();
+    if (module_.weight_shape != nullptr) {
+      THAW_RETURN_IF_PROBLEM(
+          read_weight_shape(checkpoint_, *module_.weight_shape, rows_, said_in_));
     }
     THAW_RETURN_IF_PROBLEM(count_groups());
-    THAW_RETURN_IF_PROBLEM(choose_bits(assumed));
-    THAW_RETURN_IF_PROBLEM(describe_weight());
+    THAW_RETURN_IF_PROBLEM(choose_bits());
+    describe_weight();
     THAW_RETURN_IF_PROBLEM(choose_group_size());
     describe_scales();
     THAW_RETURN_IF_PROBLEM(describe_zeros());
@@ -62,43 +54,8 @@ class Describer {
   }
 
  private:
-  Problem check_tensors() const {
-    if (module_.scale == nullptr) return "no weight_scale";
-    if (module_.weight != nullptr || module_.qweight != nullptr) {
-      return std::string(module_.weight != nullptr ? "a weight" : "a qweight") +
-             " beside the weight_packed: both would be written as weight";
-    }
-    const std::size_t rank = module_.packed->shape.size();
-    if (rank != 2 && rank != 3) return "weight_packed must have 2 dimensions, or 3 with experts";
-    for (const Tensor* tensor : {module_.packed, module_.scale, module_.zero_point}) {
-      if (tensor == nullptr) continue;
-      if (std::count(tensor->shape.begin(), tensor->shape.end(), 0u) != 0) {
-        return "a packed tensor without elements";
-      }
-    }
-    return std::nullopt;
-  }
-
-  // The config group that is for this module by its name, or for all modules.
-  void find_own_group() {
-    const Targets& targets = config_.targets;
-    linear_.claims.ignored = targets.ignored.find(module_.name).has_value();
-    if (targets.said) {
-      const std::optional<std::size_t> found = targets.groups.find(module_.name);
-      const bool read = found.has_value() && *found != Targets::kOtherGroup;
-      linear_.claims.unnamed = !read && !targets.groups.has_unseen_class();
-      if (read) own_ = &config_.compressed[*found];
-    } else if (config_.compressed.size() == 1) {
-      own_ = &config_.compressed.front();
-    }
-    if (own_ == nullptr) return;
-    linear_.claims.bits = own_->bits;
-    linear_.claims.group_size = own_->group_size;
-    linear_.claims.symmetric = own_->symmetric;
-  }
-
   Problem count_groups() {
-    const Tensor& scale = *module_.scale;
+    const Tensor& scale = *module_.weight_scale;
     const bool dtype_fits =
         scale.dtype == Dtype::f16 || scale.dtype == Dtype::bf16 || scale.dtype == Dtype::f32;
     const bool same_rank = scale.shape.size() == rows_.size() + 1;
@@ -118,7 +75,7 @@ class Describer {
   }
 
   // Whatever can tell is asked, the tensors before the config. 4 is what remains.
-  Problem choose_bits(bool& assumed) {
+  Problem choose_bits() {
     if (!checked_multiply(words_, 32).has_value()) return "weight_packed is too large";
     std::vector<std::uint64_t> left;
     for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
@@ -132,8 +89,10 @@ class Describer {
       const auto end = std::stable_partition(left.begin(), left.end(), fits_all);
       if (end != left.begin()) left.erase(end, left.end());
     };
-    if (module_.zero_point != nullptr && module_.zero_point->dtype == Dtype::i32) {
-      keep([&](std::uint64_t bits) { return is_shape(*module_.zero_point, packed_zeros(bits)); });
+    if (module_.weight_zero_point != nullptr && module_.weight_zero_point->dtype == Dtype::i32) {
+      keep([&](std::uint64_t bits) {
+        return is_shape(*module_.weight_zero_point, packed_zeros(bits));
+      });
     }
     const auto& claims = config_.compressed;
     const auto says_and_cuts = [&](const CompressedGroup& claim, std::uint64_t bits) {
@@ -153,9 +112,8 @@ class Describer {
     if (left.size() == 2 && std::any_of(claims.begin(), claims.end(), has_bits)) {
       return "neither its shapes nor the config tell codes of 4 bits from codes of 8";
     }
-    assumed = left.size() == 2;
+    linear_.assumed_width = left.size() == 2;
     linear_.bits = static_cast<std::uint32_t>(left.front());
-    linear_.layout = linear_.bits == 4 ? &kFourBits : &kEightBits;
     linear_.in_features = in_features(linear_.bits);
     return std::nullopt;
   }
@@ -165,22 +123,15 @@ class Describer {
     return claim.bits == static_cast<std::int64_t>(bits);
   }
 
-  Problem describe_weight() {
+  void describe_weight() {
     std::uint64_t rows = 1;
     for (const std::uint64_t extent : rows_) rows *= extent;  // of a tensor that is in the file
     linear_.out_features = rows;
     if (rows_.size() == 2) linear_.rows_per_slice = rows_[1];
-    linear_.qweight = {
-        .tensor = module_.packed, .lines = rows, .pitch = words_ * 4, .out_features_per_line = 1};
-    const auto elements = checked_multiply(rows, linear_.in_features);
-    if (!elements.has_value() || !checked_multiply(*elements, kLargestElement).has_value()) {
-      return "its weight would be too large";
-    }
-    if (module_.bias != nullptr && !is_shape(*module_.bias, rows_)) {
-      return "bias: got " + tensor_text(*module_.bias) + ", expected the shape " +
-             shape_text(rows_);
-    }
-    return std::nullopt;
+    linear_.operands[Role::codes] = {.tensor = module_.weight_packed,
+                                     .lines = rows,
+                                     .pitch = words_ * 4,
+                                     .out_features_per_line = 1};
   }
 
   // Groups of one size, the last of which may be shorter where the config says so.
@@ -211,12 +162,11 @@ class Describer {
 
   // A tensor that is needed whole has no lines; a pitch of 0 makes every row see the one scale.
   void describe_scales() {
-    linear_.scale_dtype = module_.scale->dtype;
-    linear_.scales = {.tensor = module_.scale, .lines = 1};
+    linear_.operands[Role::scales] = {.tensor = module_.weight_scale, .lines = 1};
     if (single_scale_) return;
-    linear_.scales.lines = linear_.out_features;
-    linear_.scales.pitch = groups_ * (dtype_bits(module_.scale->dtype) / 8);
-    linear_.scales.out_features_per_line = 1;
+    linear_.operands[Role::scales].lines = linear_.out_features;
+    linear_.operands[Role::scales].pitch = groups_ * (dtype_bits(module_.weight_scale->dtype) / 8);
+    linear_.operands[Role::scales].out_features_per_line = 1;
   }
 
   [[nodiscard]] Extents packed_zeros(std::uint64_t bits) const {
@@ -226,29 +176,31 @@ class Describer {
   }
 
   Problem describe_zeros() {
-    if (module_.zero_point == nullptr) return check_symmetric();
-    const Tensor& zeros = *module_.zero_point;
+    if (module_.weight_zero_point == nullptr) return check_symmetric();
+    const Tensor& zeros = *module_.weight_zero_point;
     const Extents packed = packed_zeros(linear_.bits);
     const Extents plain = with(rows_, {groups_});
     if (zeros.dtype == Dtype::i32 && is_shape(zeros, packed)) {
       const std::uint64_t fields = 32 / linear_.bits;
-      linear_.qzeros = {.tensor = &zeros,
-                        .lines = linear_.out_features / rows_.back() * packed[rows_.size() - 1],
-                        .pitch = groups_ * 4};
+      linear_.operands[Role::zeros] = {
+          .tensor = &zeros,
+          .lines = linear_.out_features / rows_.back() * packed[rows_.size() - 1],
+          .pitch = groups_ * 4};
       // Where an expert's rows end within a word, lines are no multiple of rows.
       if (rows_.size() == 1 || rows_.back() % fields == 0) {
-        linear_.qzeros.out_features_per_line = fields;
+        linear_.operands[Role::zeros].out_features_per_line = fields;
       }
       return std::nullopt;
     }
     const bool single = single_scale_ && element_count(zeros.shape) == 1;
     const bool by_row = groups_ == 1 && rows_.size() == 1 && is_shape(zeros, rows_);
+    linear_.byte_zeros = true;
     if (zeros.dtype == Dtype::i8 && (single || by_row || is_shape(zeros, plain))) {
-      linear_.qzeros = {.tensor = &zeros, .lines = 1};
+      linear_.operands[Role::zeros] = {.tensor = &zeros, .lines = 1};
       if (single && !is_shape(zeros, plain)) return std::nullopt;
-      linear_.qzeros.lines = linear_.out_features;
-      linear_.qzeros.pitch = groups_;
-      linear_.qzeros.out_features_per_line = 1;
+      linear_.operands[Role::zeros].lines = linear_.out_features;
+      linear_.operands[Role::zeros].pitch = groups_;
+      linear_.operands[Role::zeros].out_features_per_line = 1;
       return std::nullopt;
     }
     return "weight_zero_point: got " + tensor_text(zeros) + ", expected I32 " + shape_text(packed) +
@@ -270,16 +222,17 @@ class Describer {
   }
 
   Problem describe_group_index() {
-    if (module_.g_idx == nullptr) return std::nullopt;
+    if (module_.weight_g_idx == nullptr) return std::nullopt;
     bool in_order = true;
-    THAW_RETURN_IF_PROBLEM(read_group_index(checkpoint_, *module_.g_idx, linear_.in_features,
+    THAW_RETURN_IF_PROBLEM(read_group_index(checkpoint_, *module_.weight_g_idx, linear_.in_features,
                                             linear_.group_size, in_order));
-    if (!in_order) linear_.group_index = {.tensor = module_.g_idx, .lines = 1};
+    if (!in_order)
+      linear_.operands[Role::group_index] = {.tensor = module_.weight_g_idx, .lines = 1};
     return std::nullopt;
   }
 
   const Checkpoint& checkpoint_;
-  const CompressedModule& module_;
+  const ModuleTensors& module_;
   const QuantConfig& config_;
   QuantizedLinear& linear_;
   Extents rows_;  // [N], or [experts, N]
@@ -291,51 +244,15 @@ class Describer {
   const CompressedGroup* own_ = nullptr;  // null: none is named, or any may be
 };
 
+bool recognises(const ModuleTensors&) { return true; }
+
+Problem describe(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear) {
+  return Describer(tensors, config, linear).run();
+}
+
 }  // namespace
 
-CompressedModule find_compressed_module(const Checkpoint& checkpoint, std::string_view name) {
-  const auto find = [&](std::string_view suffix) {
-    return find_in_module(checkpoint, name, suffix);
-  };
-  return {.name = name,
-          .packed = find("weight_packed"),
-          .scale = find("weight_scale"),
-          .zero_point = find("weight_zero_point"),
-          .shape = find("weight_shape"),
-          .g_idx = find("weight_g_idx"),
-          .weight = find("weight"),
-          .qweight = find("qweight"),
-          .bias = find("bias")};
-}
-
-std::string module_text(const CompressedModule& module) {
-  std::string text;
-  const auto append = [&](std::string_view suffix, const Tensor* tensor) {
-    if (tensor == nullptr) return;
-    if (!text.empty()) text += ", ";
-    text.append(suffix).append(1, ' ').append(tensor_text(*tensor));
-  };
-  append("weight_packed", module.packed);
-  append("weight_scale", module.scale);
-  append("weight_zero_point", module.zero_point);
-  append("weight_shape", module.shape);
-  append("weight_g_idx", module.g_idx);
-  append("weight", module.weight);
-  append("qweight", module.qweight);
-  append("bias", module.bias);
-  return text;
-}
-
-Problem describe_compressed(const Checkpoint& checkpoint, const CompressedModule& module,
-                            const QuantConfig& config, QuantizedLinear& linear, bool& assumed) {
-  linear.module = module.name;
-  return Describer(checkpoint, module, config, linear).run(assumed);
-}
-
-bool fits(const CompressedGroup& group, const QuantizedLinear& linear) {
-  const std::uint64_t groups = divide_up(linear.in_features, linear.group_size);
-  return group.bits.value_or(linear.bits) == linear.bits &&
-         (!group.group_size.has_value() || is_cut(linear.in_features, *group.group_size, groups));
-}
+constinit const LayoutReader kCompressedPackReader = {&kLayout, Naming::weight_packed,
+                                                      "weight_packed", recognises, describe};
 
 }  // namespace thaw
