@@ -45,9 +45,9 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig&, QuantizedLine
                                   .block_bytes = 4};
   linear.operands[Role::scales] = {.tensor = tensors.scales,
                                    .lines = groups,
-                                   .pitch = linear.out_features * 2,
+                                   .pitch = linear.out_features * element_bytes(*tensors.scales),
                                    .block_rows = 1,
-                                   .block_bytes = 2};
+                                   .block_bytes = element_bytes(*tensors.scales)};
   return std::nullopt;
 }
 

@@ -32,7 +32,8 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
       expect_tensor("qzeros", *tensors.qzeros, {Dtype::i32}, out_features, padded / 8));
   linear.operands[Role::codes] = rows(tensors.qweight, out_features, linear.in_features / 2);
   linear.operands[Role::zeros] = rows(tensors.qzeros, out_features, padded / 2);
-  linear.operands[Role::scales] = rows(tensors.scales, out_features, padded * 2);
+  linear.operands[Role::scales] =
+      rows(tensors.scales, out_features, padded * element_bytes(*tensors.scales));
   return std::nullopt;
 }
 

@@ -51,9 +51,9 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
       .tensor = tensors.qweight, .lines = quarter, .pitch = *pitch, .out_features_per_line = 4};
   linear.operands[Role::scales] = {.tensor = tensors.scales,
                                    .lines = linear.in_features / linear.group_size,
-                                   .pitch = linear.out_features * 2,
+                                   .pitch = linear.out_features * element_bytes(*tensors.scales),
                                    .block_rows = 1,
-                                   .block_bytes = 2};
+                                   .block_bytes = element_bytes(*tensors.scales)};
   linear.operands[Role::zeros] = linear.operands[Role::scales];
   linear.operands[Role::zeros].tensor = zeros;
   return std::nullopt;

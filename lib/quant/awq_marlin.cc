@@ -41,9 +41,9 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig&, QuantizedLine
                                   .block_bytes = kChunk * 8};
   linear.operands[Role::scales] = {.tensor = tensors.scales,
                                    .lines = groups,
-                                   .pitch = linear.out_features * 2,
+                                   .pitch = linear.out_features * element_bytes(*tensors.scales),
                                    .block_rows = kChunk,
-                                   .block_bytes = kChunk * 2};
+                                   .block_bytes = kChunk * element_bytes(*tensors.scales)};
   return std::nullopt;
 }
 

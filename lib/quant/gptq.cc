@@ -149,15 +149,16 @@ void place_operands(const ModuleTensors& tensors, QuantizedLinear& linear, const
   const std::uint64_t lines = tensors.qweight->shape[0];
   linear.operands[Role::codes] = {
       .tensor = tensors.qweight, .lines = lines, .pitch = sizes.outputs * 4};
-  linear.operands[Role::scales] = {
-      .tensor = tensors.scales, .lines = sizes.groups, .pitch = sizes.outputs * 2};
+  linear.operands[Role::scales] = {.tensor = tensors.scales,
+                                   .lines = sizes.groups,
+                                   .pitch = sizes.outputs * element_bytes(*tensors.scales)};
   zeros = {.tensor = tensors.qzeros,
            .lines = sizes.groups,
            .pitch = divide_up(sizes.outputs, sizes.per_word) * 4};
   if (!linear.layout->rows_are_inputs) {
     linear.operands[Role::codes].block_rows = linear.operands[Role::scales].block_rows = 1;
     linear.operands[Role::codes].block_bytes = 4;
-    linear.operands[Role::scales].block_bytes = 2;
+    linear.operands[Role::scales].block_bytes = element_bytes(*tensors.scales);
     zeros.block_rows = sizes.per_word;
     zeros.block_bytes = 4;
     return;

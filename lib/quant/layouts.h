@@ -56,7 +56,10 @@ extern const LayoutReader kCompressedPackReader;
 [[nodiscard]] Problem groups_from_config(std::uint64_t in_features, const QuantConfig& config,
                                          std::uint64_t& group_size, std::uint64_t& padded_groups);
 
-inline constexpr std::initializer_list<Dtype> kScaleDtypes = {Dtype::f16, Dtype::bf16};
+inline constexpr std::initializer_list<Dtype> kScaleDtypes = {Dtype::f16, Dtype::bf16, Dtype::f32};
+[[nodiscard]] inline std::uint64_t element_bytes(const Tensor& tensor) {
+  return dtype_bits(tensor.dtype) / 8;
+}
 
 }  // namespace thaw
 

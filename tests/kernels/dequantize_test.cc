@@ -16,7 +16,7 @@ constexpr const char* kLayouts[] = {"awq_gemm",   "awq_gemv", "awq_gemv_fast",
                                     "awq_marlin", "gptq",     "gptq_rows"};
 
 void check(const std::vector<Shape>& shapes) {
-  check_shapes(shapes, {FloatType::float16, FloatType::bfloat16}, 0);
+  check_shapes(shapes, {FloatType::float16, FloatType::bfloat16, FloatType::float32}, 0);
 }
 
 TEST_CASE("awq_gemm: every shape, every table gives the oracle's bytes") {
