@@ -20,13 +20,6 @@ namespace {
 constexpr std::uint64_t kGatherStep = 4u << 20;
 
 // Packed tensors of any method: a checkpoint without one is taken as float.
-bool looks_quantized(const Checkpoint& checkpoint) {
-  return std::any_of(
-      checkpoint.tensors().begin(), checkpoint.tensors().end(), [](const Tensor& tensor) {
-        return tensor.name.ends_with("qweight") || tensor.name.ends_with("weight_packed");
-      });
-}
-
 const ModelSpec* spec_of(const Checkpoint& checkpoint, std::span<const ModelSpec> specs) {
   const json::Node* type = checkpoint.config().find("model_type");
   const auto name = type != nullptr ? type->as_string() : std::nullopt;

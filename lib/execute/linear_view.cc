@@ -77,6 +77,8 @@ kernels::LayoutId kernels_of(LayoutId id) {
       return kernels::LayoutId::awq_marlin;
     case LayoutId::ct_pack:
       return kernels::LayoutId::ct_pack;
+    case LayoutId::ct_int8:
+      return kernels::LayoutId::ct_int8;
     case LayoutId::gptq:
       return kernels::LayoutId::gptq;
     case LayoutId::gptq_rows:

@@ -30,10 +30,11 @@ enum class LayoutId : std::uint8_t {
   awq_gemv_fast,
   awq_marlin,
   ct_pack,
+  ct_int8,  // as ct_pack of 8 bits, but codes are signed bytes, less by 128
   gptq,
   gptq_rows,
 };
-inline constexpr std::size_t kLayoutCount = 7;
+inline constexpr std::size_t kLayoutCount = 8;
 
 // "awq_gemm"; for people and for the filters of tests and benchmarks.
 [[nodiscard]] const char* name_of(LayoutId id);
@@ -51,8 +52,8 @@ struct Operand {
   std::uint64_t element = 0;  // bytes; only those of group_index are looked at: 4 or 8
 };
 
-// How ct_pack holds its zeros: in words as wide as those of the codes, which run along the rows, or
-// as signed bytes.
+// How ct_pack and ct_int8 hold their zeros: in words as wide as those of the codes, which run along
+// the rows, or as signed bytes.
 enum class Zeros : std::uint8_t { packed, int8 };
 
 // A linear layer, or a run of its out_features. Borrowed; must outlive the call.
@@ -62,9 +63,9 @@ struct PackedLinear {
   std::uint64_t out_features = 0;  // of this view; its first one is a multiple of the row block
   std::uint64_t group_size = 0;    // along in_features, >= 1, divides in_features (not in ct_pack)
   FloatType scale_type = FloatType::float16;
-  // The rest is of ct_pack, gptq and gptq_rows.
-  std::uint32_t bits = 4;  // of a code: 4 or 8
-  // Of ct_pack, of which a view is always the whole linear.
+  // The rest is of ct_pack, ct_int8, gptq and gptq_rows.
+  std::uint32_t bits = 4;  // of a code: 4 or 8, in ct_int8 always 8
+  // Of ct_pack and ct_int8, of which a view is always the whole linear.
   Zeros zeros = Zeros::packed;
   std::uint64_t rows_per_slice = 0;  // rows that packed zeros start a new word after; 0: never
   // Of gptq and gptq_rows (specs/gptq.md). There, in_features and out_features are the columns and
@@ -81,9 +82,9 @@ struct PackedLinear {
 // after row, to `out`, which is 64-byte aligned and holds exactly that many elements; nothing
 // outside it is written. Streaming stores are used where in_features elements are a multiple of 64
 // bytes, else normal ones. Takes up to 80 KiB of stack.
-// awq_gemv_fast must have zeros; elsewhere absent ones mean 8, in ct_pack and gptq the middle of
-// the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so is row_end,
-// unless it is out_features. Any thread may call it.
+// awq_gemv_fast must have zeros; elsewhere absent ones mean 8, in ct_pack, ct_int8 and gptq the
+// middle of the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so
+// is row_end, unless it is out_features. Any thread may call it.
 using DequantizeFn = void (*)(const PackedLinear& linear, std::uint64_t row_begin,
                               std::uint64_t row_end, void* out, const OutputFormat& format);
 

@@ -166,6 +166,8 @@ std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint
       return count<AwqMarlin>(linear, row_begin, row_end, out, format);
     case LayoutId::ct_pack:
       return count<CtPack>(linear, row_begin, row_end, out, format);
+    case LayoutId::ct_int8:
+      return count<CtInt8>(linear, row_begin, row_end, out, format);
     case LayoutId::gptq:
       return count_gptq<Gptq>(linear, row_begin, row_end, out, format);
     case LayoutId::gptq_rows:

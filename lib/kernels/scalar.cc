@@ -72,8 +72,15 @@ using ProductSteps = StepProducts<FourSteps>;
 template <Target kTarget>
 struct Rows<CtPack, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
-    linear.bits == 8 ? ct_byte_rows<ProductSteps, kTarget>(linear, begin, end, out, {})
-                     : ct_plain<kTarget>(linear, begin, end, out);
+    linear.bits == 8 ? ct_byte_rows<ProductSteps, CtPack, kTarget>(linear, begin, end, out, {})
+                     : ct_plain<CtPack, kTarget>(linear, begin, end, out);
+  }
+};
+
+template <Target kTarget>
+struct Rows<CtInt8, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    ct_int8_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
   }
 };
 
@@ -133,6 +140,7 @@ constexpr Table kScalarTable = checked({"scalar",
                                          entry<AwqGemvFast>(),
                                          entry<AwqMarlin>(),
                                          entry<CtPack>(),
+                                         entry<CtInt8>(),
                                          {Gptq::kId, Gptq::kRowBlock, gptq<Gptq>},
                                          {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>}},
                                         cast_with<PlainSteps>,

@@ -98,6 +98,8 @@ const char* name_of(LayoutId id) {
       return "awq_marlin";
     case LayoutId::ct_pack:
       return "ct_pack";
+    case LayoutId::ct_int8:
+      return "ct_int8";
     case LayoutId::gptq:
       return "gptq";
     case LayoutId::gptq_rows:

@@ -6,6 +6,7 @@
 #include "kernels/divide-inl.h"
 #include "kernels/gptq-inl.h"
 #include "kernels/gptq-rows-inl.h"
+#include "kernels/isa-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/tables.h"
 
@@ -33,11 +34,12 @@ THAW_DISPATCH(gemv_rows)
 THAW_DISPATCH(gemv_fast_all_rows)
 THAW_DISPATCH(marlin_rows)
 THAW_DISPATCH(ct_rows)
+THAW_DISPATCH(ct_int8_rows)
 THAW_DISPATCH(gptq_output_rows)
 THAW_DISPATCH(gptq_input_rows)
 #undef THAW_DISPATCH
 
-template <class Isa>
+template <InstructionSet Isa>
 constexpr Table table_of(const char* name) {
   return checked({name,
                   {{AwqGemm::kId, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
@@ -45,6 +47,7 @@ constexpr Table table_of(const char* name) {
                    {AwqGemvFast::kId, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
                    {AwqMarlin::kId, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
                    {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
+                   {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
                    {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
                    {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>}},
                   cast_with<Isa>,

@@ -65,6 +65,9 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
     }
     case LayoutId::ct_pack:
       return word_at(data, pitch, n, k / per_word_) >> (linear_.bits * (k % per_word_)) & mask_;
+    case LayoutId::ct_int8:
+      return static_cast<std::uint32_t>(load_little_endian<std::int8_t>(data + n * pitch + k) +
+                                        128);
     case LayoutId::gptq:
       return word_at(data, pitch, k / per_word_, n) >> (linear_.bits * (k % per_word_)) & mask_;
     case LayoutId::gptq_rows:
@@ -169,6 +172,7 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
       break;
     }
     case LayoutId::ct_pack:
+    case LayoutId::ct_int8:
       step.scale = scale_at(scales_, n, g);
       step.zero = compressed_zero(n, g);
       break;

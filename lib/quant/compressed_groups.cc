@@ -12,9 +12,16 @@ bool is_cut(std::uint64_t in_features, std::int64_t group_size, std::uint64_t gr
              : divide_up(in_features, static_cast<std::uint64_t>(group_size)) == groups;
 }
 
+bool width_fits(const CompressedGroup& group, const QuantizedLinear& linear) {
+  const bool bytes = linear.layout->id == LayoutId::ct_int8;
+  if (group.form != CodeForm::unsaid && (group.form == CodeForm::bytes) != bytes) return false;
+  // A byte may hold a narrower code.
+  return bytes ? group.bits.value_or(8) <= 8 : group.bits.value_or(linear.bits) == linear.bits;
+}
+
 bool fits(const CompressedGroup& group, const QuantizedLinear& linear) {
   const std::uint64_t groups = divide_up(linear.in_features, linear.group_size);
-  return group.bits.value_or(linear.bits) == linear.bits &&
+  return width_fits(group, linear) &&
          (!group.group_size.has_value() || is_cut(linear.in_features, *group.group_size, groups));
 }
 

@@ -11,6 +11,10 @@ namespace thaw {
 // Whether `groups` groups of `group_size` (-1: all) are what `in_features` needs.
 [[nodiscard]] bool is_cut(std::uint64_t in_features, std::int64_t group_size, std::uint64_t groups);
 
+// Whether such a group's codes could be those of the linear, by their width and how they are
+// stored.
+[[nodiscard]] bool width_fits(const CompressedGroup& group, const QuantizedLinear& linear);
+
 // Whether such a group could be that of the linear.
 [[nodiscard]] bool fits(const CompressedGroup& group, const QuantizedLinear& linear);
 

@@ -26,6 +26,7 @@ bool version_names(std::string_view version, LayoutId id) {
     case LayoutId::awq_marlin:
       return version == "marlin";
     case LayoutId::ct_pack:
+    case LayoutId::ct_int8:
     case LayoutId::gptq:
     case LayoutId::gptq_rows:
       return false;

@@ -20,6 +20,7 @@ enum class LayoutId : std::uint8_t {
   llm_awq_v2,  // packed as awq_gemv_fast is
   awq_marlin,
   ct_pack,
+  ct_int8,
   gptq,
   gptq_rows,
 };

@@ -18,6 +18,7 @@ constexpr std::array kReaders = {
     &kAwqGemvReader,          &kAwqMarlinReader,
     &kAwqGemmReader,          &kGptqRowsWithoutIndexReader,
     &kGptqWithoutIndexReader, &kCompressedPackReader,
+    &kCompressedInt8Reader,
 };
 
 }  // namespace

@@ -42,6 +42,7 @@ extern const LayoutReader kAwqGemmReader;
 extern const LayoutReader kGptqRowsWithoutIndexReader;
 extern const LayoutReader kGptqWithoutIndexReader;
 extern const LayoutReader kCompressedPackReader;
+extern const LayoutReader kCompressedInt8Reader;
 
 // Checks that layouts share. Each says what is wrong, or nothing.
 [[nodiscard]] Problem expect_tensor(std::string_view name, const Tensor& tensor,

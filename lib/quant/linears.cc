@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -49,16 +50,19 @@ Problem check_qweight(const ModuleTensors& tensors) {
   return std::nullopt;
 }
 
-Problem check_weight_packed(const ModuleTensors& tensors) {
+Problem check_compressed(const ModuleTensors& tensors, std::string_view codes,
+                         std::initializer_list<std::pair<const Tensor*, std::string_view>> others) {
   if (tensors.weight_scale == nullptr) return "no weight_scale";
-  if (tensors.weight != nullptr || tensors.qweight != nullptr) {
-    return std::string(tensors.weight != nullptr ? "a weight" : "a qweight") +
-           " beside the weight_packed: both would be written as weight";
+  for (const auto& [other, name] : others) {
+    if (other == nullptr) continue;
+    return std::string("a ").append(name).append(" beside the ").append(codes) +
+           ": both would be written as weight";
   }
-  const std::size_t rank = tensors.weight_packed->shape.size();
-  if (rank != 2 && rank != 3) return "weight_packed must have 2 dimensions, or 3 with experts";
-  for (const Tensor* tensor :
-       {tensors.weight_packed, tensors.weight_scale, tensors.weight_zero_point}) {
+  const std::size_t rank = tensors.codes().shape.size();
+  if (rank != 2 && rank != 3) {
+    return std::string(codes) + " must have 2 dimensions, or 3 with experts";
+  }
+  for (const Tensor* tensor : {&tensors.codes(), tensors.weight_scale, tensors.weight_zero_point}) {
     if (tensor == nullptr) continue;
     if (std::count(tensor->shape.begin(), tensor->shape.end(), 0u) != 0) {
       return "a packed tensor without elements";
@@ -68,17 +72,17 @@ Problem check_weight_packed(const ModuleTensors& tensors) {
 }
 
 // What must hold before a layout is looked for: of qweight, both it and scales are there, and every
-// tensor has two dimensions, none of them 0 (g_idx, weight and bias may be anything); of
-// weight_packed, it and weight_scale are there, and no packed tensor is empty.
+// tensor has two dimensions, none of them 0 (g_idx, weight and bias may be anything); of the
+// others, the codes and weight_scale are there, and neither they nor zero points are empty.
 Problem check_partners(const ModuleTensors& tensors) {
   switch (tensors.naming) {
     case Naming::qweight:
       return check_qweight(tensors);
     case Naming::weight_packed:
-      if (const Problem problem = check_weight_packed(tensors)) {
-        return "compressed-tensors: " + *problem;
-      }
-      return std::nullopt;
+      return check_compressed(tensors, "weight_packed",
+                              {{tensors.weight, "weight"}, {tensors.qweight, "qweight"}});
+    case Naming::scaled_weight:  // a weight_packed is refused where it is met itself
+      return check_compressed(tensors, "weight", {{tensors.qweight, "qweight"}});
   }
   __builtin_unreachable();
 }
@@ -113,7 +117,10 @@ Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear
 
 std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
                                    QuantizedLinear& linear) {
-  if (const Problem problem = check_partners(tensors)) return Refusal{*problem, {}};
+  if (const Problem problem = check_partners(tensors)) {
+    const bool compressed = tensors.naming != Naming::qweight;
+    return Refusal{(compressed ? "compressed-tensors: " : "") + *problem, {}};
+  }
   for (const LayoutReader* reader : layout_readers()) {
     if (reader->naming != tensors.naming || !reader->recognises(tensors)) continue;
     linear.module = tensors.module;
@@ -169,6 +176,14 @@ bool consume_activations(const Checkpoint& checkpoint, std::string_view module,
 
 }  // namespace
 
+bool looks_quantized(const Checkpoint& checkpoint) {
+  const auto tensors = checkpoint.tensors();
+  return std::any_of(tensors.begin(), tensors.end(), [&](const Tensor& tensor) {
+    return naming_of(checkpoint, tensor).has_value() || tensor.name == ".qweight" ||
+           tensor.name == ".weight_packed";
+  });
+}
+
 Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                                                 const FindOptions& options) {
   THAW_ASSIGN_OR_RETURN(QuantConfig config, read_quant_config(checkpoint));
@@ -177,9 +192,9 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   result.config = std::move(config);
   result.consumed.resize(checkpoint.tensors().size());
   // Counted first, because growing step by step would need three times the memory for a moment.
-  result.linears.reserve(static_cast<std::size_t>(
-      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(),
-                    [](const Tensor& tensor) { return naming_of(tensor).has_value(); })));
+  result.linears.reserve(static_cast<std::size_t>(std::count_if(
+      checkpoint.tensors().begin(), checkpoint.tensors().end(),
+      [&](const Tensor& tensor) { return naming_of(checkpoint, tensor).has_value(); })));
 
   ErrorList errors;
   UnknownModules unknown(checkpoint, result.consumed);
@@ -195,7 +210,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       continue;
     }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
-    const std::optional<Naming> naming = naming_of(tensor);
+    const std::optional<Naming> naming = naming_of(checkpoint, tensor);
     if (!naming.has_value()) continue;
     const std::string_view module = split_tensor_name(tensor.name)->module;
     const ModuleTensors tensors = find_module_tensors(checkpoint, module, *naming);
@@ -218,7 +233,8 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   if (errors.empty() && result.linears.empty()) {
     return fail(ErrorCode::input, Place{checkpoint.path(), {}},
                 "nothing in it is quantized: no tensor is named <module>.qweight or "
-                "<module>.weight_packed",
+                "<module>.weight_packed, and none is a <module>.weight of I8 beside its "
+                "weight_scale",
                 kMethodsHint);
   }
   if (result.config.overrides.exhausted() || result.config.targets.exhausted()) {

@@ -57,6 +57,9 @@ struct QuantizedLinears {
   std::vector<std::string> warnings;  // of the config too; safe for a terminal
 };
 
+// Whether any of its tensors holds codes, by name and type alone.
+[[nodiscard]] bool looks_quantized(const Checkpoint& checkpoint);
+
 struct FindOptions {
   // Modules of packed tensors that no layout reads are copied with a warning, not refused.
   bool copy_unknown = false;

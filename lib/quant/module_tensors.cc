@@ -32,12 +32,22 @@ constexpr Part kOfWeightPacked[] = {{"weight_packed", &ModuleTensors::weight_pac
                                     {"qweight", &ModuleTensors::qweight, false},
                                     {"bias", &ModuleTensors::bias, false}};
 
+constexpr Part kOfScaledWeight[] = {{"weight", &ModuleTensors::weight},
+                                    {"weight_scale", &ModuleTensors::weight_scale},
+                                    {"weight_zero_point", &ModuleTensors::weight_zero_point},
+                                    {"weight_g_idx", &ModuleTensors::weight_g_idx},
+                                    {"weight_packed", &ModuleTensors::weight_packed, false},
+                                    {"qweight", &ModuleTensors::qweight, false},
+                                    {"bias", &ModuleTensors::bias, false}};
+
 std::span<const Part> parts_of(Naming naming) {
   switch (naming) {
     case Naming::qweight:
       return kOfQweight;
     case Naming::weight_packed:
       return kOfWeightPacked;
+    case Naming::scaled_weight:
+      return kOfScaledWeight;
   }
   __builtin_unreachable();
 }
@@ -60,11 +70,14 @@ const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view modu
   return checkpoint.find(name);
 }
 
-std::optional<Naming> naming_of(const Tensor& tensor) {
+std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor) {
   const std::optional<TensorName> name = split_tensor_name(tensor.name);
   if (!name.has_value()) return std::nullopt;
   if (name->suffix == "qweight") return Naming::qweight;
   if (name->suffix == "weight_packed") return Naming::weight_packed;
+  const bool scaled = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
+                      find_in_module(checkpoint, name->module, "weight_scale") != nullptr;
+  if (scaled) return Naming::scaled_weight;
   return std::nullopt;
 }
 

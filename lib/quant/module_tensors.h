@@ -21,9 +21,10 @@ struct TensorName {
 [[nodiscard]] std::optional<TensorName> split_tensor_name(std::string_view name);
 
 // How the tensors of a quantized module are named: after the one that holds its codes.
-enum class Naming : std::uint8_t { qweight, weight_packed };
-// Of a tensor that holds the codes of a module, by its name.
-[[nodiscard]] std::optional<Naming> naming_of(const Tensor& tensor);
+// scaled_weight: `weight`, of a type that is no float's, beside a weight_scale.
+enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight };
+// Of a tensor that holds the codes of a module.
+[[nodiscard]] std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor);
 
 // Null where absent, or where such a naming does not look for it. Borrows from the Checkpoint.
 struct ModuleTensors {
@@ -45,7 +46,7 @@ struct ModuleTensors {
 
   // The tensor that holds the codes; always there.
   [[nodiscard]] const Tensor& codes() const;
-  // Those that a linear consumes: all but its bias, and a weight beside its codes.
+  // Those that a linear consumes: all but its bias, and what must not be beside its codes.
   [[nodiscard]] std::vector<const Tensor*> packed() const;
 };
 [[nodiscard]] ModuleTensors find_module_tensors(const Checkpoint& checkpoint,

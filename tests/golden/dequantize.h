@@ -46,7 +46,7 @@ inline std::size_t element_size(kernels::FloatType type) {
 }
 
 // Out_features [first, last) of the linear, as a view of its own. Both are multiples of the row
-// block, and for ct_pack, whose views are whole, all of them.
+// block, and for compressed-tensors, whose views are whole, all of them.
 inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const QuantizedLinear& linear,
                                      std::uint64_t first, std::uint64_t last) {
   const auto operand = [&](const PackedOperand& packed) -> kernels::Operand {

@@ -37,6 +37,9 @@ Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
   const std::uint64_t k = s.in_features;
   const std::uint64_t n = s.out_features;
   const std::uint64_t groups = (k + s.group_size - 1) / s.group_size;
+  if (s.layout == "ct_int8") {
+    return {{n, k}, {n, groups}, {s.single_scale ? 1 : n, groups * scale_bytes}};
+  }
   if (s.layout == "ct_pack") {
     const std::uint64_t fields = 32 / s.bits;
     const std::uint64_t rows = s.rows_per_slice == 0 ? n : s.rows_per_slice;
@@ -214,6 +217,7 @@ void PackedCase::make_group_index(std::uint32_t seed) {
 }
 
 bool PackedCase::can_start_at(std::uint64_t row) const {
+  if (shape_.layout.starts_with("ct_")) return row == 0;
   return shape_.layout != "gptq_rows" || (row % shape_.group_size == 0 && shape_.index_bytes == 0);
 }
 

@@ -305,7 +305,7 @@ const std::vector<BadRow>& name_rows() {
        "gemm",
        32,
        {{"m.weight", "F8_E4M3", {16, 64}}, {"m.weight_scale", "F32", {1}}},
-       {"m.weight_scale", "the quantization method float8 or int8"}},
+       {"m.weight_scale", "the quantization method float8 or uint8"}},
       {"bitsandbytes",
        "gemm",
        32,
