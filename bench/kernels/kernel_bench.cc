@@ -92,40 +92,40 @@ struct Model {
     return std::min<std::uint64_t>(512, n) * k * element;
   }
 
-  [[nodiscard]] PackedLinear linear(const std::string& layout) const {
+  [[nodiscard]] PackedLinear linear(LayoutId layout) const {
     PackedLinear linear;
     linear.in_features = k;
     linear.out_features = n;
     linear.group_size = g;
-    linear.qweight.data = qweight.data();
-    linear.qzeros.data = qzeros.data();
-    linear.scales = {scales.data(), n * 2};
-    if (layout == "awq_gemm") {
-      linear.qweight.pitch = linear.qzeros.pitch = n / 2;
-    } else if (layout == "awq_gemv") {
-      linear.qweight.pitch = k / 2;
-      linear.qzeros.pitch = (k / g + 7) / 8 * 4;
-      linear.scales.pitch = (k / g + 7) / 8 * 16;
-    } else if (layout == "awq_gemv_fast") {
-      linear.qweight.pitch = k * 2;
-      linear.qzeros.pitch = n * 2;
-    } else if (layout == "ct_pack") {
+    linear[Role::codes].data = qweight.data();
+    linear[Role::zeros].data = qzeros.data();
+    linear[Role::scales] = {scales.data(), n * 2};
+    if (layout == LayoutId::awq_gemm) {
+      linear[Role::codes].pitch = linear[Role::zeros].pitch = n / 2;
+    } else if (layout == LayoutId::awq_gemv) {
+      linear[Role::codes].pitch = k / 2;
+      linear[Role::zeros].pitch = (k / g + 7) / 8 * 4;
+      linear[Role::scales].pitch = (k / g + 7) / 8 * 16;
+    } else if (layout == LayoutId::awq_gemv_fast) {
+      linear[Role::codes].pitch = k * 2;
+      linear[Role::zeros].pitch = n * 2;
+    } else if (layout == LayoutId::ct_pack) {
       linear.bits = static_cast<std::uint32_t>(bits);
-      linear.qweight.pitch = k * bits / 8;
-      linear.qzeros.pitch = k / g * 4;
-      linear.scales.pitch = k / g * 2;
-    } else if (layout == "gptq" || layout == "gptq_rows") {
-      const std::uint64_t outputs = layout == "gptq" ? n : k;
-      linear.qweight.pitch = outputs * 4;
-      linear.qzeros.pitch = outputs * bits / 8;
-      linear.scales.pitch = outputs * 2;
+      linear[Role::codes].pitch = k * bits / 8;
+      linear[Role::zeros].pitch = k / g * 4;
+      linear[Role::scales].pitch = k / g * 2;
+    } else if (layout == LayoutId::gptq || layout == LayoutId::gptq_rows) {
+      const std::uint64_t outputs = layout == LayoutId::gptq ? n : k;
+      linear[Role::codes].pitch = outputs * 4;
+      linear[Role::zeros].pitch = outputs * bits / 8;
+      linear[Role::scales].pitch = outputs * 2;
       linear.groups = k * n / outputs / g;
       linear.bits = static_cast<std::uint32_t>(bits);
       linear.zero_addend = 0x11111111;
-      if (!index.empty()) linear.group_index = {index.data(), 4};
+      if (!index.empty()) linear[Role::group_index] = {index.data(), 0, 4};
     } else {
-      linear.qweight.pitch = n * 8;
-      linear.qzeros = {};
+      linear[Role::codes].pitch = n * 8;
+      linear[Role::zeros] = {};
     }
     return linear;
   }
@@ -145,10 +145,10 @@ double processor_seconds() {
 
 void run(benchmark::State& state, const Layout& layout, const OutputFormat& format) {
   const Model& m = model();
-  const PackedLinear linear = m.linear(layout.name);
+  const PackedLinear linear = m.linear(layout.id);
   const std::uint64_t element = format.type == FloatType::float32 ? 4 : 2;
   // Transposing kernels: 512 rows. Row-major ones: about 1 MiB, which stays in the cache.
-  const bool row_major = layout.row_block < 8 || std::string(layout.name) == "gptq_rows";
+  const bool row_major = layout.row_block < 8 || layout.id == LayoutId::gptq_rows;
   const std::uint64_t rows = row_major
                                  ? std::max<std::uint64_t>(8, (1 << 20) / (m.k * element) / 8 * 8)
                                  : std::min<std::uint64_t>(512, m.n);
@@ -199,12 +199,11 @@ void register_all() {
   const TableList tables = available_tables();
   for (std::size_t t = 0; t < tables.count; ++t) {
     const Table& table = *tables.tables[t];
-    for (std::size_t l = 0; l < table.layout_count; ++l) {
-      const Layout& layout = table.layouts[l];
+    for (const Layout& layout : table.layouts) {
       for (const FloatType type : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
         for (const Stores stores : {Stores::streaming, Stores::normal}) {
           const OutputFormat format{type, Rounding::exact, stores};
-          const std::string name = std::string(layout.name) + '/' + table.name + '/' +
+          const std::string name = std::string(name_of(layout.id)) + '/' + table.name + '/' +
                                    name_of(type) +
                                    (stores == Stores::streaming ? "/streaming" : "/normal");
           benchmark::RegisterBenchmark(

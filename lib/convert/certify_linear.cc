@@ -164,8 +164,7 @@ class Linear {
 std::uint64_t columns_of_pass(const QuantizedLinear& linear, std::uint64_t resident_bytes) {
   const std::uint64_t all = linear.in_features;
   if (!linear.layout->columns_strided) return all;
-  const std::uint64_t column =
-      std::max<std::uint64_t>(1, divide_up(linear.qweight.tensor->size(), all));
+  const std::uint64_t column = std::max<std::uint64_t>(1, divide_up(linear.codes().size(), all));
   return std::min(all, std::max<std::uint64_t>(64, round_down(resident_bytes / column, 64)));
 }
 
@@ -176,16 +175,18 @@ std::vector<InputRange> resident_ranges(const Linear& linear, const Segment& seg
   std::vector<InputRange> ranges = {divisor_range(plan, segment)};
   const QuantizedLinear& packed = linear.packed();
   if (!packed.layout->columns_strided) return ranges;
-  const Tensor& qweight = *packed.qweight.tensor;
-  const std::uint64_t first = begin * packed.qweight.lines / packed.in_features;
-  const std::uint64_t last = end == packed.in_features
-                                 ? packed.qweight.lines
-                                 : end * packed.qweight.lines / packed.in_features;
-  ranges.push_back({qweight.shard, qweight.begin + first * packed.qweight.pitch,
-                    (last - first) * packed.qweight.pitch});
-  for (const PackedOperand* operand : {&packed.qzeros, &packed.scales, &packed.group_index}) {
-    if (operand->tensor == nullptr) continue;
-    ranges.push_back({operand->tensor->shard, operand->tensor->begin, operand->tensor->size()});
+  const std::uint64_t inputs = packed.in_features;
+  for (const PackedOperand& operand : packed.operands) {
+    if (operand.tensor == nullptr) continue;
+    const Tensor& tensor = *operand.tensor;
+    if (&tensor != &packed.codes()) {
+      ranges.push_back({tensor.shard, tensor.begin, tensor.size()});
+      continue;
+    }
+    const std::uint64_t first = begin * operand.lines / inputs;
+    const std::uint64_t last = end == inputs ? operand.lines : end * operand.lines / inputs;
+    ranges.push_back(
+        {tensor.shard, tensor.begin + first * operand.pitch, (last - first) * operand.pitch});
   }
   return ranges;
 }

@@ -15,13 +15,6 @@ namespace thaw {
 namespace {
 
 // Packed tensors of any method: a checkpoint without one is taken as float.
-bool looks_quantized(const Checkpoint& checkpoint) {
-  return std::any_of(
-      checkpoint.tensors().begin(), checkpoint.tensors().end(), [](const Tensor& tensor) {
-        return tensor.name.ends_with("qweight") || tensor.name.ends_with("weight_packed");
-      });
-}
-
 const ModelSpec* spec_of(const Checkpoint& checkpoint, std::span<const ModelSpec> specs) {
   const json::Node* type = checkpoint.config().find("model_type");
   const auto name = type != nullptr ? type->as_string() : std::nullopt;
@@ -123,7 +116,7 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
 std::string type_text(const CompareSide& side, const PlannedTensor& tensor) {
   std::string text;
   side.each_linear(tensor, [&](const QuantizedLinear& linear, const Segment&) {
-    if (text.empty()) text = linear.layout->title;
+    if (text.empty()) text = title_of(linear);
   });
   return text.empty() ? std::string(dtype_name(side.plan.segments_of(tensor).front().from)) : text;
 }

@@ -28,12 +28,11 @@ void add_problems(const Error& error, Inspection& inspection) {
 
 // "8 columns of scales for a word of qweight: qweight I32 [384, 16], scales F16 [6, 128]".
 std::string reason_of(const QuantizedLinear& linear) {
-  std::string text(linear.layout->reason);
+  std::string text(linear.reason);
   const char* separator = text.empty() ? "" : ": ";
-  for (const PackedOperand* operand :
-       {&linear.qweight, &linear.qzeros, &linear.scales, &linear.group_index}) {
-    if (operand->tensor == nullptr) continue;
-    const Tensor& tensor = *operand->tensor;
+  for (const PackedOperand& operand : linear.operands) {
+    if (operand.tensor == nullptr) continue;
+    const Tensor& tensor = *operand.tensor;
     const std::string_view suffix = tensor.name.substr(tensor.name.rfind('.') + 1);
     text += separator + printable(suffix) + " " + std::string(dtype_name(tensor.dtype)) + " " +
             shape_text(tensor.shape);
@@ -56,7 +55,7 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   std::map<Key, LinearGroup> groups;
   ScaleScan scan(checkpoint);
   for (const QuantizedLinear& linear : linears.linears) {
-    const bool symmetric = linear.qzeros.tensor == nullptr;
+    const bool symmetric = linear.is_symmetric();
     const bool untransposed = linear.layout->rows_are_inputs;
     const Key key{printable(name_pattern(linear.module)),
                   linear.layout->title,
@@ -70,7 +69,7 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
     LinearGroup& group = groups[key];
     if (group.count++ == 0) {
       group.layout = linear.layout->name;
-      group.title = linear.layout->title;
+      group.title = title_of(linear);
       group.modules = std::get<0>(key);
       group.bits = linear.bits;
       group.untransposed = untransposed;
@@ -120,7 +119,7 @@ void add_tensors(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   for (const QuantizedLinear& linear : linears.linears) {
     InspectedTensor& found = tensors.emplace_back();
     found.name = std::string(linear.module) + ".weight";
-    found.layout = linear.layout->title;
+    found.layout = title_of(linear);
     found.bits = linear.bits;
     found.group_size = linear.group_size;
     found.shape = {linear.out_features, linear.in_features};

@@ -306,10 +306,10 @@ PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
   summary.bytes_out = plan.bytes;
   for (const Shard& shard : prepared.checkpoint.shards()) summary.bytes_in += shard.file.size();
   summary.shards_in = prepared.checkpoint.shards().size();
-  std::map<std::string_view, std::uint64_t> layouts;
-  for (const QuantizedLinear* linear : plan.linears) ++layouts[linear->layout->title];
+  std::map<std::string, std::uint64_t> layouts;
+  for (const QuantizedLinear* linear : plan.linears) ++layouts[title_of(*linear)];
   for (const auto& [title, count] : layouts) {
-    summary.layouts.push_back({.title = std::string(title), .linears = count});
+    summary.layouts.push_back({.title = title, .linears = count});
   }
   for (const PlannedFile& file : plan.files) {
     if (file.tensors != 0) summary.shards.push_back({file.name, file.size, file.tensors});

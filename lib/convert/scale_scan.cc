@@ -41,7 +41,7 @@ void count_flaws(const std::byte* from, std::uint64_t count, Dtype dtype, ScaleF
 
 // How many elements of a line are scales; the rest is padding, and zero.
 std::uint64_t scales_in_line(const QuantizedLinear& linear, std::uint64_t element) {
-  const PackedOperand& scales = linear.scales;
+  const PackedOperand& scales = linear[Role::scales];
   const std::uint64_t all = scales.pitch / element;
   if (scales.out_features_per_line == 0) return all;
   return std::min(all,
@@ -52,15 +52,15 @@ std::uint64_t scales_in_line(const QuantizedLinear& linear, std::uint64_t elemen
 
 Status ScaleScan::run() {
   std::sort(tasks_.begin(), tasks_.end(), [](const Task& a, const Task& b) {
-    const Tensor& one = *a.linear->scales.tensor;
-    const Tensor& other = *b.linear->scales.tensor;
+    const Tensor& one = *(*a.linear)[Role::scales].tensor;
+    const Tensor& other = *(*b.linear)[Role::scales].tensor;
     return std::tie(one.shard, one.begin) < std::tie(other.shard, other.begin);
   });
   std::vector<const MappedFile*> files;
   for (const Shard& shard : checkpoint_.shards()) files.push_back(&shard.file);
   InputCache cache(files, kIdle);
   for (const Task& task : tasks_) {
-    const PackedOperand& scales = task.linear->scales;
+    const PackedOperand& scales = (*task.linear)[Role::scales];
     const Tensor& tensor = *scales.tensor;
     const std::uint64_t element = dtype_bits(tensor.dtype) / 8;
     const std::uint64_t values = scales_in_line(*task.linear, element);

@@ -53,17 +53,17 @@ std::uint64_t make_divided_tile(const Plan& plan, const kernels::Table& table,
                                 const kernels::OutputFormat& format, std::byte* out) {
   const QuantizedLinear& linear = *plan.linears[segment.source];
   const DivisorView by = view_of(plan, plan.divisors[segment.divisor - 1]);
-  const kernels::Layout* layout = kernels::find_layout(table, linear.layout->name.data());
-  assert(layout != nullptr && source.scratch != nullptr);
+  const kernels::Layout& layout = kernels::layout_in(table, kernels_of(linear.layout->id));
+  assert(source.scratch != nullptr);
   const kernels::OutputFormat exact{.type = kernels::FloatType::float32};
   const std::uint64_t row = linear.in_features * sizeof(float);
   const std::uint64_t rows = scratch_bytes(linear) / row;
   std::uint64_t overflows = 0;
   for (std::uint64_t begin = first; begin < last; begin += rows) {
     const std::uint64_t end = std::min(begin + rows, last);
-    layout->dequantize(source.view, begin, end, source.scratch, exact);
+    layout.dequantize(source.view, begin, end, source.scratch, exact);
     overflows +=
-        kernels::count_overflows(layout->name, source.view, begin, end, source.scratch, exact);
+        kernels::count_overflows(layout.id, source.view, begin, end, source.scratch, exact);
     for (std::uint64_t i = begin; i < end; ++i) {
       overflows +=
           table.divide(source.scratch + (i - begin) * row, kernels::FloatType::float32, by.data,

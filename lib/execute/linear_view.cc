@@ -7,34 +7,42 @@ namespace thaw {
 
 namespace {
 
-kernels::Operand mapped_operand(const Plan& plan, const PackedOperand& operand) {
-  if (operand.tensor == nullptr) return {};
-  return {plan.inputs[operand.tensor->shard]->bytes().data() + operand.tensor->begin,
-          operand.pitch};
+kernels::Role role_of(Role role) {
+  switch (role) {
+    case Role::codes:
+      return kernels::Role::codes;
+    case Role::zeros:
+      return kernels::Role::zeros;
+    case Role::scales:
+      return kernels::Role::scales;
+    case Role::group_index:
+      return kernels::Role::group_index;
+  }
+  __builtin_unreachable();
 }
 
-kernels::PackedLinear without_operands(const QuantizedLinear& linear) {
+// The view with its operands where `address` has them, as {data, pitch}.
+template <typename Address>
+kernels::PackedLinear view_of(const QuantizedLinear& linear, const Address& address) {
   kernels::PackedLinear view;
   view.in_features = linear.in_features;
   view.out_features = linear.out_features;
   view.group_size = linear.group_size;
   view.scale_type = float_type(linear.scale_dtype);
-  view.groups = linear.scales.lines;
+  view.groups = linear[Role::scales].lines;
   view.bits = linear.bits;
   view.zero_addend = linear.zero_addend;
   view.rows_per_slice = linear.rows_per_slice;
-  if (linear.qzeros.tensor != nullptr && linear.qzeros.tensor->dtype == Dtype::i8) {
-    view.zeros = kernels::Zeros::int8;
+  view.zeros = linear.byte_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
+  for (std::size_t i = 0; i < kRoleCount; ++i) {
+    const auto role = static_cast<Role>(i);
+    const PackedOperand& operand = linear[role];
+    if (operand.tensor == nullptr) continue;
+    kernels::Operand& placed = view[role_of(role)];
+    placed = address(i, operand);
+    placed.element = dtype_bits(operand.tensor->dtype) / 8;
   }
   return view;
-}
-
-// The kernels step from entry to entry.
-void set_group_index(const QuantizedLinear& linear, kernels::Operand operand,
-                     kernels::PackedLinear& view) {
-  if (linear.group_index.tensor == nullptr) return;
-  operand.pitch = dtype_bits(linear.group_index.tensor->dtype) / 8;
-  view.group_index = operand;
 }
 
 SlabOperand lay_out(const PackedOperand& operand, Slab& slab) {
@@ -49,12 +57,6 @@ SlabOperand lay_out(const PackedOperand& operand, Slab& slab) {
   return placed;
 }
 
-kernels::Operand slab_operand(const PackedOperand& operand, const SlabOperand& placed,
-                              const std::byte* buffer) {
-  if (operand.tensor == nullptr) return {};
-  return {buffer + placed.offset, placed.pitch};
-}
-
 }  // namespace
 
 kernels::FloatType float_type(Dtype dtype) {
@@ -62,34 +64,52 @@ kernels::FloatType float_type(Dtype dtype) {
   return dtype == Dtype::bf16 ? kernels::FloatType::bfloat16 : kernels::FloatType::float32;
 }
 
+kernels::LayoutId kernels_of(LayoutId id) {
+  switch (id) {
+    case LayoutId::awq_gemm:
+      return kernels::LayoutId::awq_gemm;
+    case LayoutId::awq_gemv:
+      return kernels::LayoutId::awq_gemv;
+    case LayoutId::awq_gemv_fast:
+    case LayoutId::llm_awq_v2:
+      return kernels::LayoutId::awq_gemv_fast;
+    case LayoutId::awq_marlin:
+      return kernels::LayoutId::awq_marlin;
+    case LayoutId::ct_pack:
+      return kernels::LayoutId::ct_pack;
+    case LayoutId::ct_int8:
+      return kernels::LayoutId::ct_int8;
+    case LayoutId::gptq:
+      return kernels::LayoutId::gptq;
+    case LayoutId::gptq_rows:
+      return kernels::LayoutId::gptq_rows;
+  }
+  __builtin_unreachable();
+}
+
 kernels::PackedLinear mapped_view(const Plan& plan, const QuantizedLinear& linear) {
-  kernels::PackedLinear view = without_operands(linear);
-  view.qweight = mapped_operand(plan, linear.qweight);
-  view.qzeros = mapped_operand(plan, linear.qzeros);
-  view.scales = mapped_operand(plan, linear.scales);
-  set_group_index(linear, mapped_operand(plan, linear.group_index), view);
-  return view;
+  return view_of(linear, [&](std::size_t, const PackedOperand& operand) -> kernels::Operand {
+    return {plan.inputs[operand.tensor->shard]->bytes().data() + operand.tensor->begin,
+            operand.pitch};
+  });
 }
 
 Slab lay_out_slab(const QuantizedLinear& linear, std::uint64_t first, std::uint64_t last) {
   Slab slab;
   slab.first = first;
   slab.last = last;
-  slab.qweight = lay_out(linear.qweight, slab);
-  slab.qzeros = lay_out(linear.qzeros, slab);
-  slab.scales = lay_out(linear.scales, slab);
-  slab.group_index = lay_out(linear.group_index, slab);
+  std::size_t i = 0;
+  for (const PackedOperand& operand : linear.operands) slab.operands[i++] = lay_out(operand, slab);
   return slab;
 }
 
 kernels::PackedLinear slab_view(const QuantizedLinear& linear, const Slab& slab,
                                 const std::byte* buffer) {
-  kernels::PackedLinear view = without_operands(linear);
+  kernels::PackedLinear view =
+      view_of(linear, [&](std::size_t i, const PackedOperand&) -> kernels::Operand {
+        return {buffer + slab.operands[i].offset, slab.operands[i].pitch};
+      });
   view.out_features = slab.last - slab.first;
-  view.qweight = slab_operand(linear.qweight, slab.qweight, buffer);
-  view.qzeros = slab_operand(linear.qzeros, slab.qzeros, buffer);
-  view.scales = slab_operand(linear.scales, slab.scales, buffer);
-  set_group_index(linear, slab_operand(linear.group_index, slab.group_index, buffer), view);
   return view;
 }
 

@@ -1,6 +1,7 @@
 // A planned linear as the kernels see it: pointers into the mapped input, or into a slab.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -10,6 +11,9 @@
 namespace thaw {
 
 [[nodiscard]] kernels::FloatType float_type(Dtype dtype);
+
+// The kernels of a layout: the one place where lib/quant's layouts and those of lib/kernels meet.
+[[nodiscard]] kernels::LayoutId kernels_of(LayoutId id);
 
 // The whole linear, in the mapped input.
 [[nodiscard]] kernels::PackedLinear mapped_view(const Plan& plan, const QuantizedLinear& linear);
@@ -25,11 +29,8 @@ struct SlabOperand {
 struct Slab {
   std::uint64_t first = 0;
   std::uint64_t last = 0;
-  SlabOperand qweight;
-  SlabOperand qzeros;
-  SlabOperand scales;
-  SlabOperand group_index;
-  std::uint64_t size = 0;  // of the buffer
+  std::array<SlabOperand, kRoleCount> operands;  // in the order of Role
+  std::uint64_t size = 0;                        // of the buffer
 };
 [[nodiscard]] Slab lay_out_slab(const QuantizedLinear& linear, std::uint64_t first,
                                 std::uint64_t last);

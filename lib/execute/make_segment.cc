@@ -1,6 +1,5 @@
 #include "execute/make_segment.h"
 
-#include <cassert>
 #include <cstring>
 
 #include "execute/divide.h"
@@ -28,19 +27,17 @@ std::uint64_t make_segment(const Plan& plan, const kernels::Table& table, const 
                         float_type(segment.from), out, format,
                         segment.size / (dtype_bits(segment.to) / 8));
     case SegmentKind::tile: {
-      const char* name = plan.linears[segment.source]->layout->name.data();
-      const kernels::Layout* layout = kernels::find_layout(table, name);
-      assert(layout != nullptr);  // every layout of lib/quant has its kernels: a test checks it
+      const kernels::LayoutId id = kernels_of(plan.linears[segment.source]->layout->id);
       const std::uint64_t first = segment.begin - source.first_row;
       const std::uint64_t last = first + segment.size / segment.row_bytes;
       if (segment.divisor != 0) {
         return make_divided_tile(plan, table, segment, source, first, last, format, out);
       }
-      layout->dequantize(source.view, first, last, out, format);
-      return kernels::count_overflows(name, source.view, first, last, out, format);
+      kernels::layout_in(table, id).dequantize(source.view, first, last, out, format);
+      return kernels::count_overflows(id, source.view, first, last, out, format);
     }
   }
-  return 0;
+  __builtin_unreachable();
 }
 
 }  // namespace thaw

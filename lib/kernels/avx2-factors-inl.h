@@ -36,9 +36,10 @@ class Avx2Factors {
   static bool load_type(const PackedLinear& linear, std::uint64_t group, std::uint64_t output,
                         std::uint64_t count, float* scales, float* offsets) {
     constexpr bool kEvenOdd = Avx2Ops::kEvenOdd<kTarget>;
-    const unsigned char* from = line(linear.scales, group) + output * 2;
-    const unsigned char* packed =
-        linear.qzeros.data == nullptr ? nullptr : line(linear.qzeros, group) + output * kBits / 8;
+    const unsigned char* from = line(linear[Role::scales], group) + output * 2;
+    const unsigned char* packed = linear[Role::zeros].data == nullptr
+                                      ? nullptr
+                                      : line(linear[Role::zeros], group) + output * kBits / 8;
     const __m128i addend = _mm_set1_epi32(static_cast<int>(linear.zero_addend));
     if (!fuse<kType>(from, count)) return false;
     for (std::uint64_t i = 0; i < count; i += 16) {

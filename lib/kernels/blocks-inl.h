@@ -52,10 +52,11 @@ struct BlockGroups {
                                                     std::uint64_t rows) {
   const std::uint64_t last = (k + 2 * kBlock - 1) / linear.group_size;
   for (std::uint64_t group = (k + kBlock - 1) / linear.group_size + 1; group <= last; ++group) {
-    prefetch_share(line(linear.scales, group) + row * 2, first * 2, rows * 2);
-    if (linear.qzeros.data == nullptr) continue;
+    prefetch_share(line(linear[Role::scales], group) + row * 2, first * 2, rows * 2);
+    if (linear[Role::zeros].data == nullptr) continue;
     const std::uint64_t bits = linear.bits;
-    prefetch_share(line(linear.qzeros, group) + row * bits / 8, first * bits / 8, rows * bits / 8);
+    prefetch_share(line(linear[Role::zeros], group) + row * bits / 8, first * bits / 8,
+                   rows * bits / 8);
   }
 }
 

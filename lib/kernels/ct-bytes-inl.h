@@ -1,4 +1,5 @@
-// The 8-bit codes of ct_pack. 256 values a group would make too large a table: products-inl.h.
+// The codes of a byte, of ct_pack and ct_int8. 256 values a group would make too large a table for
+// vectors: products-inl.h.
 #pragma once
 
 #include "kernels/ct-plain-inl.h"
@@ -9,14 +10,30 @@ namespace {
 
 inline constexpr std::uint64_t kBytesAhead = 1024;
 
+// A quarter of stored bytes as codes. The codes of ct_int8 are put into `made`.
+template <class Layout>
+[[gnu::always_inline]] inline const unsigned char* byte_codes(const unsigned char* from,
+                                                              unsigned char* made) {
+  if constexpr (Layout::kId != LayoutId::ct_int8) return from;
+  typedef unsigned char Bytes __attribute__((vector_size(16)));
+  for (std::uint64_t i = 0; i < kQuarter; i += sizeof(Bytes)) {
+    Bytes bytes;
+    __builtin_memcpy(&bytes, from + i, sizeof bytes);
+    bytes ^= 0x80;
+    __builtin_memcpy(made + i, &bytes, sizeof bytes);
+  }
+  return made;
+}
+
 // A run of fewer than 32 codes.
-template <class Isa, Target kTarget>
+template <class Isa, class Layout, Target kTarget>
 inline void put_few_bytes(const ByteFactors& factors, const unsigned char* codes,
                           std::uint64_t count, unsigned char* out) {
   alignas(64) unsigned char padded[kQuarter] = {};
   alignas(64) unsigned char values[kQuarter * sizeof(ElementOf<kTarget>)];
   __builtin_memcpy(padded, codes, count);
-  put_bytes<Isa, kTarget, false>(factors, padded, values);
+  alignas(64) unsigned char made[kQuarter];
+  put_bytes<Isa, kTarget, false>(factors, byte_codes<Layout>(padded, made), values);
   __builtin_memcpy(out, values, count * sizeof(ElementOf<kTarget>));
 }
 
@@ -27,11 +44,11 @@ template <class Isa, Target kTarget, bool kStream>
   put_bytes<Isa, kTarget, kStream>(factors, codes, out);
 }
 
-template <class Isa, Target kTarget, bool kStream>
+template <class Isa, class Layout, Target kTarget, bool kStream>
 inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  const unsigned char* codes = line(linear.qweight, row);
-  const unsigned char* scales = line(linear.scales, row);
+  const unsigned char* codes = line(linear[Role::codes], row);
+  const unsigned char* scales = line(linear[Role::scales], row);
   const CtZeros zeros(linear, row);
   std::uint64_t group = 0;
   for (std::uint64_t k = 0; k < linear.in_features; ++group) {
@@ -45,25 +62,27 @@ inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned 
                                  fused};
     for (; k + kQuarter <= stop; k += kQuarter) {
       if (k % (4 * kQuarter) == 0) __builtin_prefetch(codes + k + kBytesAhead, 0, 2);
+      alignas(64) unsigned char made[kQuarter];
+      const unsigned char* from = byte_codes<Layout>(codes + k, made);
       if constexpr (!Isa::kFuses) {
-        put_bytes<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+        put_bytes<Isa, kTarget, kStream>(factors, from, out + k * kElement);
       } else if (fused) {
-        put_usual_bytes<Isa, kTarget, kStream, true>(factors, codes + k, out + k * kElement);
+        put_usual_bytes<Isa, kTarget, kStream, true>(factors, from, out + k * kElement);
       } else {
-        put_bytes_apart<Isa, kTarget, kStream>(factors, codes + k, out + k * kElement);
+        put_bytes_apart<Isa, kTarget, kStream>(factors, from, out + k * kElement);
       }
     }
     if (k == stop) continue;
-    put_few_bytes<Isa, kTarget>(factors, codes + k, stop - k, out + k * kElement);
+    put_few_bytes<Isa, Layout, kTarget>(factors, codes + k, stop - k, out + k * kElement);
     k = stop;
   }
 }
 
-template <class Isa, Target kTarget>
+template <class Isa, class Layout, Target kTarget>
 inline void ct_byte_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                          void* out, const OutputFormat& format) {
-  if (linear.group_index.data != nullptr || linear.scale_type == FloatType::float32) {
-    return ct_plain<kTarget>(linear, row_begin, row_end, out);
+  if (linear[Role::group_index].data != nullptr || linear.scale_type == FloatType::float32) {
+    return ct_plain<Layout, kTarget>(linear, row_begin, row_end, out);
   }
   const bool whole_runs =
       linear.group_size % kQuarter == 0 || linear.group_size >= linear.in_features;
@@ -71,10 +90,16 @@ inline void ct_byte_rows(const PackedLinear& linear, std::uint64_t row_begin, st
   const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
   for (std::uint64_t row = row_begin; row < row_end; ++row) {
     unsigned char* to = static_cast<unsigned char*>(out) + (row - row_begin) * pitch;
-    stream ? ct_byte_row<Isa, kTarget, true>(linear, row, to)
-           : ct_byte_row<Isa, kTarget, false>(linear, row, to);
+    stream ? ct_byte_row<Isa, Layout, kTarget, true>(linear, row, to)
+           : ct_byte_row<Isa, Layout, kTarget, false>(linear, row, to);
   }
   if (stream) Isa::fence();
+}
+
+template <class Isa, Target kTarget>
+void ct_int8_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
+                  void* out, const OutputFormat& format) {
+  ct_byte_rows<Isa, CtInt8, kTarget>(linear, row_begin, row_end, out, format);
 }
 
 }  // namespace

@@ -38,8 +38,8 @@ template <class Isa, Target kTarget, bool kStream>
 void ct_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
   constexpr std::uint64_t kRunOut = kQuarter * sizeof(ElementOf<kTarget>);
-  const unsigned char* scales = line(linear.scales, row);
-  const unsigned char* codes = line(linear.qweight, row);
+  const unsigned char* scales = line(linear[Role::scales], row);
+  const unsigned char* codes = line(linear[Role::codes], row);
   const CtZeros zeros(linear, row);
   const std::uint64_t runs = vector_columns(linear) / kQuarter;
   const std::uint64_t group_runs =
@@ -67,11 +67,13 @@ void ct_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
 template <class Isa, Target kTarget>
 void ct_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end, void* out,
              const OutputFormat& format) {
-  if (linear.bits == 8) return ct_byte_rows<Isa, kTarget>(linear, row_begin, row_end, out, format);
+  if (linear.bits == 8) {
+    return ct_byte_rows<Isa, CtPack, kTarget>(linear, row_begin, row_end, out, format);
+  }
   const bool whole_runs =
       linear.group_size % kQuarter == 0 || linear.group_size >= linear.in_features;
-  if (linear.group_index.data != nullptr || !whole_runs) {
-    return ct_plain<kTarget>(linear, row_begin, row_end, out);
+  if (linear[Role::group_index].data != nullptr || !whole_runs) {
+    return ct_plain<CtPack, kTarget>(linear, row_begin, row_end, out);
   }
   const bool stream = can_stream<kTarget>(linear, format);
   const std::uint64_t pitch = linear.in_features * sizeof(ElementOf<kTarget>);
@@ -81,7 +83,8 @@ void ct_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t 
            : ct_row<Isa, kTarget, false>(linear, row, to);
   }
   if (stream) Isa::fence();
-  ct_columns<kTarget>(linear, row_begin, row_end, vector_columns(linear), linear.in_features, out);
+  ct_columns<CtPack, kTarget>(linear, row_begin, row_end, vector_columns(linear),
+                              linear.in_features, out);
 }
 
 }  // namespace

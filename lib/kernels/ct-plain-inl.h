@@ -1,5 +1,5 @@
-// ct_pack in plain C++, and its 8-bit codes on every instruction set: specs/compressed_tensors.md.
-// Rows of codes in plain order, scales and zeros by row; zeros as bytes, or packed along the rows.
+// ct_pack and ct_int8 in plain C++: specs/compressed_tensors.md. Rows of codes in plain order,
+// scales and zeros by row; zeros as bytes, or packed along the rows.
 #pragma once
 
 #include "kernels/layouts-inl.h"
@@ -12,8 +12,8 @@ inline std::uint64_t group_count(const PackedLinear& linear) {
 }
 
 inline std::uint64_t group_of(const PackedLinear& linear, std::uint64_t k) {
-  if (linear.group_index.data == nullptr) return k / linear.group_size;
-  return load<std::uint32_t>(line(linear.group_index, 0) + k * 4);
+  if (linear[Role::group_index].data == nullptr) return k / linear.group_size;
+  return load<std::uint32_t>(line(linear[Role::group_index], 0) + k * 4);
 }
 
 // The zeros of one row, as codes: what is stored is less by the middle of the codes.
@@ -21,15 +21,15 @@ class CtZeros {
  public:
   CtZeros(const PackedLinear& linear, std::uint64_t row)
       : kind_(linear.zeros), mask_((1u << linear.bits) - 1), middle_(1 << (linear.bits - 1)) {
-    if (linear.qzeros.data == nullptr) return;
+    if (linear[Role::zeros].data == nullptr) return;
     if (kind_ == Zeros::int8) {
-      line_ = line(linear.qzeros, row);
+      line_ = line(linear[Role::zeros], row);
       return;
     }
     const std::uint64_t fields = 32 / linear.bits;  // of a word: so many rows
     const std::uint64_t rows = linear.rows_per_slice != 0 ? linear.rows_per_slice : row + 1;
     const std::uint64_t lines = (rows + fields - 1) / fields;
-    line_ = line(linear.qzeros, row / rows * lines + row % rows / fields);
+    line_ = line(linear[Role::zeros], row / rows * lines + row % rows / fields);
     shift_ = static_cast<std::uint32_t>(row % rows % fields) * linear.bits;
   }
 
@@ -48,7 +48,7 @@ class CtZeros {
 };
 
 struct CtPack {
-  static constexpr const char* kName = "ct_pack";
+  static constexpr LayoutId kId = LayoutId::ct_pack;
   static constexpr std::uint32_t kRowBlock = 1;
   static constexpr bool kScalesByRow = true;
   static constexpr bool kZeroIsFloat = false;
@@ -63,65 +63,87 @@ struct CtPack {
   }
 };
 
+// Codes as signed bytes.
+struct CtInt8 {
+  static constexpr LayoutId kId = LayoutId::ct_int8;
+  static constexpr std::uint32_t kRowBlock = 1;
+  static constexpr bool kScalesByRow = true;
+  static constexpr bool kZeroIsFloat = false;
+
+  static Product factors(const PackedLinear& linear, std::uint64_t row, std::uint64_t group) {
+    return CtPack::factors(linear, row, group);
+  }
+
+  static int code(const PackedLinear&, const unsigned char* codes, std::uint64_t k) {
+    return codes[k] ^ 0x80;
+  }
+};
+
 // A row whose columns name their groups. The values of 64 groups at a time, then all columns that
 // are in one of them: the row is read once for every 64 groups. An index that names no group
 // leaves its column unwritten.
-template <Target kTarget>
+template <class Layout, Target kTarget>
 inline void ct_indexed_row(const PackedLinear& linear, std::uint64_t row, ElementOf<kTarget>* out) {
   constexpr std::uint64_t kBatch = 64;
-  const unsigned char* codes = line(linear.qweight, row);
+  const unsigned char* codes = line(linear[Role::codes], row);
   const std::uint64_t groups = group_count(linear);
   ElementOf<kTarget> values[kBatch][16];
   Product factors[kBatch];
   for (std::uint64_t first = 0; first < groups; first += kBatch) {
     const std::uint64_t count = groups - first < kBatch ? groups - first : kBatch;
     for (std::uint64_t i = 0; i < count; ++i) {
-      factors[i] = CtPack::factors(linear, row, first + i);
+      factors[i] = Layout::factors(linear, row, first + i);
       if (linear.bits == 8) continue;
       for (int code = 0; code < 16; ++code) values[i][code] = narrow<kTarget>(factors[i].at(code));
     }
     for (std::uint64_t k = 0; k < linear.in_features; ++k) {
       const std::uint64_t i = group_of(linear, k) - first;  // wraps for earlier groups
       if (i >= count) continue;
-      const int code = CtPack::code(linear, codes, k);
+      const int code = Layout::code(linear, codes, k);
       out[k] = linear.bits == 8 ? narrow<kTarget>(factors[i].at(code)) : values[i][code];
     }
   }
 }
 
+// So many columns of one group or more are worth a table of all 256 values of a byte.
+inline constexpr std::uint64_t kTabledColumns = 512;
+
 // Columns [begin, end) of rows [row_begin, row_end); `out` is where column 0 of row_begin goes.
-template <Target kTarget>
+template <class Layout, Target kTarget>
 inline void ct_columns(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                        std::uint64_t begin, std::uint64_t end, void* out) {
   using Value = ElementOf<kTarget>;
   for (std::uint64_t row = row_begin; row < row_end; ++row) {
     Value* to = static_cast<Value*>(out) + (row - row_begin) * linear.in_features;
-    const unsigned char* codes = line(linear.qweight, row);
+    const unsigned char* codes = line(linear[Role::codes], row);
     for (std::uint64_t k = begin; k < end;) {
       const std::uint64_t group = k / linear.group_size;
       const std::uint64_t group_end = (group + 1) * linear.group_size;
       const std::uint64_t stop = group_end < end ? group_end : end;
-      const Product factors = CtPack::factors(linear, row, group);
-      if (linear.bits == 8) {
-        for (; k < stop; ++k) to[k] = narrow<kTarget>(factors.at(codes[k]));
-      } else {
-        Value values[16];
-        for (int code = 0; code < 16; ++code) values[code] = narrow<kTarget>(factors.at(code));
-        for (; k < stop; ++k) to[k] = values[CtPack::code(linear, codes, k)];
+      const Product factors = Layout::factors(linear, row, group);
+      const bool bytes = linear.bits == 8;
+      if (bytes && stop - k < kTabledColumns) {
+        for (; k < stop; ++k) to[k] = narrow<kTarget>(factors.at(Layout::code(linear, codes, k)));
+        continue;
       }
+      Value values[256];
+      for (int code = 0; code < (bytes ? 256 : 16); ++code) {
+        values[code] = narrow<kTarget>(factors.at(code));
+      }
+      for (; k < stop; ++k) to[k] = values[Layout::code(linear, codes, k)];
     }
   }
 }
 
-template <Target kTarget>
+template <class Layout, Target kTarget>
 inline void ct_plain(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                      void* out) {
-  if (linear.group_index.data == nullptr) {
-    return ct_columns<kTarget>(linear, row_begin, row_end, 0, linear.in_features, out);
+  if (linear[Role::group_index].data == nullptr) {
+    return ct_columns<Layout, kTarget>(linear, row_begin, row_end, 0, linear.in_features, out);
   }
   for (std::uint64_t row = row_begin; row < row_end; ++row) {
     auto* to = static_cast<ElementOf<kTarget>*>(out) + (row - row_begin) * linear.in_features;
-    ct_indexed_row<kTarget>(linear, row, to);
+    ct_indexed_row<Layout, kTarget>(linear, row, to);
   }
 }
 

@@ -40,8 +40,8 @@ class GemmStrip {
   // Lines [k, k + 32 * count) to scratch.
   template <std::uint64_t kCount>
   void start(std::uint64_t k) {
-    const unsigned char* from = line(linear_.qweight, k) + row_ / 2;
-    const std::uint64_t pitch = linear_.qweight.pitch;
+    const unsigned char* from = line(linear_[Role::codes], k) + row_ / 2;
+    const std::uint64_t pitch = linear_[Role::codes].pitch;
     const std::uint64_t whole = rows_ / kLineRows;
     const std::uint64_t rest = rows_ % kLineRows / 2;  // bytes
     for (std::uint64_t quarter = 0; quarter < kCount; ++quarter) {
@@ -64,9 +64,10 @@ class GemmStrip {
   // The tables of 32 rows, from row_ + 32 * chunk on, in one group.
   void build(std::uint64_t chunk, std::uint64_t group, unsigned char* tables) const {
     const std::uint64_t row = row_ + chunk * kChunkRows;
-    const unsigned char* scales = line(linear_.scales, group) + row * 2;
-    const unsigned char* zeros =
-        linear_.qzeros.data == nullptr ? nullptr : line(linear_.qzeros, group) + row / 2;
+    const unsigned char* scales = line(linear_[Role::scales], group) + row * 2;
+    const unsigned char* zeros = linear_[Role::zeros].data == nullptr
+                                     ? nullptr
+                                     : line(linear_[Role::zeros], group) + row / 2;
     for (std::uint64_t word = 0; word < kChunkRows / 8; ++word) {
       const std::uint32_t zero_word =
           zeros == nullptr ? 0x88888888u : load<std::uint32_t>(zeros + word * 4);
@@ -94,10 +95,10 @@ class GemmStrip {
   // that only prefetches for one without effects, and drops the call.
   [[gnu::always_inline]] void prefetch(std::uint64_t k, std::uint64_t chunk) const {
     const std::uint64_t chunks = rows_ / kChunkRows;
-    const unsigned char* from = line(linear_.qweight, k + kBlock) + row_ / 2;
+    const unsigned char* from = line(linear_[Role::codes], k + kBlock) + row_ / 2;
     for (std::uint64_t i = chunk * kBlock / chunks; i < (chunk + 1) * kBlock / chunks; ++i) {
       for (std::uint64_t at = 0; at < rows_ / 2; at += kLineBytes) {
-        __builtin_prefetch(from + i * linear_.qweight.pitch + at);
+        __builtin_prefetch(from + i * linear_[Role::codes].pitch + at);
       }
     }
     prefetch_factors(linear_, k, row_, chunk * kChunkRows, kChunkRows);

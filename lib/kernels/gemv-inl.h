@@ -19,9 +19,10 @@ template <class Isa, Target kTarget, bool kStream>
 void gemv_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
   constexpr std::uint64_t kRunOut = kQuarter * sizeof(ElementOf<kTarget>);
-  const unsigned char* scales = line(linear.scales, row);
-  const unsigned char* zeros = linear.qzeros.data == nullptr ? nullptr : line(linear.qzeros, row);
-  const unsigned char* codes = line(linear.qweight, row);
+  const unsigned char* scales = line(linear[Role::scales], row);
+  const unsigned char* zeros =
+      linear[Role::zeros].data == nullptr ? nullptr : line(linear[Role::zeros], row);
+  const unsigned char* codes = line(linear[Role::codes], row);
   const std::uint64_t groups = linear.in_features / linear.group_size;
   const std::uint64_t runs = linear.group_size / kQuarter;
   alignas(64) unsigned char tables[8 * kStep];
@@ -54,14 +55,15 @@ void gemv_fast_rows(const PackedLinear& linear, std::uint64_t row, unsigned char
   constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
   constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
   constexpr std::uint64_t kRows = AwqGemvFast::kRowBlock;
-  const unsigned char* codes = line(linear.qweight, row / kRows);
+  const unsigned char* codes = line(linear[Role::codes], row / kRows);
   const std::uint64_t pitch = linear.in_features * kElement;
   alignas(64) unsigned char tables[kRows * kStep];
   const std::uint64_t end = vector_columns(linear);
   for (std::uint64_t k = 0; k < end;) {
     const std::uint64_t group = k / linear.group_size;
-    four_sum_tables<Isa, kTarget>(line(linear.scales, group) + row * 2,
-                                  line(linear.qzeros, group) + row * 2, linear.scale_type, tables);
+    four_sum_tables<Isa, kTarget>(line(linear[Role::scales], group) + row * 2,
+                                  line(linear[Role::zeros], group) + row * 2, linear.scale_type,
+                                  tables);
     const std::uint64_t begin = k;
     const std::uint64_t group_end = (group + 1) * linear.group_size;
     const std::uint64_t stop = group_end < end ? group_end : end;

@@ -39,7 +39,7 @@ template <class Isa, Target kTarget, std::uint32_t kBits>
                                                 float* scales, float* zeros) {
   constexpr std::uint64_t kPerWord = 32 / kBits;
   constexpr std::uint64_t kWords = kGptqOutputs / kPerWord;
-  const unsigned char* from = line(linear.scales, group) + output * 2;
+  const unsigned char* from = line(linear[Role::scales], group) + output * 2;
   alignas(16) std::uint16_t padded[kGptqOutputs];
   if (count < kGptqOutputs) [[unlikely]] {  // the line, or the file, may end here
     __builtin_memset(padded, 0, sizeof padded);
@@ -48,10 +48,10 @@ template <class Isa, Target kTarget, std::uint32_t kBits>
   }
   const bool usual = Isa::template load_sixteen_scales<kTarget>(from, linear.scale_type, scales);
   unsigned char zero[16];
-  if (linear.qzeros.data == nullptr) {
+  if (linear[Role::zeros].data == nullptr) {
     __builtin_memset(zero, 1 << (kBits - 1), sizeof zero);
   } else {
-    const unsigned char* packed = line(linear.qzeros, group) + output / kPerWord * 4;
+    const unsigned char* packed = line(linear[Role::zeros], group) + output / kPerWord * 4;
     unsigned char padded_zeros[kWords * 4] = {};
     if (count < kGptqOutputs) [[unlikely]] {
       __builtin_memcpy(padded_zeros, packed, (count + kPerWord - 1) / kPerWord * 4);

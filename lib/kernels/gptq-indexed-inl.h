@@ -58,11 +58,11 @@ template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
     for (std::uint64_t row = begin; row < end; row += kPerWord) {
       piece.arrange(linear, row, words[(row - begin) / kPerWord]);
     }
-    const unsigned char* next = line(linear.qweight, begin / kPerWord) + (output + kBlock) * 4;
+    const unsigned char* next = line(linear[Role::codes], begin / kPerWord) + (output + kBlock) * 4;
     unsigned char* to = out + output * Piece::kElement;
     for (std::uint64_t i = 0; i < rows.count(); ++i) {
       for (std::uint64_t n = 0; n < Piece::kShare; ++n) {
-        __builtin_prefetch(next + i / kPerWord * linear.qweight.pitch +
+        __builtin_prefetch(next + i / kPerWord * linear[Role::codes].pitch +
                            (i % kPerWord * Piece::kShare + n) * 64);
       }
       const std::uint64_t row = rows.row(i);

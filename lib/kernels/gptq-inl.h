@@ -9,7 +9,7 @@ namespace thaw::kernels {
 namespace {
 
 inline bool gptq_fits_strips(const PackedLinear& linear) {
-  return linear.group_index.data == nullptr &&
+  return linear[Role::group_index].data == nullptr &&
          (linear.group_size % kQuarter == 0 || linear.group_size >= linear.in_features);
 }
 

@@ -22,7 +22,7 @@ class GptqPiece {
 
   // Words of the line that has `input`, as put() wants them: 128 of them, aligned.
   void arrange(const PackedLinear& linear, std::uint64_t input, std::uint32_t* words) const {
-    const unsigned char* from = line(linear.qweight, input / kPerWord) + output_ * 4;
+    const unsigned char* from = line(linear[Role::codes], input / kPerWord) + output_ * 4;
     alignas(64) unsigned char padded[kBlock * 4];
     if (count_ < kBlock) {  // the line, or the file, may end here
       __builtin_memset(padded, 0, sizeof padded);

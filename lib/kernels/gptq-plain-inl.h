@@ -11,13 +11,13 @@ namespace thaw::kernels {
 namespace {
 
 struct Gptq {
-  static constexpr const char* kName = "gptq";
+  static constexpr LayoutId kId = LayoutId::gptq;
   static constexpr std::uint32_t kRowBlock = 8;
   static constexpr bool kRowsAreInputs = false;
 };
 
 struct GptqRows {
-  static constexpr const char* kName = "gptq_rows";
+  static constexpr LayoutId kId = LayoutId::gptq_rows;
   static constexpr std::uint32_t kRowBlock = 8;
   static constexpr bool kRowsAreInputs = true;
 };
@@ -32,11 +32,11 @@ inline std::uint32_t code_of(std::uint32_t word, std::uint64_t index, std::uint3
 // Whoever made the view has checked the indexes; but the file is mapped, and what another process
 // writes into it meanwhile must not lead outside.
 inline std::uint64_t group_of_input(const PackedLinear& linear, std::uint64_t input) {
-  if (linear.group_index.data == nullptr) return input / linear.group_size;
-  const auto* entry =
-      static_cast<const unsigned char*>(linear.group_index.data) + input * linear.group_index.pitch;
-  const std::int64_t index =
-      linear.group_index.pitch == 8 ? load<std::int64_t>(entry) : load<std::int32_t>(entry);
+  if (linear[Role::group_index].data == nullptr) return input / linear.group_size;
+  const auto* entry = static_cast<const unsigned char*>(linear[Role::group_index].data) +
+                      input * linear[Role::group_index].element;
+  const std::int64_t index = linear[Role::group_index].element == 8 ? load<std::int64_t>(entry)
+                                                                    : load<std::int32_t>(entry);
   const auto group = static_cast<std::uint64_t>(index);
   const std::uint64_t from_start = index < 0 ? group + linear.groups : group;
   return from_start < linear.groups ? from_start : 0;
@@ -45,8 +45,8 @@ inline std::uint64_t group_of_input(const PackedLinear& linear, std::uint64_t in
 inline Product gptq_factors(const PackedLinear& linear, std::uint64_t group, std::uint64_t output) {
   const std::uint64_t per_word = codes_per_word(linear);
   int zero = 1 << (linear.bits - 1);
-  if (linear.qzeros.data != nullptr) {
-    const auto* from = line(linear.qzeros, group) + output / per_word * 4;
+  if (linear[Role::zeros].data != nullptr) {
+    const auto* from = line(linear[Role::zeros], group) + output / per_word * 4;
     const std::uint32_t word = load<std::uint32_t>(from) + linear.zero_addend;
     zero = static_cast<int>(code_of(word, output % per_word, linear.bits));
   }
@@ -55,7 +55,7 @@ inline Product gptq_factors(const PackedLinear& linear, std::uint64_t group, std
 
 inline int gptq_code(const PackedLinear& linear, std::uint64_t input, std::uint64_t output) {
   const std::uint64_t per_word = codes_per_word(linear);
-  const auto word = load<std::uint32_t>(line(linear.qweight, input / per_word) + output * 4);
+  const auto word = load<std::uint32_t>(line(linear[Role::codes], input / per_word) + output * 4);
   return static_cast<int>(code_of(word, input % per_word, linear.bits));
 }
 

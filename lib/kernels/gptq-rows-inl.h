@@ -30,7 +30,7 @@ template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
     std::uint64_t groups[Piece::kPerWord];
     for (std::uint64_t i = 0; i < rows; ++i) groups[i] = (first + i) / linear.group_size;
     unsigned char* to = out + (first - row_begin) * pitch + output * Piece::kElement;
-    const unsigned char* next = line(linear.qweight, first / Piece::kPerWord + 1) + output * 4;
+    const unsigned char* next = line(linear[Role::codes], first / Piece::kPerWord + 1) + output * 4;
     for (std::uint64_t p = 0; p < count; ++p) {
       alignas(64) std::uint32_t words[kBlock];
       pieces[p].arrange(linear, first, words);
@@ -50,7 +50,7 @@ template <class Isa, Target kTarget, std::uint32_t kBits, bool kStream>
 template <class Isa, Target kTarget, std::uint32_t kBits>
 void gptq_rows_bits(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                     unsigned char* out, bool stream) {
-  if (linear.group_index.data != nullptr) {
+  if (linear[Role::group_index].data != nullptr) {
     return stream ? gptq_rows_indexed<Isa, kTarget, kBits, true>(linear, row_begin, row_end, out)
                   : gptq_rows_indexed<Isa, kTarget, kBits, false>(linear, row_begin, row_end, out);
   }

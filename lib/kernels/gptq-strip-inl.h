@@ -24,9 +24,9 @@ struct GptqNibbles {
 
   static void build(const PackedLinear& linear, std::uint64_t group, std::uint64_t row,
                     Tables* tables) {
-    const unsigned char* scales = line(linear.scales, group) + row * 2;
+    const unsigned char* scales = line(linear[Role::scales], group) + row * 2;
     const unsigned char* zeros =
-        linear.qzeros.data == nullptr ? nullptr : line(linear.qzeros, group) + row / 2;
+        linear[Role::zeros].data == nullptr ? nullptr : line(linear[Role::zeros], group) + row / 2;
     for (std::uint64_t i = 0; i < kGptqOutputs; i += 8) {
       const std::uint32_t zero_word =
           zeros == nullptr ? 0x88888888u : load<std::uint32_t>(zeros + i / 2) + linear.zero_addend;
@@ -113,8 +113,9 @@ class GptqStrip {
   void emit(std::uint64_t k, std::uint64_t chunk, Tables* const* tables) const {
     constexpr std::uint64_t kLines = kQuarter / Codes::kPerWord;  // of qweight in a quarter
     const std::uint64_t first = chunk * kGptqOutputs;
-    const std::uint64_t line_pitch = linear_.qweight.pitch;
-    const unsigned char* from = line(linear_.qweight, k / Codes::kPerWord) + (row_ + first) * 4;
+    const std::uint64_t line_pitch = linear_[Role::codes].pitch;
+    const unsigned char* from =
+        line(linear_[Role::codes], k / Codes::kPerWord) + (row_ + first) * 4;
     prefetch(k, chunk);
     alignas(64) unsigned char runs[kGptqOutputs][kCount * kRun];
     for (std::uint64_t l = 0; l < kCount * kLines; l += 4) {
@@ -165,10 +166,10 @@ class GptqStrip {
   [[gnu::always_inline]] void prefetch(std::uint64_t k, std::uint64_t chunk) const {
     constexpr std::uint64_t kLines = kBlock / Codes::kPerWord;
     const std::uint64_t chunks = rows_ / kGptqOutputs;
-    const unsigned char* from = line(linear_.qweight, k / Codes::kPerWord + kLines) + row_ * 4;
+    const unsigned char* from = line(linear_[Role::codes], k / Codes::kPerWord + kLines) + row_ * 4;
     for (std::uint64_t i = chunk * kLines / chunks; i < (chunk + 1) * kLines / chunks; ++i) {
       for (std::uint64_t at = 0; at < rows_ * 4; at += 64) {
-        __builtin_prefetch(from + i * linear_.qweight.pitch + at);
+        __builtin_prefetch(from + i * linear_[Role::codes].pitch + at);
       }
     }
     prefetch_factors(linear_, k, row_, chunk * kGptqOutputs, kGptqOutputs);

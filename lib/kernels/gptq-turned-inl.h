@@ -170,8 +170,8 @@ class GptqTurned {
   void make_block(std::uint64_t k) {
     using Block = TurnedBlock<Isa, kTarget>;
     constexpr std::uint64_t kLines = 16 / kPerWord;
-    const unsigned char* from = line(linear_.qweight, k / kPerWord) + row_ * 4;
-    const std::uint64_t pitch = linear_.qweight.pitch;
+    const unsigned char* from = line(linear_[Role::codes], k / kPerWord) + row_ * 4;
+    const std::uint64_t pitch = linear_[Role::codes].pitch;
     for (std::uint64_t c = 0; c < kBlock; c += 16, from += kLines * pitch) {
       alignas(64) std::uint32_t words[kLines][kGptqOutputs];
       for (std::uint64_t i = 0; i < kLines; ++i) {
@@ -200,8 +200,8 @@ class GptqTurned {
   // The same, made as rows.
   void make_turned(std::uint64_t k) {
     constexpr std::uint64_t kLines = 16 / kPerWord;
-    const unsigned char* from = line(linear_.qweight, k / kPerWord) + row_ * 4;
-    const std::uint64_t pitch = linear_.qweight.pitch;
+    const unsigned char* from = line(linear_[Role::codes], k / kPerWord) + row_ * 4;
+    const std::uint64_t pitch = linear_[Role::codes].pitch;
     for (std::uint64_t c = 0; c < kBlock; c += 16, from += kLines * pitch) {
       for (std::uint64_t i = 0; i < kLines; ++i) {
         __builtin_prefetch(from + i * pitch + kGptqOutputs * 4);  // of the next 16 outputs
@@ -216,7 +216,8 @@ class GptqTurned {
     constexpr std::uint64_t kHalf = 8 * kElement;
     for (std::uint64_t c = 0; c < columns; ++c) {
       alignas(64) std::uint32_t words[kGptqOutputs] = {};  // the line, or the file, may end here
-      __builtin_memcpy(words, line(linear_.qweight, (k + c) / kPerWord) + row_ * 4, count_ * 4);
+      __builtin_memcpy(words, line(linear_[Role::codes], (k + c) / kPerWord) + row_ * 4,
+                       count_ * 4);
       alignas(64) std::uint32_t arranged[kGptqOutputs];
       Isa::template order_sixteen<kTarget>(words, arranged);
       const std::uint64_t group = groups_[k - begin_ + c];

@@ -22,53 +22,74 @@ struct OutputFormat {
   Stores stores = Stores::normal;
 };
 
+// The layouts that there are kernels for, in the order of Table::layouts. A switch over it has no
+// default, so that a layout without its case does not compile.
+enum class LayoutId : std::uint8_t {
+  awq_gemm,
+  awq_gemv,
+  awq_gemv_fast,
+  awq_marlin,
+  ct_pack,
+  ct_int8,  // as ct_pack of 8 bits, but codes are signed bytes, less by 128
+  gptq,
+  gptq_rows,
+};
+inline constexpr std::size_t kLayoutCount = 8;
+
+// "awq_gemm"; for people and for the filters of tests and benchmarks.
+[[nodiscard]] const char* name_of(LayoutId id);
+
+// What a packed tensor is for. group_index: the group of each input; absent: by size.
+enum class Role : std::uint8_t { codes, zeros, scales, group_index };
+inline constexpr std::size_t kRoleCount = 4;
+
 // One packed tensor, or the part of it that belongs to the view's out_features: the address of its
 // first line, and the distance in bytes from one line to the next. What a line is depends on the
 // layout. Mapped files may put a tensor at any byte, so no alignment is assumed.
 struct Operand {
   const void* data = nullptr;  // null: absent
   std::uint64_t pitch = 0;
+  std::uint64_t element = 0;  // bytes; only those of group_index are looked at: 4 or 8
 };
 
-// How ct_pack holds its zeros: in words as wide as those of the codes, which run along the rows, or
-// as signed bytes.
+// How ct_pack and ct_int8 hold their zeros: in words as wide as those of the codes, which run along
+// the rows, or as signed bytes.
 enum class Zeros : std::uint8_t { packed, int8 };
 
 // A linear layer, or a run of its out_features. Borrowed; must outlive the call.
 struct PackedLinear {
-  Operand qweight;
-  Operand qzeros;
-  Operand scales;
+  Operand operands[kRoleCount] = {};  // by role
   std::uint64_t in_features = 0;
   std::uint64_t out_features = 0;  // of this view; its first one is a multiple of the row block
   std::uint64_t group_size = 0;    // along in_features, >= 1, divides in_features (not in ct_pack)
   FloatType scale_type = FloatType::float16;
-  // The rest is of ct_pack, gptq and gptq_rows.
-  std::uint32_t bits = 4;    // of a code: 4 or 8
-  Operand group_index = {};  // the group of each input, pitch 4 or 8 bytes; absent: by size
-  // Of ct_pack, of which a view is always the whole linear.
+  // The rest is of ct_pack, ct_int8, gptq and gptq_rows.
+  std::uint32_t bits = 4;  // of a code: 4 or 8, in ct_int8 always 8
+  // Of ct_pack and ct_int8, of which a view is always the whole linear.
   Zeros zeros = Zeros::packed;
   std::uint64_t rows_per_slice = 0;  // rows that packed zeros start a new word after; 0: never
   // Of gptq and gptq_rows (specs/gptq.md). There, in_features and out_features are the columns and
   // rows of the weight that is wanted, group_size counts inputs (the columns of gptq, the rows of
   // gptq_rows), and the last group may be short.
   std::uint64_t groups = 0;       // lines of scales
-  std::uint32_t zero_addend = 0;  // added to each word of qzeros, wrapping
+  std::uint32_t zero_addend = 0;  // added to each word of zeros, wrapping
+
+  Operand& operator[](Role role) { return operands[static_cast<std::size_t>(role)]; }
+  const Operand& operator[](Role role) const { return operands[static_cast<std::size_t>(role)]; }
 };
 
 // Writes rows [row_begin, row_end) of the weight [out_features, in_features], contiguous and row
 // after row, to `out`, which is 64-byte aligned and holds exactly that many elements; nothing
 // outside it is written. Streaming stores are used where in_features elements are a multiple of 64
 // bytes, else normal ones. Takes up to 80 KiB of stack.
-// awq_gemv_fast must have qzeros; elsewhere absent ones mean 8, in ct_pack and gptq the middle of
-// the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so is row_end,
-// unless it is out_features. Any thread may call it.
+// awq_gemv_fast must have zeros; elsewhere absent ones mean 8, in ct_pack, ct_int8 and gptq the
+// middle of the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so
+// is row_end, unless it is out_features. Any thread may call it.
 using DequantizeFn = void (*)(const PackedLinear& linear, std::uint64_t row_begin,
                               std::uint64_t row_end, void* out, const OutputFormat& format);
 
 struct Layout {
-  const char* name;         // "awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin", "ct_pack",
-                            // "gptq", "gptq_rows"
+  LayoutId id;
   std::uint32_t row_block;  // rows that one unit of the packing holds
   DequantizeFn dequantize;
 };
@@ -86,9 +107,8 @@ using DivideFn = std::uint64_t (*)(const void* in, FloatType from, const void* d
                                    std::uint64_t count);
 
 struct Table {
-  const char* name;  // "scalar", "ssse3", "avx2", "avx512", "neon"
-  const Layout* layouts;
-  std::size_t layout_count;
+  const char* name;              // "scalar", "ssse3", "avx2", "avx512", "neon"
+  Layout layouts[kLayoutCount];  // by LayoutId
   CastFn cast;
   DivideFn divide;
 };
@@ -104,13 +124,14 @@ struct TableList {
 // Null for an unknown name.
 [[nodiscard]] const Table* find_table(const char* name, bool* runs_here);
 
-// The entry of a layout in a table; null when the name is unknown.
-[[nodiscard]] const Layout* find_layout(const Table& table, const char* name);
+[[nodiscard]] inline const Layout& layout_in(const Table& table, LayoutId id) {
+  return table.layouts[static_cast<std::size_t>(id)];
+}
 
 // How many elements of the dequantized rows [row_begin, row_end) in `out` are infinite although
 // scale and zero are finite. Reads all scales of those rows first and returns 0 at once where none
 // can overflow; the exact count is slow and rare. Plain C++ for every table.
-[[nodiscard]] std::uint64_t count_overflows(const char* layout_name, const PackedLinear& linear,
+[[nodiscard]] std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear,
                                             std::uint64_t row_begin, std::uint64_t row_end,
                                             const void* out, const OutputFormat& format);
 

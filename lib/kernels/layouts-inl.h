@@ -37,27 +37,27 @@ struct Sum {
 };
 
 inline double load_scale(const PackedLinear& linear, std::uint64_t at_line, std::uint64_t column) {
-  const auto* from = line(linear.scales, at_line) + column * size_of(linear.scale_type);
+  const auto* from = line(linear[Role::scales], at_line) + column * size_of(linear.scale_type);
   return static_cast<double>(load_float(from, linear.scale_type));
 }
 
 // Each layout has
-//   kName, kRowBlock as in the table; kScalesByRow: scales[row][group], else scales[group][row];
+//   kId, kRowBlock as in the table; kScalesByRow: scales[row][group], else scales[group][row];
 //   kZeroIsFloat: qzeros has the shape and type of scales;
 //   factors(linear, row, group): what turns a code of that row and group into its value;
 //   codes(linear, row, begin, end, put): put(i, k, code) for rows row + i, 0 <= i < kRowBlock,
 //     and columns begin <= k < end. row is a multiple of kRowBlock.
 
 struct AwqGemm {
-  static constexpr const char* kName = "awq_gemm";
+  static constexpr LayoutId kId = LayoutId::awq_gemm;
   static constexpr std::uint32_t kRowBlock = 8;
   static constexpr bool kScalesByRow = false;
   static constexpr bool kZeroIsFloat = false;
 
   static Product factors(const PackedLinear& linear, std::uint64_t row, std::uint64_t group) {
     int zero = 8;
-    if (linear.qzeros.data != nullptr) {
-      const auto word = load<std::uint32_t>(line(linear.qzeros, group) + row / 8 * 4);
+    if (linear[Role::zeros].data != nullptr) {
+      const auto word = load<std::uint32_t>(line(linear[Role::zeros], group) + row / 8 * 4);
       zero = static_cast<int>(nibble(word, kNibbleOf[row % 8]));
     }
     return {load_scale(linear, group, row), zero};
@@ -67,22 +67,22 @@ struct AwqGemm {
   static void codes(const PackedLinear& linear, std::uint64_t row, std::uint64_t begin,
                     std::uint64_t end, const Put& put) {
     for (std::uint64_t k = begin; k < end; ++k) {
-      const auto word = load<std::uint32_t>(line(linear.qweight, k) + row / 8 * 4);
+      const auto word = load<std::uint32_t>(line(linear[Role::codes], k) + row / 8 * 4);
       for (std::uint32_t i = 0; i < 8; ++i) put(kColumnOf[i], k, nibble(word, i));
     }
   }
 };
 
 struct AwqGemv {
-  static constexpr const char* kName = "awq_gemv";
+  static constexpr LayoutId kId = LayoutId::awq_gemv;
   static constexpr std::uint32_t kRowBlock = 1;
   static constexpr bool kScalesByRow = true;
   static constexpr bool kZeroIsFloat = false;
 
   static Product factors(const PackedLinear& linear, std::uint64_t row, std::uint64_t group) {
     int zero = 8;
-    if (linear.qzeros.data != nullptr) {
-      const auto word = load<std::uint32_t>(line(linear.qzeros, row) + group / 8 * 4);
+    if (linear[Role::zeros].data != nullptr) {
+      const auto word = load<std::uint32_t>(line(linear[Role::zeros], row) + group / 8 * 4);
       zero = static_cast<int>(nibble(word, static_cast<std::uint32_t>(group % 8)));
     }
     return {load_scale(linear, row, group), zero};
@@ -91,7 +91,7 @@ struct AwqGemv {
   template <class Put>
   static void codes(const PackedLinear& linear, std::uint64_t row, std::uint64_t begin,
                     std::uint64_t end, const Put& put) {
-    const unsigned char* bytes = line(linear.qweight, row);
+    const unsigned char* bytes = line(linear[Role::codes], row);
     for (std::uint64_t k = begin; k < end; ++k) {
       put(0u, k, nibble(bytes[k / 2], static_cast<std::uint32_t>(k % 2)));
     }
@@ -99,13 +99,13 @@ struct AwqGemv {
 };
 
 struct AwqGemvFast {
-  static constexpr const char* kName = "awq_gemv_fast";
+  static constexpr LayoutId kId = LayoutId::awq_gemv_fast;
   static constexpr std::uint32_t kRowBlock = 4;
   static constexpr bool kScalesByRow = false;
   static constexpr bool kZeroIsFloat = true;
 
   static Sum factors(const PackedLinear& linear, std::uint64_t row, std::uint64_t group) {
-    const auto* zero = line(linear.qzeros, group) + row * size_of(linear.scale_type);
+    const auto* zero = line(linear[Role::zeros], group) + row * size_of(linear.scale_type);
     return {load_scale(linear, group, row),
             static_cast<double>(load_float(zero, linear.scale_type))};
   }
@@ -116,7 +116,7 @@ struct AwqGemvFast {
   template <class Put>
   static void codes(const PackedLinear& linear, std::uint64_t row, std::uint64_t begin,
                     std::uint64_t end, const Put& put) {
-    const unsigned char* units = line(linear.qweight, row / 4);
+    const unsigned char* units = line(linear[Role::codes], row / 4);
     for (std::uint32_t i = 0; i < 4; ++i) {
       for (std::uint64_t k = begin; k < end; ++k) {
         const std::uint64_t unit = k / 64 * 64 + i * 16 + k % 64 / 32 * 8 + k % 8;
@@ -128,7 +128,7 @@ struct AwqGemvFast {
 };
 
 struct AwqMarlin {
-  static constexpr const char* kName = "awq_marlin";
+  static constexpr LayoutId kId = LayoutId::awq_marlin;
   static constexpr std::uint32_t kRowBlock = 64;
   static constexpr bool kScalesByRow = false;
   static constexpr bool kZeroIsFloat = false;
@@ -147,7 +147,7 @@ struct AwqMarlin {
   static void codes(const PackedLinear& linear, std::uint64_t row, std::uint64_t begin,
                     std::uint64_t end, const Put& put) {
     for (std::uint64_t k = begin; k < end;) {
-      const unsigned char* chunk = line(linear.qweight, k / 16) + row / 64 * 512;
+      const unsigned char* chunk = line(linear[Role::codes], k / 16) + row / 64 * 512;
       const std::uint64_t line_end = (k / 16 + 1) * 16;
       const std::uint64_t stop = line_end < end ? line_end : end;
       for (std::uint32_t i = 0; i < 64; ++i) {

@@ -36,7 +36,7 @@ class MarlinStrip {
   // The tables of 64 rows, in the order of the stored scales, which is not that of the rows.
   void build(std::uint64_t chunk, std::uint64_t group, unsigned char* tables) const {
     const std::uint64_t first = chunk * kMarlinRows;
-    const unsigned char* scales = line(linear_.scales, group) + (row_ + first) * 2;
+    const unsigned char* scales = line(linear_[Role::scales], group) + (row_ + first) * 2;
     for (std::uint64_t i = 0; i < kMarlinRows; i += 8) {
       eight_product_tables<Isa, kTarget, ZeroOrder::serial>(scales + i * 2, linear_.scale_type,
                                                             0x88888888u, tables + i * kStep);
@@ -47,16 +47,16 @@ class MarlinStrip {
   void emit(std::uint64_t k, std::uint64_t chunk, unsigned char* const* tables) const {
     const std::uint64_t first_row = chunk * kMarlinRows;
     const std::uint64_t pitch = linear_.in_features * kElement;
-    const unsigned char* from = line(linear_.qweight, k / 16) + (row_ + first_row) * 8;
+    const unsigned char* from = line(linear_[Role::codes], k / 16) + (row_ + first_row) * 8;
     unsigned char* out = out_ + first_row * pitch + k * kElement;
     prefetch_factors(linear_, k, row_, first_row, kMarlinRows);
     for (std::uint64_t m = 0; m < 8; ++m) {
       alignas(64) unsigned char runs[kCount][8 * kRunBytes];
       for (std::uint64_t i = 0; i < kCount; ++i) {
-        const unsigned char* first = from + 2 * i * linear_.qweight.pitch + m * 64;
-        const unsigned char* second = first + linear_.qweight.pitch;
-        __builtin_prefetch(first + kBlock / 16 * linear_.qweight.pitch);
-        __builtin_prefetch(second + kBlock / 16 * linear_.qweight.pitch);
+        const unsigned char* first = from + 2 * i * linear_[Role::codes].pitch + m * 64;
+        const unsigned char* second = first + linear_[Role::codes].pitch;
+        __builtin_prefetch(first + kBlock / 16 * linear_[Role::codes].pitch);
+        __builtin_prefetch(second + kBlock / 16 * linear_[Role::codes].pitch);
         Isa::marlin_units(first, second, runs[i]);
       }
       for (std::uint64_t j = 0; j < 8; ++j) {

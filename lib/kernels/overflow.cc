@@ -68,8 +68,8 @@ double bound_of_rows(const PackedLinear& linear, std::uint64_t row_begin, std::u
                ? largest_magnitude(operand, row_begin, rows, 0, groups, linear.scale_type)
                : largest_magnitude(operand, 0, groups, row_begin, rows, linear.scale_type);
   };
-  double sum = largest_difference(linear) * largest(linear.scales);
-  if (Layout::kZeroIsFloat) sum += largest(linear.qzeros);
+  double sum = largest_difference(linear) * largest(linear[Role::scales]);
+  if (Layout::kZeroIsFloat) sum += largest(linear[Role::zeros]);
   return sum;
 }
 
@@ -108,7 +108,7 @@ std::uint64_t count(const PackedLinear& linear, std::uint64_t row_begin, std::ui
     const auto* values =
         static_cast<const unsigned char*>(out) + (row - row_begin) * linear.in_features * element;
     // Columns that share a group: a whole one, or where they name their groups each for itself.
-    const bool indexed = linear.group_index.data != nullptr;
+    const bool indexed = linear[Role::group_index].data != nullptr;
     std::uint64_t run = 0;
     for (std::uint64_t k = 0; k < linear.in_features; k += run) {
       const std::uint64_t left = linear.in_features - k;
@@ -132,8 +132,8 @@ std::uint64_t count_gptq(const PackedLinear& linear, std::uint64_t row_begin, st
   if (linear.scale_type != FloatType::float32) {
     const std::uint64_t first = Layout::kRowsAreInputs ? 0 : row_begin;
     const std::uint64_t outputs = Layout::kRowsAreInputs ? linear.in_features : row_end - row_begin;
-    const double largest =
-        largest_magnitude(linear.scales, 0, linear.groups, first, outputs, linear.scale_type);
+    const double largest = largest_magnitude(linear[Role::scales], 0, linear.groups, first, outputs,
+                                             linear.scale_type);
     if (most * largest < limit) return 0;
   }
   const std::uint64_t element = size_of(format.type);
@@ -151,28 +151,29 @@ std::uint64_t count_gptq(const PackedLinear& linear, std::uint64_t row_begin, st
   return overflows;
 }
 
-bool equal(const char* a, const char* b) {
-  while (*a != '\0' && *a == *b) {
-    ++a;
-    ++b;
-  }
-  return *a == *b;
-}
-
 }  // namespace
 
-std::uint64_t count_overflows(const char* layout_name, const PackedLinear& linear,
-                              std::uint64_t row_begin, std::uint64_t row_end, const void* out,
-                              const OutputFormat& format) {
-  const auto is = [&](const char* name) { return equal(layout_name, name); };
-  if (is(AwqGemm::kName)) return count<AwqGemm>(linear, row_begin, row_end, out, format);
-  if (is(AwqGemv::kName)) return count<AwqGemv>(linear, row_begin, row_end, out, format);
-  if (is(AwqGemvFast::kName)) return count<AwqGemvFast>(linear, row_begin, row_end, out, format);
-  if (is(AwqMarlin::kName)) return count<AwqMarlin>(linear, row_begin, row_end, out, format);
-  if (is(CtPack::kName)) return count<CtPack>(linear, row_begin, row_end, out, format);
-  if (is(Gptq::kName)) return count_gptq<Gptq>(linear, row_begin, row_end, out, format);
-  if (is(GptqRows::kName)) return count_gptq<GptqRows>(linear, row_begin, row_end, out, format);
-  return 0;
+std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint64_t row_begin,
+                              std::uint64_t row_end, const void* out, const OutputFormat& format) {
+  switch (id) {
+    case LayoutId::awq_gemm:
+      return count<AwqGemm>(linear, row_begin, row_end, out, format);
+    case LayoutId::awq_gemv:
+      return count<AwqGemv>(linear, row_begin, row_end, out, format);
+    case LayoutId::awq_gemv_fast:
+      return count<AwqGemvFast>(linear, row_begin, row_end, out, format);
+    case LayoutId::awq_marlin:
+      return count<AwqMarlin>(linear, row_begin, row_end, out, format);
+    case LayoutId::ct_pack:
+      return count<CtPack>(linear, row_begin, row_end, out, format);
+    case LayoutId::ct_int8:
+      return count<CtInt8>(linear, row_begin, row_end, out, format);
+    case LayoutId::gptq:
+      return count_gptq<Gptq>(linear, row_begin, row_end, out, format);
+    case LayoutId::gptq_rows:
+      return count_gptq<GptqRows>(linear, row_begin, row_end, out, format);
+  }
+  __builtin_unreachable();
 }
 
 }  // namespace thaw::kernels

@@ -72,8 +72,15 @@ using ProductSteps = StepProducts<FourSteps>;
 template <Target kTarget>
 struct Rows<CtPack, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
-    linear.bits == 8 ? ct_byte_rows<ProductSteps, kTarget>(linear, begin, end, out, {})
-                     : ct_plain<kTarget>(linear, begin, end, out);
+    linear.bits == 8 ? ct_byte_rows<ProductSteps, CtPack, kTarget>(linear, begin, end, out, {})
+                     : ct_plain<CtPack, kTarget>(linear, begin, end, out);
+  }
+};
+
+template <Target kTarget>
+struct Rows<CtInt8, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    ct_int8_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
   }
 };
 
@@ -94,7 +101,7 @@ void dequantize(const PackedLinear& linear, std::uint64_t row_begin, std::uint64
 
 template <class Layout>
 constexpr thaw::kernels::Layout entry() {
-  return {Layout::kName, Layout::kRowBlock, dequantize<Layout>};
+  return {Layout::kId, Layout::kRowBlock, dequantize<Layout>};
 }
 
 template <class Layout, Target kTarget>
@@ -125,17 +132,18 @@ void gptq(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, vo
   }
 }
 
-constexpr Layout kLayouts[] = {entry<AwqGemm>(),
-                               entry<AwqGemv>(),
-                               entry<AwqGemvFast>(),
-                               entry<AwqMarlin>(),
-                               entry<CtPack>(),
-                               {Gptq::kName, Gptq::kRowBlock, gptq<Gptq>},
-                               {GptqRows::kName, GptqRows::kRowBlock, gptq<GptqRows>}};
-
 }  // namespace
 
-constexpr Table kScalarTable = {"scalar", kLayouts, sizeof kLayouts / sizeof kLayouts[0],
-                                cast_with<PlainSteps>, divide_with<PlainSteps>};
+constexpr Table kScalarTable = checked({"scalar",
+                                        {entry<AwqGemm>(),
+                                         entry<AwqGemv>(),
+                                         entry<AwqGemvFast>(),
+                                         entry<AwqMarlin>(),
+                                         entry<CtPack>(),
+                                         entry<CtInt8>(),
+                                         {Gptq::kId, Gptq::kRowBlock, gptq<Gptq>},
+                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>}},
+                                        cast_with<PlainSteps>,
+                                        divide_with<PlainSteps>});
 
 }  // namespace thaw::kernels

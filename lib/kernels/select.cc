@@ -86,11 +86,26 @@ const Table* find_table(const char* name, bool* runs_here) {
   return nullptr;
 }
 
-const Layout* find_layout(const Table& table, const char* name) {
-  for (std::size_t i = 0; i < table.layout_count; ++i) {
-    if (equal(table.layouts[i].name, name)) return &table.layouts[i];
+const char* name_of(LayoutId id) {
+  switch (id) {
+    case LayoutId::awq_gemm:
+      return "awq_gemm";
+    case LayoutId::awq_gemv:
+      return "awq_gemv";
+    case LayoutId::awq_gemv_fast:
+      return "awq_gemv_fast";
+    case LayoutId::awq_marlin:
+      return "awq_marlin";
+    case LayoutId::ct_pack:
+      return "ct_pack";
+    case LayoutId::ct_int8:
+      return "ct_int8";
+    case LayoutId::gptq:
+      return "gptq";
+    case LayoutId::gptq_rows:
+      return "gptq_rows";
   }
-  return nullptr;
+  __builtin_unreachable();
 }
 
 }  // namespace thaw::kernels

@@ -6,6 +6,7 @@
 #include "kernels/divide-inl.h"
 #include "kernels/gptq-inl.h"
 #include "kernels/gptq-rows-inl.h"
+#include "kernels/isa-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/tables.h"
 
@@ -33,25 +34,24 @@ THAW_DISPATCH(gemv_rows)
 THAW_DISPATCH(gemv_fast_all_rows)
 THAW_DISPATCH(marlin_rows)
 THAW_DISPATCH(ct_rows)
+THAW_DISPATCH(ct_int8_rows)
 THAW_DISPATCH(gptq_output_rows)
 THAW_DISPATCH(gptq_input_rows)
 #undef THAW_DISPATCH
 
-template <class Isa>
-constexpr Layout kLayoutsOf[] = {
-    {AwqGemm::kName, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
-    {AwqGemv::kName, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
-    {AwqGemvFast::kName, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
-    {AwqMarlin::kName, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
-    {CtPack::kName, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
-    {Gptq::kName, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
-    {GptqRows::kName, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
-};
-
-template <class Isa>
+template <InstructionSet Isa>
 constexpr Table table_of(const char* name) {
-  return {name, kLayoutsOf<Isa>, sizeof kLayoutsOf<Isa> / sizeof kLayoutsOf<Isa>[0], cast_with<Isa>,
-          divide_with<Isa>};
+  return checked({name,
+                  {{AwqGemm::kId, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
+                   {AwqGemv::kId, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
+                   {AwqGemvFast::kId, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
+                   {AwqMarlin::kId, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
+                   {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
+                   {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
+                   {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
+                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>}},
+                  cast_with<Isa>,
+                  divide_with<Isa>});
 }
 
 }  // namespace

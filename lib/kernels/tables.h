@@ -5,6 +5,19 @@
 
 namespace thaw::kernels {
 
+namespace {
+
+// Does not compile where a layout is missing from a table or stands in another's place.
+constexpr Table checked(const Table& table) {
+  for (std::size_t i = 0; i < kLayoutCount; ++i) {
+    const Layout& layout = table.layouts[i];
+    if (static_cast<std::size_t>(layout.id) != i || layout.dequantize == nullptr) __builtin_trap();
+  }
+  return table;
+}
+
+}  // namespace
+
 extern const Table kScalarTable;
 #if defined(__x86_64__)
 extern const Table kSsse3Table;

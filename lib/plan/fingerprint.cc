@@ -54,19 +54,20 @@ void add_operand(Hash& hash, const PackedOperand& operand) {
 
 // As it was decided, from whatever configs, names and shapes.
 void add_linear(Hash& hash, const QuantizedLinear& linear) {
-  // What the config claims has been decided on; zeros_wrap is a warning's.
-  const auto& [module, layout, qweight, qzeros, scales, in_features, out_features, group_size,
-               scale_dtype, claims, group_index, bits, rows_per_slice, zero_addend, zeros_wrap] =
+  // What the config claims has been decided on; the rest is for people and warnings.
+  const auto& [module, layout, reason, operands, in_features, out_features, group_size, scale_dtype,
+               claims, bits, rows_per_slice, byte_zeros, assumed_width, zero_addend, zeros_wrap] =
       linear;
+  static_cast<void>(reason);
   static_cast<void>(claims);
+  static_cast<void>(assumed_width);
   static_cast<void>(zeros_wrap);
   hash.add(module);
   hash.add(layout->name);
-  for (const PackedOperand* operand : {&qweight, &qzeros, &scales, &group_index}) {
-    add_operand(hash, *operand);
-  }
-  for (const std::uint64_t number : {in_features, out_features, group_size, std::uint64_t{bits},
-                                     rows_per_slice, std::uint64_t{zero_addend}}) {
+  for (const PackedOperand& operand : operands) add_operand(hash, operand);
+  for (const std::uint64_t number :
+       {in_features, out_features, group_size, std::uint64_t{bits}, rows_per_slice,
+        std::uint64_t{byte_zeros}, std::uint64_t{zero_addend}}) {
     add_number(hash, number);
   }
   add_type(hash, scale_dtype);

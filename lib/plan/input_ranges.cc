@@ -41,11 +41,10 @@ InputRanges input_ranges(const Plan& plan, const Segment& segment) {
     case SegmentKind::tile: {
       const QuantizedLinear& linear = *plan.linears[segment.source];
       const std::uint64_t last = segment.begin + segment.size / segment.row_bytes;
-      ranges = {range_of(linear.qweight, segment.begin, last),
-                range_of(linear.qzeros, segment.begin, last),
-                range_of(linear.scales, segment.begin, last),
-                range_of(linear.group_index, segment.begin, last),
-                {}};
+      std::size_t i = 0;
+      for (const PackedOperand& operand : linear.operands) {
+        ranges[i++] = range_of(operand, segment.begin, last);
+      }
       break;
     }
   }

@@ -15,8 +15,8 @@ struct InputRange {
   std::uint64_t size = 0;
 };
 
-// At most five: qweight, qzeros, scales, group_index and divisors. Absent ones have size 0.
-using InputRanges = std::array<InputRange, 5>;
+// One for each role of an operand, and one for the divisors. Absent ones have size 0.
+using InputRanges = std::array<InputRange, kRoleCount + 1>;
 [[nodiscard]] InputRanges input_ranges(const Plan& plan, const Segment& segment);
 
 // The activation scales that a segment is divided by, whole.

@@ -172,9 +172,8 @@ unsigned most_workers(const MemoryRequest& request, unsigned threads) {
 
 std::uint64_t packed_bytes(const QuantizedLinear& linear) {
   std::uint64_t bytes = 0;
-  for (const PackedOperand* operand :
-       {&linear.qweight, &linear.qzeros, &linear.scales, &linear.group_index}) {
-    if (operand->tensor != nullptr) bytes += operand->tensor->size();
+  for (const PackedOperand& operand : linear.operands) {
+    if (operand.tensor != nullptr) bytes += operand.tensor->size();
   }
   return bytes;
 }

@@ -43,7 +43,7 @@ struct MemoryPlan {
 [[nodiscard]] bool needs_slabs(const QuantizedLinear& linear, const MemoryPlan& memory);
 // What dividing the weight of a linear takes: some rows in float32, a whole number of row blocks.
 [[nodiscard]] std::uint64_t scratch_bytes(const QuantizedLinear& linear);
-// The packed bytes of a linear: qweight, qzeros, scales and group_index.
+// The bytes of all operands of a linear.
 [[nodiscard]] std::uint64_t packed_bytes(const QuantizedLinear& linear);
 
 }  // namespace thaw

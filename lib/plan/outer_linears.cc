@@ -81,7 +81,7 @@ class Sorter {
   }
 
   void add(const QuantizedLinear& linear, const std::string& what, const std::string& hint) {
-    const Tensor& packed = *linear.qweight.tensor;
+    const Tensor& packed = linear.codes();
     errors_.add(fail(ErrorCode::input, Place{request_.quantized->file_of(packed), linear.module},
                      what, hint));
   }

@@ -37,7 +37,7 @@ Status check_size(const QuantizedLinear& linear, const PlanRequest& request) {
   if (elements && checked_multiply(*elements, dtype_bits(request.dtype) / 8)) return {};
   return fail(
       ErrorCode::input,
-      {.file = request.checkpoint->file_of(*linear.qweight.tensor), .tensor = linear.module},
+      {.file = request.checkpoint->file_of(linear.codes()), .tensor = linear.module},
       "weight is too large", shape_text(std::array{linear.out_features, linear.in_features}),
       "a size in bytes below 2^64");
 }

@@ -246,7 +246,7 @@ class Matcher {
                                     : "is quantized and no rule of the model spec " +
                                           printable(request_.spec->name) + " names it";
       errors_.add(fail(ErrorCode::input,
-                       Place{quantized_.file_of(*linear.qweight.tensor), linear.module}, why,
+                       Place{quantized_.file_of(linear.codes()), linear.module}, why,
                        "Every quantized linear has to go into the base. --spec takes a file with "
                        "other rules; without --base all of the model is converted."));
     }

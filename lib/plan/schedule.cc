@@ -121,9 +121,11 @@ class Scheduler {
   // Columns whose packed bytes fill the slab buffer; 4 MiB are for its lines' alignment.
   std::uint64_t slab_rows(const QuantizedLinear& linear) const {
     const PackLayout& layout = *linear.layout;
-    const std::uint64_t lines = linear.qweight.lines + linear.qzeros.lines + linear.scales.lines;
-    // Every slab has the whole group index.
-    const std::uint64_t slack = lines * kKernelAlignment + linear.group_index.pitch;
+    std::uint64_t slack = 0;
+    for (const PackedOperand& operand : linear.operands) {
+      // Every slab has all of those.
+      slack += operand.lines * (operand.is_whole() ? operand.pitch : kKernelAlignment);
+    }
     const std::uint64_t room = memory_.slab_bytes > slack ? memory_.slab_bytes - slack : 0;
     const std::uint64_t blocks = divide_up(linear.out_features, layout.row_block);
     const std::uint64_t block_bytes = divide_up(packed_bytes(linear), blocks);

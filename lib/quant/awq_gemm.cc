@@ -6,12 +6,12 @@ namespace thaw {
 
 namespace {
 
-constexpr PackLayout kLayout = {.name = "awq_gemm",
+constexpr PackLayout kLayout = {.id = LayoutId::awq_gemm,
+                                .name = "awq_gemm",
                                 .title = "AWQ GEMM",
                                 .row_block = 8,
                                 .row_step = 128,  // 16 words, a cache line of qweight
-                                .columns_strided = true,
-                                .reason = "8 columns of scales for a word of qweight"};
+                                .columns_strided = true};
 
 bool recognises(const ModuleTensors& tensors) {
   // As many scales as qweight rows would be groups of one element, which nobody writes: that is a
@@ -32,27 +32,28 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig&, QuantizedLine
       expect_tensor("scales", *tensors.scales, kScaleDtypes, groups, linear.out_features));
   if (tensors.qzeros != nullptr) {
     THAW_RETURN_IF_PROBLEM(expect_tensor("qzeros", *tensors.qzeros, {Dtype::i32}, groups, words));
-    linear.qzeros = {.tensor = tensors.qzeros,
-                     .lines = groups,
-                     .pitch = words * 4,
-                     .block_rows = 8,
-                     .block_bytes = 4};
+    linear.operands[Role::zeros] = {.tensor = tensors.qzeros,
+                                    .lines = groups,
+                                    .pitch = words * 4,
+                                    .block_rows = 8,
+                                    .block_bytes = 4};
   }
-  linear.qweight = {.tensor = tensors.qweight,
-                    .lines = linear.in_features,
-                    .pitch = words * 4,
-                    .block_rows = 8,
-                    .block_bytes = 4};
-  linear.scales = {.tensor = tensors.scales,
-                   .lines = groups,
-                   .pitch = linear.out_features * 2,
-                   .block_rows = 1,
-                   .block_bytes = 2};
+  linear.operands[Role::codes] = {.tensor = tensors.qweight,
+                                  .lines = linear.in_features,
+                                  .pitch = words * 4,
+                                  .block_rows = 8,
+                                  .block_bytes = 4};
+  linear.operands[Role::scales] = {.tensor = tensors.scales,
+                                   .lines = groups,
+                                   .pitch = linear.out_features * element_bytes(*tensors.scales),
+                                   .block_rows = 1,
+                                   .block_bytes = element_bytes(*tensors.scales)};
   return std::nullopt;
 }
 
 }  // namespace
 
-constinit const LayoutReader kAwqGemmReader = {&kLayout, recognises, describe};
+constinit const LayoutReader kAwqGemmReader = {
+    &kLayout, Naming::qweight, "8 columns of scales for a word of qweight", recognises, describe};
 
 }  // namespace thaw

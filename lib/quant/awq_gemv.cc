@@ -7,8 +7,7 @@ namespace thaw {
 
 namespace {
 
-constexpr PackLayout kLayout = {
-    .name = "awq_gemv", .title = "AWQ GEMV", .reason = "as many rows of scales as of qweight"};
+constexpr PackLayout kLayout = {.id = LayoutId::awq_gemv, .name = "awq_gemv", .title = "AWQ GEMV"};
 
 bool recognises(const ModuleTensors& tensors) {
   return tensors.qweight->dtype == Dtype::i32 && tensors.qzeros != nullptr &&
@@ -31,14 +30,16 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
       expect_tensor("scales", *tensors.scales, kScaleDtypes, out_features, padded));
   THAW_RETURN_IF_PROBLEM(
       expect_tensor("qzeros", *tensors.qzeros, {Dtype::i32}, out_features, padded / 8));
-  linear.qweight = rows(tensors.qweight, out_features, linear.in_features / 2);
-  linear.qzeros = rows(tensors.qzeros, out_features, padded / 2);
-  linear.scales = rows(tensors.scales, out_features, padded * 2);
+  linear.operands[Role::codes] = rows(tensors.qweight, out_features, linear.in_features / 2);
+  linear.operands[Role::zeros] = rows(tensors.qzeros, out_features, padded / 2);
+  linear.operands[Role::scales] =
+      rows(tensors.scales, out_features, padded * element_bytes(*tensors.scales));
   return std::nullopt;
 }
 
 }  // namespace
 
-constinit const LayoutReader kAwqGemvReader = {&kLayout, recognises, describe};
+constinit const LayoutReader kAwqGemvReader = {
+    &kLayout, Naming::qweight, "as many rows of scales as of qweight", recognises, describe};
 
 }  // namespace thaw

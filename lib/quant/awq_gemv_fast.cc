@@ -8,16 +8,18 @@ namespace thaw {
 
 namespace {
 
-constexpr PackLayout kGemvFast = {.name = "awq_gemv_fast",
-                                  .title = "AWQ GEMV_FAST",
-                                  .row_block = 4,
-                                  .row_step = 32,  // a cache line of scales
-                                  .reason = "a qweight of 16-bit units"};
-constexpr PackLayout kLlmAwqV2 = {.name = "awq_gemv_fast",
+constexpr PackLayout kGemvFast = {
+    .id = LayoutId::awq_gemv_fast,
+    .name = "awq_gemv_fast",
+    .title = "AWQ GEMV_FAST",
+    .row_block = 4,
+    .row_step = 32,  // a cache line of scales
+};
+constexpr PackLayout kLlmAwqV2 = {.id = LayoutId::llm_awq_v2,
+                                  .name = "awq_gemv_fast",
                                   .title = "llm-awq v2",
                                   .row_block = kGemvFast.row_block,
-                                  .row_step = kGemvFast.row_step,
-                                  .reason = "a qweight of 16-bit units, and scaled_zeros"};
+                                  .row_step = kGemvFast.row_step};
 
 bool recognises_gemv_fast(const ModuleTensors& tensors) {
   return tensors.qweight->dtype == Dtype::i16 && tensors.scaled_zeros == nullptr;
@@ -45,21 +47,24 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
       expect_tensor("scales", *tensors.scales, kScaleDtypes, padded, linear.out_features));
   THAW_RETURN_IF_PROBLEM(expect_tensor(llm_awq ? "scaled_zeros" : "qzeros", *zeros,
                                        {tensors.scales->dtype}, padded, linear.out_features));
-  linear.qweight = {
+  linear.operands[Role::codes] = {
       .tensor = tensors.qweight, .lines = quarter, .pitch = *pitch, .out_features_per_line = 4};
-  linear.scales = {.tensor = tensors.scales,
-                   .lines = linear.in_features / linear.group_size,
-                   .pitch = linear.out_features * 2,
-                   .block_rows = 1,
-                   .block_bytes = 2};
-  linear.qzeros = linear.scales;
-  linear.qzeros.tensor = zeros;
+  linear.operands[Role::scales] = {.tensor = tensors.scales,
+                                   .lines = linear.in_features / linear.group_size,
+                                   .pitch = linear.out_features * element_bytes(*tensors.scales),
+                                   .block_rows = 1,
+                                   .block_bytes = element_bytes(*tensors.scales)};
+  linear.operands[Role::zeros] = linear.operands[Role::scales];
+  linear.operands[Role::zeros].tensor = zeros;
   return std::nullopt;
 }
 
 }  // namespace
 
-constinit const LayoutReader kAwqGemvFastReader = {&kGemvFast, recognises_gemv_fast, describe};
-constinit const LayoutReader kLlmAwqV2Reader = {&kLlmAwqV2, recognises_llm_awq_v2, describe};
+constinit const LayoutReader kAwqGemvFastReader = {
+    &kGemvFast, Naming::qweight, "a qweight of 16-bit units", recognises_gemv_fast, describe};
+constinit const LayoutReader kLlmAwqV2Reader = {&kLlmAwqV2, Naming::qweight,
+                                                "a qweight of 16-bit units, and scaled_zeros",
+                                                recognises_llm_awq_v2, describe};
 
 }  // namespace thaw

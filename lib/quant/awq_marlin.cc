@@ -9,12 +9,12 @@ namespace {
 
 constexpr std::uint64_t kChunk = 64;  // the rows that permute among themselves
 
-constexpr PackLayout kLayout = {.name = "awq_marlin",
+constexpr PackLayout kLayout = {.id = LayoutId::awq_marlin,
+                                .name = "awq_marlin",
                                 .title = "AWQ Marlin",
                                 .row_block = kChunk,
                                 .row_step = 2 * kChunk,  // four of them: 4 KiB of a line
-                                .columns_strided = true,
-                                .reason = "two words of qweight for a column of scales, no qzeros"};
+                                .columns_strided = true};
 
 bool recognises(const ModuleTensors& tensors) {
   const std::uint64_t words = tensors.qweight->shape[1];
@@ -34,21 +34,23 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig&, QuantizedLine
   THAW_RETURN_IF_PROBLEM(groups_from_rows(linear.in_features, groups, linear.group_size));
   THAW_RETURN_IF_PROBLEM(
       expect_tensor("scales", *tensors.scales, kScaleDtypes, groups, linear.out_features));
-  linear.qweight = {.tensor = tensors.qweight,
-                    .lines = lines,
-                    .pitch = *pitch,
-                    .block_rows = kChunk,
-                    .block_bytes = kChunk * 8};
-  linear.scales = {.tensor = tensors.scales,
-                   .lines = groups,
-                   .pitch = linear.out_features * 2,
-                   .block_rows = kChunk,
-                   .block_bytes = kChunk * 2};
+  linear.operands[Role::codes] = {.tensor = tensors.qweight,
+                                  .lines = lines,
+                                  .pitch = *pitch,
+                                  .block_rows = kChunk,
+                                  .block_bytes = kChunk * 8};
+  linear.operands[Role::scales] = {.tensor = tensors.scales,
+                                   .lines = groups,
+                                   .pitch = linear.out_features * element_bytes(*tensors.scales),
+                                   .block_rows = kChunk,
+                                   .block_bytes = kChunk * element_bytes(*tensors.scales)};
   return std::nullopt;
 }
 
 }  // namespace
 
-constinit const LayoutReader kAwqMarlinReader = {&kLayout, recognises, describe};
+constinit const LayoutReader kAwqMarlinReader = {
+    &kLayout, Naming::qweight, "two words of qweight for a column of scales, no qzeros", recognises,
+    describe};
 
 }  // namespace thaw

@@ -1,7 +1,6 @@
 #include "quant/code_reader.h"
 
 #include <bit>
-#include <string_view>
 
 #include "base/bytes.h"
 #include "base/half.h"
@@ -25,24 +24,15 @@ std::uint32_t nibble(std::uint32_t word, std::uint64_t index) { return word >> (
 CodeReader::CodeReader(std::span<const MappedFile* const> files, const QuantizedLinear& linear)
     : files_(files),
       linear_(linear),
-      layout_(Layout::gemm),
-      qweight_(field_of(linear.qweight)),
-      qzeros_(field_of(linear.qzeros)),
-      scales_(field_of(linear.scales)),
-      group_index_(field_of(linear.group_index)),
-      groups_(1),
+      layout_(linear.layout->id),
+      codes_(field_of(linear[Role::codes])),
+      zeros_(field_of(linear[Role::zeros])),
+      scales_(field_of(linear[Role::scales])),
+      group_index_(field_of(linear[Role::group_index])),
+      groups_(divide_up(linear.layout->rows_are_inputs ? linear.out_features : linear.in_features,
+                        linear.group_size)),
       per_word_(32 / linear.bits),
-      mask_((1u << linear.bits) - 1) {
-  const std::string_view name = linear.layout->name;
-  if (name == "awq_gemv") layout_ = Layout::gemv;
-  if (name == "awq_gemv_fast") layout_ = Layout::gemv_fast;
-  if (name == "awq_marlin") layout_ = Layout::marlin;
-  if (name == "ct_pack") layout_ = Layout::ct;
-  if (name == "gptq") layout_ = Layout::gptq;
-  if (name == "gptq_rows") layout_ = Layout::gptq_rows;
-  const bool by_rows = layout_ == Layout::gptq_rows;
-  groups_ = divide_up(by_rows ? linear.out_features : linear.in_features, linear.group_size);
-}
+      mask_((1u << linear.bits) - 1) {}
 
 CodeReader::Field CodeReader::field_of(const PackedOperand& operand) const {
   if (operand.tensor == nullptr) return {};
@@ -50,19 +40,20 @@ CodeReader::Field CodeReader::field_of(const PackedOperand& operand) const {
 }
 
 std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
-  const std::byte* data = qweight_.data;
-  const std::uint64_t pitch = qweight_.pitch;
+  const std::byte* data = codes_.data;
+  const std::uint64_t pitch = codes_.pitch;
   switch (layout_) {
-    case Layout::gemm:
+    case LayoutId::awq_gemm:
       return nibble(word_at(data, pitch, k, n / 8), kAwqNibble[n % 8]);
-    case Layout::gemv:
+    case LayoutId::awq_gemv:
       return nibble(word_at(data, pitch, n, k / 8), k % 8);
-    case Layout::gemv_fast: {
+    case LayoutId::awq_gemv_fast:
+    case LayoutId::llm_awq_v2: {
       // A run of 64 inputs is 64 units of 16 bits, 16 for each of four rows (clause 5.3).
       const std::uint64_t unit = 64 * (k / 64) + 16 * (n % 4) + 8 * (k % 64 / 32) + k % 8;
       return nibble(load_little_endian<std::uint16_t>(data + n / 4 * pitch + unit * 2), k % 32 / 8);
     }
-    case Layout::marlin: {
+    case LayoutId::awq_marlin: {
       // Clause 6.2 the other way round: j, b and the high part of t from n, the rest from k.
       const std::uint64_t in_tile = k % 16;
       const std::uint64_t t = n % 8 * 4 + in_tile % 8 / 2;
@@ -72,14 +63,17 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
                                              2, 6, 3, 7};  // where 0 2 4 6 1 3 5 7 has e
       return nibble(word_at(data, pitch, k / 16, 128 * (n / 64) + 4 * t + j), kPlaceOf[e]);
     }
-    case Layout::ct:
+    case LayoutId::ct_pack:
       return word_at(data, pitch, n, k / per_word_) >> (linear_.bits * (k % per_word_)) & mask_;
-    case Layout::gptq:
+    case LayoutId::ct_int8:
+      return static_cast<std::uint32_t>(load_little_endian<std::int8_t>(data + n * pitch + k) +
+                                        128);
+    case LayoutId::gptq:
       return word_at(data, pitch, k / per_word_, n) >> (linear_.bits * (k % per_word_)) & mask_;
-    case Layout::gptq_rows:
+    case LayoutId::gptq_rows:
       return word_at(data, pitch, n / per_word_, k) >> (linear_.bits * (n % per_word_)) & mask_;
   }
-  return 0;
+  __builtin_unreachable();
 }
 
 void CodeReader::read_codes(std::uint64_t first, std::uint64_t last, std::uint64_t begin,
@@ -101,7 +95,7 @@ void CodeReader::read_codes(std::uint64_t first, std::uint64_t last, std::uint64
 std::uint64_t CodeReader::group_of(std::uint64_t input) const {
   if (group_index_.data == nullptr) return input / linear_.group_size;
   std::int64_t group = 0;
-  if (linear_.group_index.tensor->dtype == Dtype::i64) {
+  if (linear_[Role::group_index].tensor->dtype == Dtype::i64) {
     group = load_little_endian<std::int64_t>(group_index_.data + input * 8);
   } else {
     group = load_little_endian<std::int32_t>(group_index_.data + input * 4);
@@ -123,9 +117,9 @@ double CodeReader::scale_at(const Field& field, std::uint64_t line, std::uint64_
 // As a field, that is plus half of the range; so are the codes (specs/compressed_tensors.md 3).
 std::int32_t CodeReader::compressed_zero(std::uint64_t n, std::uint64_t group) const {
   const std::int32_t middle = 1 << (linear_.bits - 1);
-  if (qzeros_.data == nullptr) return middle;
-  if (linear_.qzeros.tensor->dtype == Dtype::i8) {
-    const std::byte* at = qzeros_.data + n * qzeros_.pitch + group;
+  if (zeros_.data == nullptr) return middle;
+  if (linear_.byte_zeros) {
+    const std::byte* at = zeros_.data + n * zeros_.pitch + group;
     return load_little_endian<std::int8_t>(at) + middle;
   }
   std::uint64_t row = n;
@@ -134,40 +128,41 @@ std::int32_t CodeReader::compressed_zero(std::uint64_t n, std::uint64_t group) c
     row = n % linear_.rows_per_slice;
     line = n / linear_.rows_per_slice * divide_up(linear_.rows_per_slice, per_word_);
   }
-  const std::uint32_t word = word_at(qzeros_.data, qzeros_.pitch, line + row / per_word_, group);
+  const std::uint32_t word = word_at(zeros_.data, zeros_.pitch, line + row / per_word_, group);
   return static_cast<std::int32_t>(word >> (linear_.bits * (row % per_word_)) & mask_);
 }
 
 std::int32_t CodeReader::gptq_zero(std::uint64_t output, std::uint64_t group) const {
-  if (qzeros_.data == nullptr) return 1 << (linear_.bits - 1);
+  if (zeros_.data == nullptr) return 1 << (linear_.bits - 1);
   const std::uint32_t word =
-      word_at(qzeros_.data, qzeros_.pitch, group, output / per_word_) + linear_.zero_addend;
+      word_at(zeros_.data, zeros_.pitch, group, output / per_word_) + linear_.zero_addend;
   return static_cast<std::int32_t>(word >> (linear_.bits * (output % per_word_)) & mask_);
 }
 
 CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
-  const std::uint64_t g = group_of(layout_ == Layout::gptq_rows ? n : k);
+  const std::uint64_t g = group_of(layout_ == LayoutId::gptq_rows ? n : k);
   CodeStep step;
   switch (layout_) {
-    case Layout::gemm:
+    case LayoutId::awq_gemm:
       step.scale = scale_at(scales_, g, n);
       step.zero = 8;
-      if (qzeros_.data != nullptr) {
+      if (zeros_.data != nullptr) {
         step.zero = static_cast<std::int32_t>(
-            nibble(word_at(qzeros_.data, qzeros_.pitch, g, n / 8), kAwqNibble[n % 8]));
+            nibble(word_at(zeros_.data, zeros_.pitch, g, n / 8), kAwqNibble[n % 8]));
       }
       break;
-    case Layout::gemv:
+    case LayoutId::awq_gemv:
       step.scale = scale_at(scales_, n, g);
       step.zero =
-          static_cast<std::int32_t>(nibble(word_at(qzeros_.data, qzeros_.pitch, n, g / 8), g % 8));
+          static_cast<std::int32_t>(nibble(word_at(zeros_.data, zeros_.pitch, n, g / 8), g % 8));
       break;
-    case Layout::gemv_fast:
+    case LayoutId::awq_gemv_fast:
+    case LayoutId::llm_awq_v2:
       step.scale = scale_at(scales_, g, n);
-      step.scaled_zero = scale_at(qzeros_, g, n);
+      step.scaled_zero = scale_at(zeros_, g, n);
       step.is_sum = true;
       break;
-    case Layout::marlin: {
+    case LayoutId::awq_marlin: {
       const bool one_group = linear_.group_size == linear_.in_features;
       const std::uint64_t column = one_group
                                        ? 32 * (n / 32) + 8 * (n % 8 / 2) + 2 * (n % 32 / 8) + n % 2
@@ -176,15 +171,16 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
       step.zero = 8;
       break;
     }
-    case Layout::ct:
+    case LayoutId::ct_pack:
+    case LayoutId::ct_int8:
       step.scale = scale_at(scales_, n, g);
       step.zero = compressed_zero(n, g);
       break;
-    case Layout::gptq:
+    case LayoutId::gptq:
       step.scale = scale_at(scales_, g, n);
       step.zero = gptq_zero(n, g);
       break;
-    case Layout::gptq_rows:
+    case LayoutId::gptq_rows:
       step.scale = scale_at(scales_, g, k);
       step.zero = gptq_zero(k, g);
       break;
@@ -193,7 +189,7 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
 }
 
 std::uint64_t CodeReader::step_end(std::uint64_t k) const {
-  if (layout_ == Layout::gptq_rows) return k + 1;
+  if (layout_ == LayoutId::gptq_rows) return k + 1;
   if (group_index_.data == nullptr) return (k / linear_.group_size + 1) * linear_.group_size;
   const std::uint64_t group = group_of(k);
   std::uint64_t end = k + 1;

@@ -37,8 +37,6 @@ class CodeReader {
   [[nodiscard]] std::uint64_t step_end(std::uint64_t column) const;
 
  private:
-  enum class Layout : std::uint8_t { gemm, gemv, gemv_fast, marlin, ct, gptq, gptq_rows };
-
   struct Field {  // of a tensor
     const std::byte* data = nullptr;
     std::uint64_t pitch = 0;
@@ -52,9 +50,9 @@ class CodeReader {
 
   std::span<const MappedFile* const> files_;
   const QuantizedLinear& linear_;
-  Layout layout_;
-  Field qweight_;
-  Field qzeros_;
+  LayoutId layout_;
+  Field codes_;
+  Field zeros_;
   Field scales_;
   Field group_index_;
   std::uint64_t groups_;

@@ -49,7 +49,8 @@ class Reader {
  private:
   // A format that is not said may be any: then the tensors tell.
   static bool is_read(std::string_view format) {
-    return format.empty() || format == kPackQuantized || format == kMixedPrecision;
+    return format.empty() || format == kPackQuantized || format == kIntQuantized ||
+           format == kNaiveQuantized || format == kMixedPrecision;
   }
 
   void read_group(const std::string& key, const json::Node& group, const std::string& format) {
@@ -78,12 +79,16 @@ class Reader {
     }
     const std::string type = string_of(*weights, at, "type").value_or("int");
     if (type != "int") {
-      if (format == kPackQuantized) error(at + ".type", printable(type), "int");
+      if (format == kPackQuantized || format == kIntQuantized)
+        error(at + ".type", printable(type), "int");
+      if (format == kNaiveQuantized && others_.empty()) others_ = format;
       return false;
     }
-    groups_.push_back({.bits = bits_of(*weights, at),
+    const CodeForm form = form_of(format);
+    groups_.push_back({.bits = bits_of(*weights, at, form),
                        .group_size = group_size_of(*weights, at),
-                       .symmetric = boolean_of(*weights, at, "symmetric")});
+                       .symmetric = boolean_of(*weights, at, "symmetric"),
+                       .form = form});
     return true;
   }
 
@@ -114,8 +119,20 @@ class Reader {
     return !names->items.empty();
   }
 
-  std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at) {
+  static CodeForm form_of(std::string_view format) {
+    if (format == kPackQuantized) return CodeForm::words;
+    const bool bytes = format == kIntQuantized || format == kNaiveQuantized;
+    return bytes ? CodeForm::bytes : CodeForm::unsaid;
+  }
+
+  std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at,
+                                      CodeForm form) {
     const std::optional<std::int64_t> bits = integer_of(weights, at, "num_bits");
+    if (form == CodeForm::bytes) {
+      if (!bits.has_value() || (*bits >= 1 && *bits <= 8)) return bits;
+      error(at + ".num_bits", std::to_string(*bits), "1 to 8");
+      return std::nullopt;
+    }
     if (bits.has_value() && *bits != 4 && *bits != 8) {
       error(at + ".num_bits", std::to_string(*bits), "4 or 8");
       return std::nullopt;

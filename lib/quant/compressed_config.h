@@ -15,6 +15,8 @@ namespace thaw {
 
 inline constexpr std::string_view kCompressedMethod = "compressed-tensors";
 inline constexpr std::string_view kPackQuantized = "pack-quantized";
+inline constexpr std::string_view kIntQuantized = "int-quantized";
+inline constexpr std::string_view kNaiveQuantized = "naive-quantized";  // of old releases
 
 // By its method, or where none is said by its config_groups.
 [[nodiscard]] bool is_compressed_config(const json::Node& config);

@@ -14,12 +14,16 @@
 
 namespace thaw {
 
+// How a format of compressed-tensors stores codes: in words, several in each, or as signed bytes.
+enum class CodeForm : std::uint8_t { unsaid, words, bytes };
+
 // What compressed-tensors says of one group of modules (config_groups); unsaid members may be
 // anything.
 struct CompressedGroup {
-  std::optional<std::int64_t> bits;        // 4 or 8
+  std::optional<std::int64_t> bits;        // 4 or 8; of bytes 1 to 8
   std::optional<std::int64_t> group_size;  // -1: one group over in_features
   std::optional<bool> symmetric;
+  CodeForm form = CodeForm::unsaid;
 
   [[nodiscard]] bool operator==(const CompressedGroup&) const = default;
 };
@@ -42,7 +46,7 @@ struct QuantConfig {
   std::optional<bool> symmetric;  // `sym`, which means nothing for AWQ
   Overrides overrides;
   bool llm_awq = false;                     // the backend or the version is "llm-awq"
-  std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are pack-quantized
+  std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are read
   Targets targets;                          // which modules those groups are for
   bool fused_transforms = false;            // rotations, all of them part of the weights
   bool says_format = false;                 // the format of GPTQ, or the packing of auto-round

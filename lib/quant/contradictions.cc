@@ -11,20 +11,38 @@ namespace thaw {
 
 namespace {
 
-bool is_awq(const PackLayout& layout) { return layout.name.starts_with("awq_"); }
+bool is_awq(const PackLayout& layout) { return layout.family == LayoutFamily::awq; }
+
+// The version that AutoAWQ's config gives a layout.
+bool version_names(std::string_view version, LayoutId id) {
+  switch (id) {
+    case LayoutId::awq_gemm:
+      return version == "gemm" || version == "exllama" || version == "ipex";
+    case LayoutId::awq_gemv:
+      return version == "gemv";
+    case LayoutId::awq_gemv_fast:
+    case LayoutId::llm_awq_v2:
+      return version == "gemv_fast";
+    case LayoutId::awq_marlin:
+      return version == "marlin";
+    case LayoutId::ct_pack:
+    case LayoutId::ct_int8:
+    case LayoutId::gptq:
+    case LayoutId::gptq_rows:
+      return false;
+  }
+  __builtin_unreachable();
+}
 
 // What the config claims of the layouts; empty: it makes no claim that a layout could contradict.
 // llm-awq has had three layouts under one name.
 bool version_fits(const QuantConfig& config, const PackLayout& layout) {
   if (config.source.empty()) return true;
-  if (layout.name == "ct_pack") return config.method == kCompressedMethod;
-  const std::string_view name = layout.name;
+  if (layout.family == LayoutFamily::compressed_tensors) return config.method == kCompressedMethod;
   if (config.packing == Packing::unsaid) return true;
   if (config.packing != Packing::awq) return !is_awq(layout);
-  if (config.llm_awq) return name != "awq_marlin";
-  const bool is_gemm_on_disk =
-      config.version == "gemm" || config.version == "exllama" || config.version == "ipex";
-  return name == (is_gemm_on_disk ? "awq_gemm" : "awq_" + config.version);
+  if (config.llm_awq) return layout.id != LayoutId::awq_marlin;
+  return version_names(config.version, layout.id);
 }
 
 bool group_size_fits(const QuantizedLinear& linear) {
@@ -69,7 +87,7 @@ void warn_of_contradictions(QuantizedLinears& result) {
   Contradiction widths;
   for (const QuantizedLinear& linear : result.linears) {
     if (!version_fits(result.config, *linear.layout)) versions.note(linear);
-    if (linear.layout->name == "ct_pack") continue;  // CompressedReader compares those
+    if (linear.layout->family == LayoutFamily::compressed_tensors) continue;  // compared already
     if (!group_size_fits(linear)) groups.note(linear);
     if (!bits_fit(linear)) widths.note(linear);
   }
@@ -79,7 +97,7 @@ void warn_of_contradictions(QuantizedLinears& result) {
         result.config,
         awq ? "version " + printable(result.config.llm_awq ? "llm-awq" : result.config.version)
             : "method " + printable(result.config.method),
-        std::string(versions.first()->layout->title), result.warnings);
+        title_of(*versions.first()), result.warnings);
   }
   if (groups.first() != nullptr) {
     groups.warn(result.config, "group_size " + std::to_string(*groups.first()->claims.group_size),
@@ -101,17 +119,18 @@ std::vector<std::string> contradictions(const QuantConfig& config, const Quantiz
     const bool gptq = config.packing == Packing::gptq || config.packing == Packing::gptq_v2;
     std::string said = gptq ? "method " : "version ";
     said += printable(gptq ? config.method : config.llm_awq ? "llm-awq" : config.version);
-    found.push_back(said + ", " + std::string(linear.layout->title) + " by shape");
+    found.push_back(said + ", " + title_of(linear) + " by shape");
   }
   if (!bits_fit(linear)) by_shape("bits", *linear.claims.bits, linear.bits);
   if (!group_size_fits(linear)) {
     by_shape("group_size", *linear.claims.group_size, linear.group_size);
   }
-  const bool zeros = linear.qzeros.tensor != nullptr;
-  if (linear.layout->name == "ct_pack" && linear.claims.symmetric == true && zeros) {
+  const bool zeros = !linear.is_symmetric();
+  if (linear.layout->family == LayoutFamily::compressed_tensors &&
+      linear.claims.symmetric == true && zeros) {
     found.emplace_back("symmetric true, zero points are stored and used");
   }
-  if (linear.layout->name == "awq_gemm" && config.packing == Packing::awq &&
+  if (linear.layout->id == LayoutId::awq_gemm && config.packing == Packing::awq &&
       config.zero_point.value_or(zeros) != zeros) {
     found.emplace_back(zeros ? "zero_point false, zero points are stored and used"
                              : "zero_point true, no zero points are stored");

@@ -32,7 +32,10 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
   }
   if (name.suffix == "weight_scale") {
     const Tensor* weight = sibling("weight");
-    if (weight != nullptr && is_one_byte(weight->dtype)) return "float8 or int8 with weight_scale";
+    // int8 is read (compressed_int8.cc).
+    if (weight != nullptr && is_one_byte(weight->dtype) && weight->dtype != Dtype::i8) {
+      return "float8 or uint8 with weight_scale";
+    }
   }
   if (name.suffix == "weight_scale_inv") return "fp8 with weight_scale_inv";
   if (name.suffix == "absmax") return "bitsandbytes";

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <span>
 
 #include "base/bytes.h"
 #include "quant/group_index.h"
@@ -14,28 +13,21 @@ namespace thaw {
 
 namespace {
 
-constexpr PackLayout kLayout = {.name = "gptq",
+constexpr PackLayout kLayout = {.id = LayoutId::gptq,
+                                .family = LayoutFamily::gptq,
+                                .name = "gptq",
                                 .title = "GPTQ",
                                 .row_block = 8,
                                 .row_step = 256,  // four of them: 4 KiB of a line
-                                .columns_strided = true,
-                                .reason = "g_idx"};
+                                .columns_strided = true};
 // Input embeddings and Conv1D, whose weight is [K, N].
-constexpr PackLayout kRowsLayout = {.name = "gptq_rows",
+constexpr PackLayout kRowsLayout = {.id = LayoutId::gptq_rows,
+                                    .family = LayoutFamily::gptq,
+                                    .name = "gptq_rows",
                                     .title = "GPTQ",
                                     .row_block = 8,
                                     .row_step = 32,
-                                    .reason = "g_idx, and the name of an untransposed weight",
                                     .rows_are_inputs = true};
-
-// The same for modules without g_idx, which are told in another way.
-constexpr PackLayout because(PackLayout layout, std::string_view reason) {
-  layout.reason = reason;
-  return layout;
-}
-constexpr PackLayout kLayoutByScales = because(kLayout, "as many columns of scales as of qweight");
-constexpr PackLayout kRowsLayoutByScales = because(
-    kRowsLayout, "as many columns of scales as of qweight, and the name of an untransposed weight");
 
 constexpr std::array<std::string_view, 5> kEmbeddings = {"embed_tokens", "wte", "word_embeddings",
                                                          "embed_in", "tok_embeddings"};
@@ -53,7 +45,19 @@ bool has_index(const ModuleTensors& tensors) {
   return tensors.g_idx != nullptr && tensors.g_idx->size() != 0;
 }
 
+bool is_stored_untransposed(const ModuleTensors& tensors) {
+  const std::string_view name = tensors.module.substr(tensors.module.rfind('.') + 1);
+  if (contains(kEmbeddings, name)) return true;
+  if (!contains(kConv1dModules, name)) return false;
+  const json::Node* type = tensors.checkpoint->config().find("model_type");
+  return type != nullptr && contains(kConv1dModels, type->as_string().value_or(""));
+}
+
 bool recognises(const ModuleTensors& tensors) { return has_index(tensors); }
+
+bool recognises_rows(const ModuleTensors& tensors) {
+  return recognises(tensors) && is_stored_untransposed(tensors);
+}
 
 // Files of old tools have no g_idx; then only the scales, one a qweight column, tell.
 bool recognises_without_index(const ModuleTensors& tensors) {
@@ -61,12 +65,8 @@ bool recognises_without_index(const ModuleTensors& tensors) {
          tensors.scales->shape[1] == tensors.qweight->shape[1];
 }
 
-bool is_stored_untransposed(const ModuleTensors& tensors) {
-  const std::string_view name = tensors.module.substr(tensors.module.rfind('.') + 1);
-  if (contains(kEmbeddings, name)) return true;
-  if (!contains(kConv1dModules, name)) return false;
-  const json::Node* type = tensors.checkpoint->config().find("model_type");
-  return type != nullptr && contains(kConv1dModels, type->as_string().value_or(""));
+bool recognises_rows_without_index(const ModuleTensors& tensors) {
+  return recognises_without_index(tensors) && is_stored_untransposed(tensors);
 }
 
 struct Sizes {
@@ -119,13 +119,13 @@ Problem find_zeros(const ModuleTensors& tensors, const QuantConfig& config, Quan
                    const Sizes& sizes, const PackedOperand& stored) {
   if (linear.claims.symmetric == true) return std::nullopt;
   if (tensors.qzeros == nullptr) return "no qzeros, and the config does not say that it is sym";
-  linear.qzeros = stored;
+  linear.operands[Role::zeros] = stored;
   if (config.packing == Packing::gptq_v2) return std::nullopt;
   const Result<ZeroFields> fields =
       read_zero_fields(*tensors.checkpoint, *tensors.qzeros, linear.bits, sizes.outputs);
   if (!fields.ok()) return fields.error().messages.front();
   if (!linear.claims.symmetric.has_value() && fields.value().all_half) {
-    linear.qzeros = {};
+    linear.operands[Role::zeros] = {};
     return std::nullopt;
   }
   linear.zero_addend = linear.bits == 4 ? 0x11111111 : 0x01010101;
@@ -147,24 +147,28 @@ Problem check_tensors(const ModuleTensors& tensors, const Sizes& sizes) {
 void place_operands(const ModuleTensors& tensors, QuantizedLinear& linear, const Sizes& sizes,
                     PackedOperand& zeros) {
   const std::uint64_t lines = tensors.qweight->shape[0];
-  linear.qweight = {.tensor = tensors.qweight, .lines = lines, .pitch = sizes.outputs * 4};
-  linear.scales = {.tensor = tensors.scales, .lines = sizes.groups, .pitch = sizes.outputs * 2};
+  linear.operands[Role::codes] = {
+      .tensor = tensors.qweight, .lines = lines, .pitch = sizes.outputs * 4};
+  linear.operands[Role::scales] = {.tensor = tensors.scales,
+                                   .lines = sizes.groups,
+                                   .pitch = sizes.outputs * element_bytes(*tensors.scales)};
   zeros = {.tensor = tensors.qzeros,
            .lines = sizes.groups,
            .pitch = divide_up(sizes.outputs, sizes.per_word) * 4};
   if (!linear.layout->rows_are_inputs) {
-    linear.qweight.block_rows = linear.scales.block_rows = 1;
-    linear.qweight.block_bytes = 4;
-    linear.scales.block_bytes = 2;
+    linear.operands[Role::codes].block_rows = linear.operands[Role::scales].block_rows = 1;
+    linear.operands[Role::codes].block_bytes = 4;
+    linear.operands[Role::scales].block_bytes = element_bytes(*tensors.scales);
     zeros.block_rows = sizes.per_word;
     zeros.block_bytes = 4;
     return;
   }
-  linear.qweight.out_features_per_line = sizes.per_word;
-  if (linear.group_index.tensor == nullptr) {
-    linear.scales.out_features_per_line = zeros.out_features_per_line = linear.group_size;
+  linear.operands[Role::codes].out_features_per_line = sizes.per_word;
+  if (linear.operands[Role::group_index].tensor == nullptr) {
+    linear.operands[Role::scales].out_features_per_line = zeros.out_features_per_line =
+        linear.group_size;
   } else {
-    linear.scales.block_rows = zeros.block_rows = 1;  // any row may need any line
+    linear.operands[Role::scales].block_rows = zeros.block_rows = 1;  // any row may need any line
   }
 }
 
@@ -181,10 +185,7 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
     const Result<bool> regular =
         is_regular_index(*tensors.checkpoint, *tensors.g_idx, sizes.groups, linear.group_size);
     if (!regular.ok()) return regular.error().messages.front();
-    if (!regular.value()) linear.group_index = whole_operand(*tensors.g_idx);
-  }
-  if (is_stored_untransposed(tensors)) {
-    linear.layout = has_index(tensors) ? &kRowsLayout : &kRowsLayoutByScales;
+    if (!regular.value()) linear.operands[Role::group_index] = whole_operand(*tensors.g_idx);
   }
   linear.in_features = linear.layout->rows_are_inputs ? sizes.outputs : sizes.inputs;
   linear.out_features = linear.layout->rows_are_inputs ? sizes.inputs : sizes.outputs;
@@ -195,8 +196,18 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
 
 }  // namespace
 
-constinit const LayoutReader kGptqReader = {&kLayout, recognises, describe};
-constinit const LayoutReader kGptqWithoutIndexReader = {&kLayoutByScales, recognises_without_index,
-                                                        describe};
+constinit const LayoutReader kGptqReader = {&kLayout, Naming::qweight, "g_idx", recognises,
+                                            describe};
+constinit const LayoutReader kGptqRowsReader = {&kRowsLayout, Naming::qweight,
+                                                "g_idx, and the name of an untransposed weight",
+                                                recognises_rows, describe};
+// The same for modules without g_idx, which are told in another way.
+constinit const LayoutReader kGptqWithoutIndexReader = {&kLayout, Naming::qweight,
+                                                        "as many columns of scales as of qweight",
+                                                        recognises_without_index, describe};
+constinit const LayoutReader kGptqRowsWithoutIndexReader = {
+    &kRowsLayout, Naming::qweight,
+    "as many columns of scales as of qweight, and the name of an untransposed weight",
+    recognises_rows_without_index, describe};
 
 }  // namespace thaw

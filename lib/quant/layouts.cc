@@ -12,14 +12,26 @@ namespace {
 
 // The order decides where shapes fit two layouts (specs/awq.md clause 8.2): GEMV before Marlin,
 // GEMM and GPTQ, because small GEMV modules have shapes that those would take too.
-constexpr std::array<const LayoutReader*, 7> kReaders = {
-    &kAwqGemvFastReader, &kLlmAwqV2Reader,         &kGptqReader, &kAwqGemvReader, &kAwqMarlinReader,
-    &kAwqGemmReader,     &kGptqWithoutIndexReader,
+constexpr std::array kReaders = {
+    &kAwqGemvFastReader,      &kLlmAwqV2Reader,
+    &kGptqRowsReader,         &kGptqReader,
+    &kAwqGemvReader,          &kAwqMarlinReader,
+    &kAwqGemmReader,          &kGptqRowsWithoutIndexReader,
+    &kGptqWithoutIndexReader, &kCompressedPackReader,
+    &kCompressedInt8Reader,
 };
 
 }  // namespace
 
 std::span<const LayoutReader* const> layout_readers() { return kReaders; }
+
+std::string title_of(const QuantizedLinear& linear) {
+  std::string title(linear.layout->title);
+  if (linear.layout->titled_by_width) {
+    title.append(1, ' ').append(std::to_string(linear.bits)).append("-bit");
+  }
+  return title;
+}
 
 Problem expect_tensor(std::string_view name, const Tensor& tensor,
                       std::initializer_list<Dtype> dtypes, std::uint64_t rows,

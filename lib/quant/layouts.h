@@ -1,5 +1,5 @@
-// The pack layouts and how each is told from the tensors of a module. A further layout is one more
-// file and one more line in layouts.cc. Internal to lib/quant. Format: specs/awq.md clause 8.
+// How each layout is told from the tensors of a module. A further layout is one more LayoutId, one
+// more file and one more line in layouts.cc. Internal to lib/quant. Format: specs/awq.md clause 8.
 #pragma once
 
 #include <cstdint>
@@ -19,13 +19,13 @@ using Problem = std::optional<std::string>;
 
 struct LayoutReader {
   const PackLayout* layout = nullptr;
-  // Told from shapes and types only. Called in the order of the list, with qweight and scales
-  // present and every tensor of two dimensions, none of them 0 (g_idx, weight and bias may be
-  // anything).
+  Naming naming = Naming::qweight;
+  std::string_view reason;  // why a module is taken for it, for people
+  // Told from shapes and types, for GPTQ from the module's name too. Called in the order of the
+  // list, with the module's tensors as check_partners() (linears.cc) wants them.
   bool (*recognises)(const ModuleTensors& tensors) = nullptr;
-  // Checks every shape and type and fills `linear` but for module, scale_dtype and claims, which
-  // are filled in already, as is the layout. Null: the layout is
-  // known and not supported.
+  // Checks every shape and type and fills `linear` but for module, layout, reason, scale_dtype and
+  // claims, which are filled in already.
   Problem (*describe)(const ModuleTensors& tensors, const QuantConfig& config,
                       QuantizedLinear& linear) = nullptr;
 };
@@ -34,11 +34,15 @@ struct LayoutReader {
 
 extern const LayoutReader kAwqGemvFastReader;
 extern const LayoutReader kLlmAwqV2Reader;
+extern const LayoutReader kGptqRowsReader;
 extern const LayoutReader kGptqReader;
 extern const LayoutReader kAwqGemvReader;
 extern const LayoutReader kAwqMarlinReader;
 extern const LayoutReader kAwqGemmReader;
+extern const LayoutReader kGptqRowsWithoutIndexReader;
 extern const LayoutReader kGptqWithoutIndexReader;
+extern const LayoutReader kCompressedPackReader;
+extern const LayoutReader kCompressedInt8Reader;
 
 // Checks that layouts share. Each says what is wrong, or nothing.
 [[nodiscard]] Problem expect_tensor(std::string_view name, const Tensor& tensor,
@@ -53,7 +57,10 @@ extern const LayoutReader kGptqWithoutIndexReader;
 [[nodiscard]] Problem groups_from_config(std::uint64_t in_features, const QuantConfig& config,
                                          std::uint64_t& group_size, std::uint64_t& padded_groups);
 
-inline constexpr std::initializer_list<Dtype> kScaleDtypes = {Dtype::f16, Dtype::bf16};
+inline constexpr std::initializer_list<Dtype> kScaleDtypes = {Dtype::f16, Dtype::bf16, Dtype::f32};
+[[nodiscard]] inline std::uint64_t element_bytes(const Tensor& tensor) {
+  return dtype_bits(tensor.dtype) / 8;
+}
 
 }  // namespace thaw
 

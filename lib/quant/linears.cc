@@ -1,16 +1,19 @@
 #include "quant/linears.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <initializer_list>
 #include <optional>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "quant/attention_scales.h"
 #include "quant/closed_world.h"
-#include "quant/compressed_config.h"
-#include "quant/compressed_tensors.h"
+#include "quant/compressed_warnings.h"
 #include "quant/contradictions.h"
 #include "quant/foreign.h"
 #include "quant/layouts.h"
@@ -25,12 +28,12 @@ namespace {
 
 constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or intermediate
 
-bool is_qweight(const Tensor& tensor) {
-  const std::optional<TensorName> name = split_tensor_name(tensor.name);
-  return name.has_value() && name->suffix == "qweight";
-}
+// How a server would quantize what goes into or comes out of a linear of compressed-tensors: no
+// part of the weight. What comes out of keys and values is the cache, which closed_world.h speaks of.
+constexpr std::array<std::string_view, 5> kActivations = {
+    "input_scale", "input_zero_point", "input_global_scale", "output_scale", "output_zero_point"};
 
-Problem check_partners(const ModuleTensors& tensors) {
+Problem check_qweight(const ModuleTensors& tensors) {
   if (tensors.scales == nullptr) return "no scales";
   if (tensors.weight != nullptr) {
     return "a weight beside the qweight: both would be written as weight";
@@ -60,11 +63,50 @@ bool has_narrow_gptq_words(const ModuleTensors& tensors, const QuantConfig& conf
   return says_gptq && tensors.qzeros != nullptr && tensors.qzeros->dtype == dtype;
 }
 
-bool is_awq(const PackLayout& layout) { return layout.name.starts_with("awq_"); }
+Problem check_compressed(const ModuleTensors& tensors, std::string_view codes,
+                         std::initializer_list<std::pair<const Tensor*, std::string_view>> others) {
+  if (tensors.weight_scale == nullptr) return "no weight_scale";
+  for (const auto& [other, name] : others) {
+    if (other == nullptr) continue;
+    return std::string("a ").append(name).append(" beside the ").append(codes) +
+           ": both would be written as weight";
+  }
+  const std::size_t rank = tensors.codes().shape.size();
+  if (rank != 2 && rank != 3) {
+    return std::string(codes) + " must have 2 dimensions, or 3 with experts";
+  }
+  for (const Tensor* tensor : {&tensors.codes(), tensors.weight_scale, tensors.weight_zero_point}) {
+    if (tensor == nullptr) continue;
+    if (std::count(tensor->shape.begin(), tensor->shape.end(), 0u) != 0) {
+      return "a packed tensor without elements";
+    }
+  }
+  return std::nullopt;
+}
+
+// What must hold before a layout is looked for: of qweight, both it and scales are there, and every
+// tensor has two dimensions, none of them 0 (g_idx, weight and bias may be anything); of the
+// others, the codes and weight_scale are there, and neither they nor zero points are empty.
+Problem check_partners(const ModuleTensors& tensors) {
+  switch (tensors.naming) {
+    case Naming::qweight:
+      return check_qweight(tensors);
+    case Naming::weight_packed:
+      return check_compressed(tensors, "weight_packed",
+                              {{tensors.weight, "weight"}, {tensors.qweight, "qweight"}});
+    case Naming::scaled_weight:  // a weight_packed is refused where it is met itself
+      return check_compressed(tensors, "weight", {{tensors.qweight, "qweight"}});
+  }
+  __builtin_unreachable();
+}
+
+const Tensor& scales_of(const ModuleTensors& tensors) {
+  return tensors.naming == Naming::qweight ? *tensors.scales : *tensors.weight_scale;
+}
 
 // What must hold for every layout, once it has been described; of AWQ: specs/awq.md clause 2.
 Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear) {
-  if (is_awq(*linear.layout)) {
+  if (linear.layout->family == LayoutFamily::awq) {
     THAW_RETURN_IF_PROBLEM(expect_multiple("output features", linear.out_features, 8));
     assert(linear.group_size >= 1 && linear.in_features % linear.group_size == 0);
   }
@@ -73,37 +115,44 @@ Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear
   if (!elements.has_value() || !checked_multiply(*elements, kLargestElement).has_value()) {
     return "its weight would be too large";
   }
-  const std::uint64_t outputs =
-      linear.layout->rows_are_inputs ? linear.in_features : linear.out_features;
-  if (tensors.bias != nullptr &&
-      (tensors.bias->shape.size() != 1 || tensors.bias->shape[0] != outputs)) {
-    return "bias: got " + tensor_text(*tensors.bias) + ", expected the shape [" +
-           std::to_string(outputs) + "]";
+  if (tensors.bias == nullptr) return std::nullopt;
+  std::vector<std::uint64_t> shape = {linear.layout->rows_are_inputs ? linear.in_features
+                                                                     : linear.out_features};
+  if (linear.rows_per_slice != 0) {
+    shape = {linear.out_features / linear.rows_per_slice, linear.rows_per_slice};
   }
-  return std::nullopt;
+  if (std::equal(shape.begin(), shape.end(), tensors.bias->shape.begin(),
+                 tensors.bias->shape.end())) {
+    return std::nullopt;
+  }
+  return "bias: got " + tensor_text(*tensors.bias) + ", expected the shape " + shape_text(shape);
 }
 
 std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
                                    QuantizedLinear& linear) {
-  if (has_narrow_gptq_words(tensors, config)) {
+  if (tensors.naming == Naming::qweight && has_narrow_gptq_words(tensors, config)) {
     return Refusal{"GPTQ in words of " + std::to_string(dtype_bits(tensors.qweight->dtype)) +
                        " bits is not supported, only in words of 32 (pack_dtype int32)",
                    kMethodsHint, true};
   }
-  if (const Problem problem = check_partners(tensors)) return Refusal{*problem, {}};
+  if (const Problem problem = check_partners(tensors)) {
+    const bool compressed = tensors.naming != Naming::qweight;
+    return Refusal{(compressed ? "compressed-tensors: " : "") + *problem, {}};
+  }
   for (const LayoutReader* reader : layout_readers()) {
-    if (!reader->recognises(tensors)) continue;
-    const std::string title(reader->layout->title);
-    if (reader->describe == nullptr) {
-      return Refusal{"the quantization method " + title + " is not supported", kMethodsHint, true};
-    }
+    if (reader->naming != tensors.naming || !reader->recognises(tensors)) continue;
     linear.module = tensors.module;
     linear.layout = reader->layout;
-    linear.scale_dtype = tensors.scales->dtype;
-    linear.claims = config.claims_of(tensors.module);
+    linear.reason = reader->reason;
+    linear.scale_dtype = scales_of(tensors).dtype;
+    if (linear.layout->family != LayoutFamily::compressed_tensors) {
+      linear.claims = config.claims_of(tensors.module);
+    }
     Problem problem = reader->describe(tensors, config, linear);
     if (!problem.has_value()) problem = check_linear(tensors, linear);
-    if (problem.has_value()) return Refusal{title + ": " + *problem, {}};
+    if (problem.has_value()) {
+      return Refusal{std::string(reader->layout->title) + ": " + *problem, {}};
+    }
     return std::nullopt;
   }
   return Refusal{"the shapes are of no known layout", kMethodsHint, true};
@@ -141,16 +190,33 @@ void note_guessed_format(QuantizedLinears& result) {
                          printable(first->module) + "); if it is gptq_v2, say so in the config");
 }
 
-void consume(const Checkpoint& checkpoint, const ModuleTensors& tensors,
+void consume(const Checkpoint& checkpoint, const Tensor* tensor,
              std::vector<std::uint8_t>& consumed) {
-  for (const Tensor* tensor :
-       {tensors.qweight, tensors.qzeros, tensors.scaled_zeros, tensors.scales, tensors.g_idx}) {
-    if (tensor == nullptr) continue;
-    consumed[static_cast<std::size_t>(tensor - checkpoint.tensors().data())] = 1;
+  consumed[static_cast<std::size_t>(tensor - checkpoint.tensors().data())] = 1;
+}
+
+// Whether there were any.
+bool consume_activations(const Checkpoint& checkpoint, std::string_view module,
+                         std::vector<std::uint8_t>& consumed) {
+  bool any = false;
+  for (const std::string_view suffix : kActivations) {
+    const Tensor* tensor = find_in_module(checkpoint, module, suffix);
+    if (tensor == nullptr || is_attention_scale(*tensor)) continue;
+    consume(checkpoint, tensor, consumed);
+    any = true;
   }
+  return any;
 }
 
 }  // namespace
+
+bool looks_quantized(const Checkpoint& checkpoint) {
+  const auto tensors = checkpoint.tensors();
+  return std::any_of(tensors.begin(), tensors.end(), [&](const Tensor& tensor) {
+    return naming_of(checkpoint, tensor).has_value() || tensor.name == ".qweight" ||
+           tensor.name == ".weight_packed";
+  });
+}
 
 Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                                                 const FindOptions& options) {
@@ -160,15 +226,15 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   result.config = std::move(config);
   result.consumed.resize(checkpoint.tensors().size());
   // Counted first, because growing step by step would need three times the memory for a moment.
-  result.linears.reserve(static_cast<std::size_t>(
-      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_qweight) +
-      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_weight_packed)));
+  result.linears.reserve(static_cast<std::size_t>(std::count_if(
+      checkpoint.tensors().begin(), checkpoint.tensors().end(),
+      [&](const Tensor& tensor) { return naming_of(checkpoint, tensor).has_value(); })));
 
   ErrorList errors;
   RefusalGroups refusals;
   ClosedWorld world(checkpoint);
   UnknownModules unknown(checkpoint, result.consumed);
-  CompressedReader compressed(checkpoint, result.config);
+  CompressedWarnings compressed(result.config);
   for (const Tensor& tensor : checkpoint.tensors()) {
     const Place place{checkpoint.file_of(tensor), tensor.name};
     const bool own_adapter = options.is_part_of_model && names_adapter(tensor.name) &&
@@ -187,15 +253,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       continue;
     }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
-    if (!is_weight_packed(tensor) && !is_qweight(tensor)) continue;
+    const std::optional<Naming> naming = naming_of(checkpoint, tensor);
+    if (!naming.has_value()) continue;
     const std::string_view module = split_tensor_name(tensor.name)->module;
-    if (is_weight_packed(tensor)) {
-      Status added = compressed.add(tensor, result);
-      if (!added.ok()) world.answered(module);
-      errors.add(std::move(added));
-      continue;
-    }
-    const ModuleTensors tensors = find_module_tensors(checkpoint, module);
+    const ModuleTensors tensors = find_module_tensors(checkpoint, module, *naming);
     QuantizedLinear linear;
     if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
       world.answered(module);
@@ -207,7 +268,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       }
       continue;
     }
-    consume(checkpoint, tensors, result.consumed);
+    for (const Tensor* packed : tensors.packed()) consume(checkpoint, packed, result.consumed);
+    if (linear.layout->family == LayoutFamily::compressed_tensors) {
+      compressed.note(linear, consume_activations(checkpoint, module, result.consumed));
+    }
     result.linears.push_back(linear);
   }
   // Tensors come sorted by name, which is nearly this order: "a.b.qweight" stands before
@@ -225,7 +289,8 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   if (errors.empty() && result.linears.empty()) {
     return fail(ErrorCode::input, Place{checkpoint.path(), {}},
                 "nothing in it is quantized: no tensor is named <module>.qweight or "
-                "<module>.weight_packed",
+                "<module>.weight_packed, and none is a <module>.weight of I8 beside its "
+                "weight_scale",
                 kMethodsHint);
   }
   if (result.config.overrides.exhausted() || result.config.targets.exhausted()) {
@@ -235,7 +300,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   THAW_RETURN_IF_ERROR(errors.take());
   warn_of_contradictions(result);
   unknown.warn(result.warnings);
-  compressed.warn(result.warnings, result.notes);
+  compressed.add_to(result.warnings, result.notes);
   warn_of_wrapped_zeros(result);
   note_guessed_format(result);
   return result;

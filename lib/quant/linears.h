@@ -11,25 +11,9 @@
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
 #include "quant/config.h"
+#include "quant/layout.h"
 
 namespace thaw {
-
-// How a packed tensor's bytes relate to the linear's out_features. Either a line belongs to some
-// out_features (out_features_per_line), or every line has a piece for each of them (block_*), or
-// with neither every out_feature needs all of it.
-struct PackedOperand {
-  const Tensor* tensor = nullptr;  // null: absent
-  std::uint64_t lines = 0;         // those that hold values; padding may follow them
-  std::uint64_t pitch = 0;         // bytes from line to line
-  // Not 0: line i holds all of out_features [i * n, (i + 1) * n) and nothing else.
-  std::uint64_t out_features_per_line = 0;
-  // Else: in every line, each run of block_rows out_features has block_bytes bytes, in order;
-  // where block_bytes is 0, all out_features need all of every line.
-  std::uint64_t block_rows = 0;
-  std::uint64_t block_bytes = 0;
-};
-
-struct PackLayout;
 
 // A module whose weight is packed. The value of weight[n][k] is specs/numbers.md clause 1.
 // lines * pitch of every operand lies within its tensor, and in_features * out_features elements
@@ -37,41 +21,31 @@ struct PackLayout;
 struct QuantizedLinear {
   std::string_view module;  // "model.layers.0.mlp.up_proj"; points into the Checkpoint
   const PackLayout* layout = nullptr;
-  PackedOperand qweight;
-  PackedOperand qzeros;  // the scaled_zeros of llm-awq v2 too
-  PackedOperand scales;
+  std::string_view reason;  // why it is taken for this layout, in a few words; for people
+  Operands operands;
   std::uint64_t in_features = 0;
   std::uint64_t out_features = 0;  // a multiple of the layout's row block, for AWQ of 8 too
   std::uint64_t group_size = 0;    // 1..in_features, for AWQ divides it
   Dtype scale_dtype = Dtype::f16;  // f16, bf16 or f32
   ModuleClaims claims;             // of the config
-  // Of compressed-tensors and GPTQ.
-  PackedOperand group_index;  // where groups are no runs of group_size inputs
-  std::uint32_t bits = 4;     // of a code
+  std::uint32_t bits = 4;          // of a code
   // Of compressed-tensors. Not 0: the weight is [out_features / this, this, in_features].
   std::uint64_t rows_per_slice = 0;
+  bool byte_zeros = false;     // zeros are signed bytes, not packed as the codes are
+  bool assumed_width = false;  // neither tensors nor config say `bits`
   // Of GPTQ (specs/gptq.md): there, out_features may be any number, and group_size need not divide;
   // with PackLayout::rows_are_inputs it counts out_features.
-  std::uint32_t zero_addend = 0;  // added to every word of qzeros, wrapping
+  std::uint32_t zero_addend = 0;  // added to every word of zeros, wrapping
   bool zeros_wrap = false;        // that happens: a v1 field is the highest there is
+
+  [[nodiscard]] const PackedOperand& operator[](Role role) const { return operands[role]; }
+  [[nodiscard]] const Tensor& codes() const { return *operands[Role::codes].tensor; }
+  // No zeros are stored, or they do not count: it is the middle of the codes.
+  [[nodiscard]] bool is_symmetric() const { return !operands.has(Role::zeros); }
 };
 
-// One way to pack a linear: a constant, one file each in lib/quant/.
-struct PackLayout {
-  std::string_view name;   // "awq_gemm", the name of its kernels; zero-terminated
-  std::string_view title;  // "AWQ GEMM", for people
-  // The rows of a tile are multiples of this; 1 where a row stands alone.
-  std::uint64_t row_block = 1;
-  // The rows of a tile that the kernels like best; a multiple of row_block.
-  std::uint64_t row_step = 1;
-  // True when every output row needs bytes of every line of qweight.
-  bool columns_strided = false;
-  // Why a module is taken for this layout, in a few words; for people.
-  std::string_view reason = {};
-  // True when the weight is not transposed: its rows (out_features) are what the packing calls
-  // inputs, its columns (in_features) are outputs.
-  bool rows_are_inputs = false;
-};
+// "AWQ GEMM", "compressed-tensors 4-bit"; for people.
+[[nodiscard]] std::string title_of(const QuantizedLinear& linear);
 
 struct QuantizedLinears {
   QuantConfig config;
@@ -85,6 +59,9 @@ struct QuantizedLinears {
   std::vector<std::string> warnings;  // of the config too; safe for a terminal
   std::vector<std::string> notes;     // what is left out or taken for granted; likewise
 };
+
+// Whether any of its tensors holds codes, by name and type alone.
+[[nodiscard]] bool looks_quantized(const Checkpoint& checkpoint);
 
 struct FindOptions {
   // Modules of packed tensors that no layout reads are copied with a warning, not refused.

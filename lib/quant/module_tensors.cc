@@ -1,8 +1,58 @@
 #include "quant/module_tensors.h"
 
+#include <span>
+#include <utility>
+
 #include "base/text.h"
 
 namespace thaw {
+
+namespace {
+
+struct Part {
+  std::string_view suffix;
+  const Tensor* ModuleTensors::*member;
+  bool packed = true;  // a linear consumes it
+};
+
+// The first one names the module.
+constexpr Part kOfQweight[] = {{"qweight", &ModuleTensors::qweight},
+                               {"qzeros", &ModuleTensors::qzeros},
+                               {"scaled_zeros", &ModuleTensors::scaled_zeros},
+                               {"scales", &ModuleTensors::scales},
+                               {"g_idx", &ModuleTensors::g_idx},
+                               {"weight", &ModuleTensors::weight, false},
+                               {"bias", &ModuleTensors::bias, false}};
+constexpr Part kOfWeightPacked[] = {{"weight_packed", &ModuleTensors::weight_packed},
+                                    {"weight_scale", &ModuleTensors::weight_scale},
+                                    {"weight_zero_point", &ModuleTensors::weight_zero_point},
+                                    {"weight_shape", &ModuleTensors::weight_shape},
+                                    {"weight_g_idx", &ModuleTensors::weight_g_idx},
+                                    {"weight", &ModuleTensors::weight, false},
+                                    {"qweight", &ModuleTensors::qweight, false},
+                                    {"bias", &ModuleTensors::bias, false}};
+
+constexpr Part kOfScaledWeight[] = {{"weight", &ModuleTensors::weight},
+                                    {"weight_scale", &ModuleTensors::weight_scale},
+                                    {"weight_zero_point", &ModuleTensors::weight_zero_point},
+                                    {"weight_g_idx", &ModuleTensors::weight_g_idx},
+                                    {"weight_packed", &ModuleTensors::weight_packed, false},
+                                    {"qweight", &ModuleTensors::qweight, false},
+                                    {"bias", &ModuleTensors::bias, false}};
+
+std::span<const Part> parts_of(Naming naming) {
+  switch (naming) {
+    case Naming::qweight:
+      return kOfQweight;
+    case Naming::weight_packed:
+      return kOfWeightPacked;
+    case Naming::scaled_weight:
+      return kOfScaledWeight;
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace
 
 std::optional<TensorName> split_tensor_name(std::string_view name) {
   const std::size_t dot = name.rfind('.');
@@ -20,19 +70,35 @@ const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view modu
   return checkpoint.find(name);
 }
 
-ModuleTensors find_module_tensors(const Checkpoint& checkpoint, std::string_view module) {
-  const auto find = [&](std::string_view suffix) {
-    return find_in_module(checkpoint, module, suffix);
-  };
-  return {.checkpoint = &checkpoint,
-          .module = module,
-          .qweight = find("qweight"),
-          .qzeros = find("qzeros"),
-          .scaled_zeros = find("scaled_zeros"),
-          .scales = find("scales"),
-          .g_idx = find("g_idx"),
-          .weight = find("weight"),
-          .bias = find("bias")};
+std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor) {
+  const std::optional<TensorName> name = split_tensor_name(tensor.name);
+  if (!name.has_value()) return std::nullopt;
+  if (name->suffix == "qweight") return Naming::qweight;
+  if (name->suffix == "weight_packed") return Naming::weight_packed;
+  const bool scaled = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
+                      find_in_module(checkpoint, name->module, "weight_scale") != nullptr;
+  if (scaled) return Naming::scaled_weight;
+  return std::nullopt;
+}
+
+ModuleTensors find_module_tensors(const Checkpoint& checkpoint, std::string_view module,
+                                  Naming naming) {
+  ModuleTensors tensors{.checkpoint = &checkpoint, .module = module, .naming = naming};
+  for (const Part& part : parts_of(naming)) {
+    tensors.*part.member = find_in_module(checkpoint, module, part.suffix);
+  }
+  return tensors;
+}
+
+const Tensor& ModuleTensors::codes() const { return *(this->*parts_of(naming).front().member); }
+
+std::vector<const Tensor*> ModuleTensors::packed() const {
+  std::vector<const Tensor*> found;
+  for (const Part& part : parts_of(naming)) {
+    const Tensor* tensor = this->*part.member;
+    if (part.packed && tensor != nullptr) found.push_back(tensor);
+  }
+  return found;
 }
 
 std::string tensor_text(const Tensor& tensor) {
@@ -42,18 +108,12 @@ std::string tensor_text(const Tensor& tensor) {
 
 std::string module_text(const ModuleTensors& tensors) {
   std::string text;
-  const auto append = [&](std::string_view suffix, const Tensor* tensor) {
-    if (tensor == nullptr) return;
+  for (const Part& part : parts_of(tensors.naming)) {
+    const Tensor* tensor = tensors.*part.member;
+    if (tensor == nullptr) continue;
     if (!text.empty()) text += ", ";
-    text.append(suffix).append(1, ' ').append(tensor_text(*tensor));
-  };
-  append("qweight", tensors.qweight);
-  append("qzeros", tensors.qzeros);
-  append("scaled_zeros", tensors.scaled_zeros);
-  append("scales", tensors.scales);
-  append("g_idx", tensors.g_idx);
-  append("weight", tensors.weight);
-  append("bias", tensors.bias);
+    text.append(part.suffix).append(1, ' ').append(tensor_text(*tensor));
+  }
   return text;
 }
 

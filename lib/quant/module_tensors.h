@@ -2,9 +2,11 @@
 // Internal to lib/quant.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "checkpoint/checkpoint.h"
 
@@ -18,20 +20,37 @@ struct TensorName {
 };
 [[nodiscard]] std::optional<TensorName> split_tensor_name(std::string_view name);
 
-// Null where absent. Borrows from the Checkpoint.
+// How the tensors of a quantized module are named: after the one that holds its codes.
+// scaled_weight: `weight`, of a type that is no float's, beside a weight_scale.
+enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight };
+// Of a tensor that holds the codes of a module.
+[[nodiscard]] std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor);
+
+// Null where absent, or where such a naming does not look for it. Borrows from the Checkpoint.
 struct ModuleTensors {
   const Checkpoint* checkpoint = nullptr;
   std::string_view module;
+  Naming naming = Naming::qweight;
   const Tensor* qweight = nullptr;
   const Tensor* qzeros = nullptr;
   const Tensor* scaled_zeros = nullptr;
   const Tensor* scales = nullptr;
   const Tensor* g_idx = nullptr;
+  const Tensor* weight_packed = nullptr;
+  const Tensor* weight_scale = nullptr;
+  const Tensor* weight_zero_point = nullptr;
+  const Tensor* weight_shape = nullptr;
+  const Tensor* weight_g_idx = nullptr;
   const Tensor* weight = nullptr;
   const Tensor* bias = nullptr;
+
+  // The tensor that holds the codes; always there.
+  [[nodiscard]] const Tensor& codes() const;
+  // Those that a linear consumes: all but its bias, and what must not be beside its codes.
+  [[nodiscard]] std::vector<const Tensor*> packed() const;
 };
 [[nodiscard]] ModuleTensors find_module_tensors(const Checkpoint& checkpoint,
-                                                std::string_view module);
+                                                std::string_view module, Naming naming);
 
 // <module>.<suffix>, <suffix> of the module without a name, or null.
 [[nodiscard]] const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view module,

@@ -17,7 +17,8 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
 QWEN = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-marlin")
-COMPRESSED = ("qwen3-ct-awq-asym", "qwen3moe-ct-w4a16-sym", "llama-ct-w8a16-channel")
+COMPRESSED = ("qwen3-ct-awq-asym", "qwen3moe-ct-w4a16-sym", "llama-ct-w8a16-channel",
+              "llama-ct-int8-w8a8", "qwen3-ct-int8-w4a8")
 LLAMA = ("llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
          "llama-autoround-mixed")
 ELEMENT_BYTES = {"F16": 2, "BF16": 2, "F32": 4, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1,

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/packed_case.h"
+#include "support/layout_names.h"
 
 namespace thaw::fuzz {
 
@@ -48,7 +49,7 @@ inline std::uint64_t choose_divisor(Choices& choices, std::uint64_t number, std:
 // Any shape that lib/kernels/kernels.h allows, of some thousand elements.
 inline test::Shape choose_shape(Choices& choices) {
   static const char* const kLayouts[] = {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin",
-                                         "ct_pack",  "gptq",     "gptq_rows"};
+                                         "ct_pack",  "ct_int8",  "gptq",          "gptq_rows"};
   static const std::uint64_t kPitches[] = {0, 4, 8, 12, 20, 64};
   test::Shape shape{choices.one_of(kLayouts), 0, 0, 0};
   const std::string& layout = shape.layout;
@@ -80,8 +81,10 @@ inline test::Shape choose_shape(Choices& choices) {
   shape.out_features = n;
   shape.bits = choices.flag() ? 8 : 4;
   shape.group_size = 1 + choices.up_to((layout == "gptq_rows" ? n : k) - 1);
-  if (layout == "ct_pack") {
-    shape.int8_zeros = shape.has_zeros && choices.flag();
+  if (layout == "ct_pack" || layout == "ct_int8") {
+    if (layout == "ct_int8") shape.bits = 8;
+    const bool bytes = layout == "ct_int8" || choices.flag();
+    shape.int8_zeros = shape.has_zeros && bytes;
     if (choices.flag()) shape.rows_per_slice = choose_divisor(choices, n, 1);
     shape.shuffled = choices.flag();
     if (shape.shuffled) shape.group_size = choose_divisor(choices, k, 1);
@@ -121,7 +124,7 @@ inline void run_kernels(const std::uint8_t* data, std::size_t size) {
   std::uint64_t first_row = choices.up_to((shape.out_features - 1) / step) * step;
   const std::uint64_t seed = choices.up_to(65535);
   test::PackedCase packed(shape, scale_type, scales, static_cast<std::uint32_t>(seed));
-  if (shape.layout == "ct_pack" || !packed.can_start_at(first_row)) first_row = 0;
+  if (!packed.can_start_at(first_row)) first_row = 0;
   const std::uint64_t rows = shape.out_features - first_row;
   const std::uint64_t begin = choices.up_to((rows - 1) / block) * block;
   const std::uint64_t blocks = (rows - begin + block - 1) / block;
@@ -136,8 +139,9 @@ inline void run_kernels(const std::uint8_t* data, std::size_t size) {
   }
   // The oracle takes long to count, so only over little.
   if (shape.in_features * shape.out_features > 1024) return;
-  if (kernels::count_overflows(shape.layout.c_str(), packed.linear(), 0, shape.out_features,
-                               want.data(), format) != packed.expected_overflows(format)) {
+  if (kernels::count_overflows(test::layout_named(shape.layout), packed.linear(), 0,
+                               shape.out_features, want.data(),
+                               format) != packed.expected_overflows(format)) {
     std::fprintf(stderr, "another count of overflows\n");
     std::abort();
   }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -100,18 +101,15 @@ inline void make_file(const Prepared& prepared, const PlannedFile& file) {
     const std::unique_ptr<std::byte, void (*)(void*)> out(
         static_cast<std::byte*>(std::aligned_alloc(64, room)), std::free);
     TileSource source;
-    Alone qweight;
-    Alone qzeros;
-    Alone scales;
-    Alone group_index;
+    std::array<Alone, kRoleCount> alone;
     std::unique_ptr<std::byte, void (*)(void*)> scratch(nullptr, std::free);
     if (segment.kind == SegmentKind::tile) {
       const QuantizedLinear& linear = *prepared.plan.linears[segment.source];
       source.view = mapped_view(prepared.plan, linear);
-      qweight.move(prepared.checkpoint, linear.qweight, source.view.qweight);
-      qzeros.move(prepared.checkpoint, linear.qzeros, source.view.qzeros);
-      scales.move(prepared.checkpoint, linear.scales, source.view.scales);
-      group_index.move(prepared.checkpoint, linear.group_index, source.view.group_index);
+      // Roles have the same order in lib/quant and lib/kernels: a test of lib/execute says so.
+      for (std::size_t i = 0; i < kRoleCount; ++i) {
+        alone[i].move(prepared.checkpoint, linear[static_cast<Role>(i)], source.view.operands[i]);
+      }
       if (segment.divisor != 0) {
         const std::size_t bytes = (scratch_bytes(linear) + 63) / 64 * 64;
         scratch.reset(static_cast<std::byte*>(std::aligned_alloc(64, bytes)));

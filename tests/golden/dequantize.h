@@ -46,7 +46,7 @@ inline std::size_t element_size(kernels::FloatType type) {
 }
 
 // Out_features [first, last) of the linear, as a view of its own. Both are multiples of the row
-// block, and for ct_pack, whose views are whole, all of them.
+// block, and for compressed-tensors, whose views are whole, all of them.
 inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const QuantizedLinear& linear,
                                      std::uint64_t first, std::uint64_t last) {
   const auto operand = [&](const PackedOperand& packed) -> kernels::Operand {
@@ -62,23 +62,26 @@ inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const Quantiz
     return linear.scale_dtype == Dtype::bf16 ? kernels::FloatType::bfloat16
                                              : kernels::FloatType::float32;
   };
-  const bool int8_zeros =
-      linear.qzeros.tensor != nullptr && linear.qzeros.tensor->dtype == Dtype::i8;
-  kernels::Operand index = operand(linear.group_index);
-  if (index.data != nullptr) index.pitch = dtype_bits(linear.group_index.tensor->dtype) / 8;
-  return {.qweight = operand(linear.qweight),
-          .qzeros = operand(linear.qzeros),
-          .scales = operand(linear.scales),
-          .in_features = linear.in_features,
-          .out_features = last - first,
-          .group_size = linear.group_size,
-          .scale_type = type(),
-          .bits = linear.bits,
-          .group_index = index,
-          .zeros = int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed,
-          .rows_per_slice = linear.rows_per_slice,
-          .groups = linear.scales.lines,
-          .zero_addend = linear.zero_addend};
+  const Tensor* zeros = linear[Role::zeros].tensor;
+  const bool int8_zeros = zeros != nullptr && zeros->dtype == Dtype::i8;
+  kernels::Operand index = operand(linear[Role::group_index]);
+  if (index.data != nullptr) {
+    index.element = dtype_bits(linear[Role::group_index].tensor->dtype) / 8;
+  }
+  kernels::PackedLinear view{.in_features = linear.in_features,
+                             .out_features = last - first,
+                             .group_size = linear.group_size,
+                             .scale_type = type(),
+                             .bits = linear.bits,
+                             .zeros = int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed,
+                             .rows_per_slice = linear.rows_per_slice,
+                             .groups = linear[Role::scales].lines,
+                             .zero_addend = linear.zero_addend};
+  view[kernels::Role::codes] = operand(linear[Role::codes]);
+  view[kernels::Role::zeros] = operand(linear[Role::zeros]);
+  view[kernels::Role::scales] = operand(linear[Role::scales]);
+  view[kernels::Role::group_index] = index;
+  return view;
 }
 
 // The weight in tiles of `tile_rows`; with `as_views`, each tile from a view that begins with it.

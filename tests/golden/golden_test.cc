@@ -20,6 +20,7 @@
 #include "quant/golden_cases.h"
 #include "quant/linears.h"
 #include "quant/model_files.h"
+#include "support/layout_names.h"
 #include "support/places.h"
 
 namespace thaw {
@@ -37,10 +38,10 @@ std::vector<const kernels::Table*> tables() {
 }
 
 const kernels::Layout& kernel_of(const kernels::Table& table, const QuantizedLinear& linear) {
-  const kernels::Layout* layout = kernels::find_layout(table, linear.layout->name.data());
-  REQUIRE(layout != nullptr);
-  REQUIRE(layout->row_block == linear.layout->row_block);
-  return *layout;
+  const kernels::Layout& layout =
+      kernels::layout_in(table, test::layout_named(linear.layout->name));
+  REQUIRE(layout.row_block == linear.layout->row_block);
+  return layout;
 }
 
 QuantizedLinears find(const Checkpoint& checkpoint) {
@@ -110,7 +111,8 @@ std::vector<std::byte> bfloat16_from_halves(std::span<const std::byte> halves) {
 std::vector<std::byte> expected_float32(const Checkpoint& checkpoint,
                                         const QuantizedLinear& linear) {
   const bool in_file = checkpoint.find("expected.fp32") != nullptr;
-  if (linear.scale_dtype != Dtype::f16 || linear.layout->name == "ct_pack") {
+  if (linear.scale_dtype != Dtype::f16 ||
+      linear.layout->family == LayoutFamily::compressed_tensors) {
     return copy_of(checkpoint, "expected.fp32");
   }
   const std::vector<float> decoded = test::PlainDecoder(checkpoint, linear).decode();
@@ -148,7 +150,7 @@ void check_linear(const Checkpoint& checkpoint, const QuantizedLinear& linear) {
         format.stores = stores;
         for (const std::uint64_t tile : {rows, block, 3 * block, linear.layout->row_step}) {
           for (const bool as_views : {false, true}) {
-            if (as_views && linear.layout->name == "ct_pack") continue;
+            if (as_views && linear.layout->family == LayoutFamily::compressed_tensors) continue;
             CAPTURE(tile);
             CAPTURE(as_views);
             const std::vector<std::byte> got =
@@ -206,6 +208,8 @@ TEST_CASE("whole checkpoints: every tensor of the float checkpoint: the expected
                          Row{"qwen2-awq-marlin"}, Row{"qwen3-ct-awq-asym", FloatType::bfloat16},
                          Row{"qwen3moe-ct-w4a16-sym", FloatType::bfloat16},
                          Row{"llama-ct-w8a16-channel", FloatType::bfloat16},
+                         Row{"llama-ct-int8-w8a8", FloatType::bfloat16},
+                         Row{"qwen3-ct-int8-w4a8", FloatType::bfloat16},
                          Row{"llama-gptq-v1-desc_act", FloatType::bfloat16},
                          Row{"llama-gptqmodel-awq", FloatType::bfloat16},
                          Row{"llama-autoround-gptq", FloatType::bfloat16},

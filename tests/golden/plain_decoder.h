@@ -28,12 +28,12 @@ class PlainDecoder {
   [[nodiscard]] std::vector<float> decode() const {
     if (linear_.layout->name == "gptq") return decode_gptq();
     std::vector<float> weight(linear_.out_features * linear_.in_features);
-    const std::uint64_t nibbles = linear_.qweight.tensor->size() * 2;
+    const std::uint64_t nibbles = linear_[Role::codes].tensor->size() * 2;
     for (std::uint64_t i = 0; i < nibbles; ++i) {
       const Element at = place(i);
       const std::uint64_t group = at.k / linear_.group_size;
       weight[at.n * linear_.in_features + at.k] =
-          static_cast<float>(value(nibble(*linear_.qweight.tensor, i), at.n, group));
+          static_cast<float>(value(nibble(*linear_[Role::codes].tensor, i), at.n, group));
     }
     return weight;
   }
@@ -56,20 +56,20 @@ class PlainDecoder {
     const auto field = [&](std::uint32_t of, std::uint64_t index) {
       return static_cast<double>(of >> (index * linear_.bits) & mask);
     };
-    const Tensor* const index = linear_.group_index.tensor;
+    const Tensor* const index = linear_[Role::group_index].tensor;
     std::vector<float> weight(outputs * linear_.in_features);
-    for (std::uint64_t i = 0; i < linear_.qweight.tensor->size() / 4; ++i) {
+    for (std::uint64_t i = 0; i < linear_[Role::codes].tensor->size() / 4; ++i) {
       for (std::uint64_t f = 0; f < per_word; ++f) {
         const std::uint64_t n = i % outputs;
         const std::uint64_t k = i / outputs * per_word + f;
         const std::uint64_t g = index == nullptr ? k / linear_.group_size : word(*index, k);
         double zero = (mask + 1) / 2;
-        if (linear_.qzeros.tensor != nullptr) {
-          const std::uint64_t at = g * linear_.qzeros.tensor->shape[1] + n / per_word;
-          zero = field(word(*linear_.qzeros.tensor, at) + linear_.zero_addend, n % per_word);
+        if (linear_[Role::zeros].tensor != nullptr) {
+          const std::uint64_t at = g * linear_[Role::zeros].tensor->shape[1] + n / per_word;
+          zero = field(word(*linear_[Role::zeros].tensor, at) + linear_.zero_addend, n % per_word);
         }
-        const double value = (field(word(*linear_.qweight.tensor, i), f) - zero) *
-                             half(*linear_.scales.tensor, g * outputs + n);
+        const double value = (field(word(*linear_[Role::codes].tensor, i), f) - zero) *
+                             half(*linear_[Role::scales].tensor, g * outputs + n);
         weight[n * linear_.in_features + k] = static_cast<float>(value);
       }
     }
@@ -89,7 +89,7 @@ class PlainDecoder {
   // word lie in order, so i counts through words of 8 and units of 4 alike.
   [[nodiscard]] Element place(std::uint64_t i) const {
     constexpr std::uint64_t kOrder[8] = {0, 2, 4, 6, 1, 3, 5, 7};
-    const std::uint64_t columns = linear_.qweight.tensor->shape[1];
+    const std::uint64_t columns = linear_[Role::codes].tensor->shape[1];
     const std::uint64_t word = i / 8;
     const std::string_view name = linear_.layout->name;
     if (name == "awq_gemm") return {word % columns * 8 + kOrder[i % 8], word / columns};
@@ -111,8 +111,8 @@ class PlainDecoder {
 
   [[nodiscard]] double value(std::uint32_t code, std::uint64_t n, std::uint64_t group) const {
     const std::uint64_t rows = linear_.out_features;
-    const Tensor& scales = *linear_.scales.tensor;
-    const Tensor* zeros = linear_.qzeros.tensor;
+    const Tensor& scales = *linear_[Role::scales].tensor;
+    const Tensor* zeros = linear_[Role::zeros].tensor;
     const auto q = static_cast<double>(code);
     const std::string_view name = linear_.layout->name;
     if (name == "awq_gemv") {

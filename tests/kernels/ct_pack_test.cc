@@ -1,4 +1,5 @@
-// ct_pack on every table that this CPU runs, against the oracle: specs/compressed_tensors.md.
+// ct_pack and ct_int8 on every table that this CPU runs, against the oracle:
+// specs/compressed_tensors.md.
 #include <doctest/doctest.h>
 
 #include <iterator>
@@ -122,12 +123,63 @@ TEST_CASE("ct_pack: the count is that of the finite values that became infinite"
             const std::uint64_t want = packed.expected_overflows(format);
             CAPTURE(seed);
             CAPTURE(name_of(format));
-            CHECK_EQ(
-                kernels::count_overflows("ct_pack", packed.linear(), 0, 10, out.data(), format),
-                want);
+            CHECK_EQ(kernels::count_overflows(kernels::LayoutId::ct_pack, packed.linear(), 0, 10,
+                                              out.data(), format),
+                     want);
             seen += want;
           }
         }
+      }
+    }
+  }
+  CHECK_GT(seen, 0u);
+}
+
+// ct_int8: the same with codes of signed bytes.
+Shape int8_shape(std::uint64_t in, std::uint64_t out, std::uint64_t group) {
+  Shape made = shape(in, out, group, 8);
+  made.layout = "ct_int8";
+  made.int8_zeros = true;
+  return made;
+}
+
+TEST_CASE("ct_int8: every size, with zeros and without: the oracle's bytes") {
+  for (Shape base : {int8_shape(1152, 7, 128), int8_shape(256, 9, 32), int8_shape(300, 6, 300),
+                     int8_shape(75, 6, 25), int8_shape(3, 2, 3), int8_shape(1100, 3, 1100),
+                     int8_shape(170, 4, 64), int8_shape(1200, 2, 550)}) {
+    Shape none = base;
+    none.has_zeros = false;
+    none.misalignment = 1;
+    none.extra_pitch = 5;
+    Shape single = none;
+    single.group_size = single.in_features;
+    single.single_scale = true;
+    check({base, none, single});
+  }
+}
+
+TEST_CASE("ct_int8: columns that name their groups") {
+  Shape few = int8_shape(128, 5, 32);
+  Shape many = int8_shape(584, 3, 8);
+  few.shuffled = many.shuffled = true;
+  many.misalignment = 3;
+  check({few, many});
+}
+
+TEST_CASE("ct_int8: huge and tiny scales round, overflow and are counted as the oracle says") {
+  std::uint32_t seed = 8000;
+  std::uint64_t seen = 0;
+  for (const FloatType type : kTypes) {
+    for (const Scales scales : {Scales::huge, Scales::tiny, Scales::nearly_fused}) {
+      const PackedCase packed(int8_shape(96, 6, 32), type, scales, ++seed);
+      check_case(packed);
+      for (const OutputFormat& format : output_formats()) {
+        const std::vector<unsigned char> out = packed.expected(format);
+        const std::uint64_t want = packed.expected_overflows(format);
+        CHECK_EQ(kernels::count_overflows(kernels::LayoutId::ct_int8, packed.linear(), 0, 6,
+                                          out.data(), format),
+                 want);
+        seen += want;
       }
     }
   }
@@ -141,9 +193,9 @@ TEST_CASE("ct_pack: an index that names no group leaves its column as it was") {
   const std::vector<std::uint32_t> codes(4, 0x99999999u);
   const std::uint16_t scales[2] = {0x3c00, 0x4000};
   kernels::PackedLinear linear;
-  linear.qweight = {codes.data(), 16};
-  linear.scales = {scales, 4};
-  linear.group_index = {index.data(), 0};
+  linear[kernels::Role::codes] = {codes.data(), 16};
+  linear[kernels::Role::scales] = {scales, 4};
+  linear[kernels::Role::group_index] = {index.data(), 0};
   linear.in_features = 32;
   linear.out_features = 1;
   linear.group_size = 16;
@@ -152,9 +204,10 @@ TEST_CASE("ct_pack: an index that names no group leaves its column as it was") {
     alignas(64) std::uint16_t out[32];
     for (std::uint16_t& value : out) value = 0x7777;
     const OutputFormat format;
-    kernels::find_layout(*tables.tables[i], "ct_pack")->dequantize(linear, 0, 1, out, format);
+    kernels::layout_in(*tables.tables[i], kernels::LayoutId::ct_pack)
+        .dequantize(linear, 0, 1, out, format);
     for (std::size_t k = 0; k < 32; ++k) CHECK_EQ(out[k], k == 5 || k == 9 ? 0x7777 : 0x3c00);
-    CHECK_EQ(kernels::count_overflows("ct_pack", linear, 0, 1, out, format), 0u);
+    CHECK_EQ(kernels::count_overflows(kernels::LayoutId::ct_pack, linear, 0, 1, out, format), 0u);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/case_checks.h"
+#include "support/layout_names.h"
 
 namespace thaw::test {
 namespace {
@@ -15,7 +16,7 @@ constexpr const char* kLayouts[] = {"awq_gemm",   "awq_gemv", "awq_gemv_fast",
                                     "awq_marlin", "gptq",     "gptq_rows"};
 
 void check(const std::vector<Shape>& shapes) {
-  check_shapes(shapes, {FloatType::float16, FloatType::bfloat16}, 0);
+  check_shapes(shapes, {FloatType::float16, FloatType::bfloat16, FloatType::float32}, 0);
 }
 
 TEST_CASE("awq_gemm: every shape, every table gives the oracle's bytes") {
@@ -165,7 +166,8 @@ TEST_CASE("overflow: the count is that of the finite values that became infinite
           CAPTURE(layout);
           CAPTURE(name_of(format));
           CAPTURE(seed);
-          CHECK_EQ(kernels::count_overflows(layout, packed.linear(), 0, 64, out.data(), format),
+          CHECK_EQ(kernels::count_overflows(layout_named(layout), packed.linear(), 0, 64,
+                                            out.data(), format),
                    want);
           seen += want;
         }
@@ -185,11 +187,10 @@ TEST_CASE("tables: the best first, scalar last, found by name") {
     CHECK_EQ(kernels::find_table(tables.tables[i]->name, &runs_here), tables.tables[i]);
     CHECK(runs_here);
     for (const char* layout : kLayouts) {
-      const kernels::Layout* found = kernels::find_layout(*tables.tables[i], layout);
-      REQUIRE(found != nullptr);
-      CHECK_EQ(found->row_block, row_block(layout));
+      const kernels::Layout& found = kernels::layout_in(*tables.tables[i], layout_named(layout));
+      CHECK_EQ(found.id, layout_named(layout));
+      CHECK_EQ(found.row_block, row_block(layout));
     }
-    CHECK(kernels::find_layout(*tables.tables[i], "awq_gem") == nullptr);
   }
   CHECK(kernels::find_table("avx1024", nullptr) == nullptr);
 }

@@ -9,6 +9,8 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "support/layout_names.h"
+
 namespace thaw::test {
 namespace {
 
@@ -35,6 +37,9 @@ Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
   const std::uint64_t k = s.in_features;
   const std::uint64_t n = s.out_features;
   const std::uint64_t groups = (k + s.group_size - 1) / s.group_size;
+  if (s.layout == "ct_int8") {
+    return {{n, k}, {n, groups}, {s.single_scale ? 1 : n, groups * scale_bytes}};
+  }
   if (s.layout == "ct_pack") {
     const std::uint64_t fields = 32 / s.bits;
     const std::uint64_t rows = s.rows_per_slice == 0 ? n : s.rows_per_slice;
@@ -212,6 +217,7 @@ void PackedCase::make_group_index(std::uint32_t seed) {
 }
 
 bool PackedCase::can_start_at(std::uint64_t row) const {
+  if (shape_.layout.starts_with("ct_")) return row == 0;
   return shape_.layout != "gptq_rows" || (row % shape_.group_size == 0 && shape_.index_bytes == 0);
 }
 
@@ -243,9 +249,9 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
     qweight += row * 8;
   }
   kernels::PackedLinear linear;
-  linear.qweight = {qweight_.data() + qweight, qweight_pitch_};
-  if (!qzeros_.empty()) linear.qzeros = {qzeros_.data() + qzeros, qzeros_pitch_};
-  linear.scales = {scales_.data() + scales, scales_pitch_};
+  linear[kernels::Role::codes] = {qweight_.data() + qweight, qweight_pitch_};
+  if (!qzeros_.empty()) linear[kernels::Role::zeros] = {qzeros_.data() + qzeros, qzeros_pitch_};
+  linear[kernels::Role::scales] = {scales_.data() + scales, scales_pitch_};
   linear.in_features = shape_.in_features;
   linear.out_features = rows;
   linear.group_size = shape_.group_size;
@@ -253,12 +259,14 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   linear.bits = static_cast<std::uint32_t>(shape_.bits);
   linear.zeros = shape_.int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
   linear.rows_per_slice = shape_.rows_per_slice;
-  if (shape_.shuffled) linear.group_index = {group_index_.data() + shape_.misalignment, 4};
+  if (shape_.shuffled)
+    linear[kernels::Role::group_index] = {group_index_.data() + shape_.misalignment, 0, 4};
   if (!is_gptq(shape_)) return linear;
   linear.groups = groups_of(shape_);
   if (shape_.v1) linear.zero_addend = shape_.bits == 4 ? 0x11111111 : 0x01010101;
   if (!index_.empty()) {
-    linear.group_index = {index_.data() + shape_.misalignment, shape_.index_bytes};
+    linear[kernels::Role::group_index] = {index_.data() + shape_.misalignment, 0,
+                                          shape_.index_bytes};
   }
   return linear;
 }
@@ -348,11 +356,10 @@ std::string PackedCase::check(const kernels::Table& table, const kernels::Output
   std::memset(memory.get(), 0xa5, total);
   unsigned char* out = memory.get() + kCanary;
 
-  const kernels::Layout* layout = kernels::find_layout(table, shape_.layout.c_str());
-  if (layout == nullptr) return std::string(table.name) + " lacks " + shape_.layout;
+  const kernels::Layout& layout = kernels::layout_in(table, layout_named(shape_.layout));
   const kernels::PackedLinear part =
       first_row == 0 ? linear() : view(first_row, shape_.out_features - first_row);
-  layout->dequantize(part, begin, end, out, format);
+  layout.dequantize(part, begin, end, out, format);
 
   std::ostringstream message;
   message << table.name << ' ' << shape_.layout << ' ' << name_of(format) << " K "

@@ -23,9 +23,9 @@ struct Shape {
   bool has_zeros = true;
   std::uint64_t misalignment = 0;  // bytes
   std::uint64_t extra_pitch = 0;   // bytes between lines, as a view of a wider tensor has
-  // Of ct_pack, gptq and gptq_rows.
+  // Of ct_pack, ct_int8, gptq and gptq_rows.
   std::uint64_t bits = 4;
-  // Of ct_pack.
+  // Of ct_pack and ct_int8, whose zeros are always int8.
   bool int8_zeros = false;
   std::uint64_t rows_per_slice = 0;
   bool shuffled = false;      // columns name their groups
@@ -45,10 +45,11 @@ class PackedCase {
 
   [[nodiscard]] const Shape& shape() const { return shape_; }
   [[nodiscard]] kernels::PackedLinear linear() const;
-  // Whether a view can start there: rows of inputs need the start of a group, or an index.
+  // Whether a view can start there: of ct_pack and ct_int8 at row 0 only; rows of inputs need the
+  // start of a group, or an index.
   [[nodiscard]] bool can_start_at(std::uint64_t row) const;
   // A part of it that starts at out feature `row`, a multiple of the row block (of 8 for
-  // gemv_fast); not of ct_pack.
+  // gemv_fast), where can_start_at(row).
   [[nodiscard]] kernels::PackedLinear view(std::uint64_t row, std::uint64_t rows) const;
 
   // All elements as the output format has them.

@@ -38,9 +38,9 @@ struct ShapedPlan {
       linear.in_features = in;
       linear.out_features = out;
       linear.group_size = 128;
-      linear.qweight = operand(in, out / 2);
-      linear.qzeros = operand(in / 128, out / 2);
-      linear.scales = operand(in / 128, out * 2);
+      linear.operands[Role::codes] = operand(in, out / 2);
+      linear.operands[Role::zeros] = operand(in / 128, out / 2);
+      linear.operands[Role::scales] = operand(in / 128, out * 2);
       Segment segment;
       segment.kind = SegmentKind::tile;
       segment.source = static_cast<std::uint32_t>(plan.linears.size());

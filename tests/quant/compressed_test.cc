@@ -278,7 +278,7 @@ TEST_CASE("compressed-tensors: modules of every kind: recognised, all tensors co
     CHECK(linear.out_features == row.out_features);
     CHECK(linear.group_size == row.group_size);
     CHECK(linear.rows_per_slice == row.rows_per_slice);
-    CHECK((linear.group_index.tensor != nullptr) == row.indexed);
+    CHECK((linear[Role::group_index].tensor != nullptr) == row.indexed);
     for (std::size_t i = 0; i < row.tensors.size(); ++i) {
       const bool bias = checkpoint.tensors()[i].name == "m.bias";
       CHECK(result.value().consumed[i] == (bias ? 0 : 1));
@@ -466,7 +466,7 @@ TEST_CASE("compressed-tensors beside AWQ: each module is what its tensors are") 
   REQUIRE_MESSAGE(result.ok(), result.error().text());
   REQUIRE(result.value().linears.size() == 2);
   CHECK(result.value().linears[0].layout->name == "awq_gemm");
-  CHECK(result.value().linears[1].layout->title == "compressed-tensors 4-bit");
+  CHECK(title_of(result.value().linears[1]) == "compressed-tensors 4-bit");
   REQUIRE(result.value().warnings.size() == 1);
   CHECK(result.value().warnings[0].find("version pack-quantized, but 1 module") !=
         std::string::npos);

@@ -56,8 +56,10 @@ QuantizedLinears find(const std::string& config, const std::vector<TensorSpec>& 
   Result<QuantizedLinears> result = find_quantized_linears(checkpoint);
   REQUIRE_MESSAGE(result.ok(), result.error().text());
   for (const QuantizedLinear& linear : result.value().linears) {
-    CHECK(linear.qweight.lines * linear.qweight.pitch == linear.qweight.tensor->size());
-    CHECK(linear.scales.lines * linear.scales.pitch == linear.scales.tensor->size());
+    CHECK(linear[Role::codes].lines * linear[Role::codes].pitch ==
+          linear[Role::codes].tensor->size());
+    CHECK(linear[Role::scales].lines * linear[Role::scales].pitch ==
+          linear[Role::scales].tensor->size());
   }
   QuantizedLinears found = std::move(result).value();
   for (std::uint8_t consumed : found.consumed) CHECK(consumed == 1);
@@ -123,7 +125,7 @@ TEST_CASE("GPTQ zeros: sym, format and content decide, in that order") {
     const QuantizedLinears found = find(row.config, module_of(row.stored));
     REQUIRE(found.linears.size() == 1);
     const QuantizedLinear& linear = found.linears[0];
-    CHECK((linear.qzeros.tensor == nullptr) == (row.addend == kNone));
+    CHECK((linear[Role::zeros].tensor == nullptr) == (row.addend == kNone));
     CHECK(linear.zero_addend == (row.addend == kNone ? 0 : row.addend));
     REQUIRE(found.warnings.size() == (row.warns ? 1 : 0));
     if (row.warns) {
@@ -152,7 +154,7 @@ TEST_CASE("GPTQ zeros: padding does not count, and the warning counts modules") 
   const QuantizedLinears found = find(
       R"({"quantization_config": {"quant_method": "gptq", "bits": 8, "group_size": -1}})", tensors);
   REQUIRE(found.linears.size() == 2);
-  CHECK(found.linears[0].qzeros.tensor == nullptr);
+  CHECK(found.linears[0][Role::zeros].tensor == nullptr);
   CHECK(found.linears[1].zero_addend == 0x01010101);
   CHECK(found.linears[1].bits == 8);
   CHECK(found.linears[1].group_size == 32);
@@ -307,7 +309,7 @@ TEST_CASE("GPTQ shapes: width, sizes and groups as tensors and config have them"
     CHECK(linear.out_features == row.out_features);
     CHECK(linear.group_size == row.group_size);
     CHECK(linear.bits == row.bits);
-    CHECK((linear.group_index.tensor != nullptr) == row.has_index);
+    CHECK((linear[Role::group_index].tensor != nullptr) == row.has_index);
     REQUIRE(found.warnings.size() == row.warnings.size());
     for (std::size_t i = 0; i < row.warnings.size(); ++i) {
       CHECK_MESSAGE(found.warnings[i].find(row.warnings[i]) != std::string::npos,

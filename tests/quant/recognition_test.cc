@@ -38,16 +38,16 @@ void check_operand(const QuantizedLinear& linear, const PackedOperand& operand) 
 void check_linear(const QuantizedLinear& linear) {
   REQUIRE(linear.layout != nullptr);
   CHECK(linear.group_size >= 1);
-  if (linear.layout->name.starts_with("awq_")) {
+  if (linear.layout->family == LayoutFamily::awq) {
     CHECK(linear.in_features % linear.group_size == 0);
     CHECK(linear.out_features % linear.layout->row_block == 0);
   }
   CHECK(linear.layout->row_step % linear.layout->row_block == 0);
-  CHECK(linear.layout->columns_strided == (linear.qweight.block_rows != 0));
-  check_operand(linear, linear.qweight);
-  check_operand(linear, linear.scales);
-  if (linear.qzeros.tensor != nullptr) check_operand(linear, linear.qzeros);
-  CHECK(linear.qweight.lines * linear.qweight.pitch ==
+  CHECK(linear.layout->columns_strided == (linear[Role::codes].block_rows != 0));
+  check_operand(linear, linear[Role::codes]);
+  check_operand(linear, linear[Role::scales]);
+  if (!linear.is_symmetric()) check_operand(linear, linear[Role::zeros]);
+  CHECK(linear[Role::codes].lines * linear[Role::codes].pitch ==
         linear.in_features * linear.out_features * linear.bits / 8);
 }
 
@@ -58,17 +58,16 @@ void check_compressed(const QuantizedLinear& linear) {
   CHECK(linear.layout->row_block == 1);
   CHECK(linear.group_size >= 1);
   CHECK(linear.group_size <= linear.in_features);
-  for (const PackedOperand* operand :
-       {&linear.qweight, &linear.scales, &linear.qzeros, &linear.group_index}) {
-    if (operand->tensor == nullptr) continue;
-    CHECK(operand->lines >= 1);
-    CHECK(operand->lines * operand->pitch <= operand->tensor->size());
-    CHECK(operand->block_rows == 0);
-    if (operand->out_features_per_line == 0) continue;
-    CHECK(operand->lines * operand->pitch == operand->tensor->size());
-    CHECK(operand->lines * operand->out_features_per_line >= linear.out_features);
+  for (const PackedOperand& operand : linear.operands) {
+    if (operand.tensor == nullptr) continue;
+    CHECK(operand.lines >= 1);
+    CHECK(operand.lines * operand.pitch <= operand.tensor->size());
+    CHECK(operand.block_rows == 0);
+    if (operand.out_features_per_line == 0) continue;
+    CHECK(operand.lines * operand.pitch == operand.tensor->size());
+    CHECK(operand.lines * operand.out_features_per_line >= linear.out_features);
   }
-  CHECK(linear.qweight.pitch * 8 >= linear.in_features * linear.bits);
+  CHECK(linear[Role::codes].pitch * 8 >= linear.in_features * linear.bits);
 }
 
 TEST_CASE("find_quantized_linears: every golden file: layout, shape and operands") {
@@ -243,6 +242,34 @@ const std::vector<GoodRow>& good_rows() {
        128,
        16,
        128},
+      {"gemm, float32 scales",
+       config("gemm", 32),
+       {{"m.qweight", "I32", {64, 2}}, {"m.qzeros", "I32", {2, 2}}, {"m.scales", "F32", {2, 16}}},
+       "awq_gemm",
+       64,
+       16,
+       32},
+      {"gemv, float32 scales",
+       config("gemv", 128),
+       {{"m.qweight", "I32", {8, 112}}, {"m.qzeros", "I32", {8, 1}}, {"m.scales", "F32", {8, 8}}},
+       "awq_gemv",
+       896,
+       8,
+       128},
+      {"gemv_fast, float32 scales",
+       config("gemv_fast", 64),
+       {{"m.qweight", "I16", {2, 128}}, {"m.qzeros", "F32", {16, 8}}, {"m.scales", "F32", {16, 8}}},
+       "awq_gemv_fast",
+       128,
+       8,
+       64},
+      {"marlin, float32 scales",
+       config("marlin", -1),
+       {{"m.qweight", "I32", {4, 128}}, {"m.scales", "F32", {1, 64}}},
+       "awq_marlin",
+       64,
+       64,
+       64},
       {"marlin, one group",
        config("marlin", -1),
        {{"m.qweight", "I32", {4, 128}}, {"m.scales", "F16", {1, 64}}},
@@ -333,8 +360,10 @@ TEST_CASE("find_quantized_linears: partners in other shards: found by name") {
   const Checkpoint checkpoint = directory.open();
   const QuantizedLinears result = find(checkpoint);
   REQUIRE(result.linears.size() == 2);
-  CHECK(result.linears[0].qweight.tensor->shard != result.linears[0].scales.tensor->shard);
-  CHECK(result.linears[1].qweight.tensor->shard != result.linears[1].scales.tensor->shard);
+  CHECK(result.linears[0][Role::codes].tensor->shard !=
+        result.linears[0][Role::scales].tensor->shard);
+  CHECK(result.linears[1][Role::codes].tensor->shard !=
+        result.linears[1][Role::scales].tensor->shard);
 }
 
 TEST_CASE("find_quantized_linears: linears come sorted by module, ordinary tensors stay ordinary") {

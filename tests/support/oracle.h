@@ -289,11 +289,27 @@ inline Element gptq_element(const Packed& p, std::uint64_t output, std::uint64_t
   return e;
 }
 
+// As ct_pack of 8 bits with zeros of a byte; codes are signed bytes themselves.
+inline Element int8_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  const auto byte = [](const Tensor& tensor, std::uint64_t row, std::uint64_t column) {
+    const int value = static_cast<int>(tensor.at(row, column, 1));
+    return value < 128 ? value : value - 256;
+  };
+  Element e;
+  const std::uint64_t g =
+      p.group_index.data == nullptr ? k / p.group_size : p.group_index.at(0, k, 4);
+  e.code = byte(p.qweight, n, k);
+  e.scale = p.scales.at(n, g, static_cast<std::uint64_t>(p.scale_type.bytes));
+  if (p.qzeros.data != nullptr) e.zero = byte(p.qzeros, n, g);
+  return e;
+}
+
 inline Element element(const char* layout, const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (std::strcmp(layout, "awq_gemm") == 0) return gemm_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv") == 0) return gemv_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv_fast") == 0) return gemv_fast_element(p, n, k);
   if (std::strcmp(layout, "ct_pack") == 0) return ct_element(p, n, k);
+  if (std::strcmp(layout, "ct_int8") == 0) return int8_element(p, n, k);
   if (std::strcmp(layout, "gptq") == 0) return gptq_element(p, n, k, p.in_features);
   if (std::strcmp(layout, "gptq_rows") == 0) return gptq_element(p, k, n, p.out_features);
   return marlin_element(p, n, k);
