@@ -17,8 +17,8 @@ std::string checksums_text(std::vector<std::pair<std::string, std::string>> sums
   return text;
 }
 
-Status add_checksums(FileSystem& file_system, const PlannedFiles& plan, const MemoryPlan& memory,
-                     DirectorySink& sink, Observer& observer, StopFlag& stop) {
+Status add_checksums(const PlannedFiles& plan, const MemoryPlan& memory, DirectorySink& sink,
+                     Observer& observer, StopFlag& stop) {
   std::vector<std::uint32_t> files;
   std::vector<std::pair<std::string, std::string>> sums;
   for (std::uint32_t i = 0; i < plan.files.size(); ++i) {

@@ -9,7 +9,6 @@
 #include "base/status.h"
 #include "base/stop.h"
 #include "execute/observer.h"
-#include "io/file_system.h"
 #include "plan/memory.h"
 #include "plan/plan.h"
 #include "sink/directory_sink.h"
@@ -21,8 +20,7 @@ namespace thaw {
 
 // Reads every file of the plan back and adds SHA256SUMS to the sink, between execute() and
 // finish().
-[[nodiscard]] Status add_checksums(FileSystem& file_system, const PlannedFiles& plan,
-                                   const MemoryPlan& memory, DirectorySink& sink,
-                                   Observer& observer, StopFlag& stop);
+[[nodiscard]] Status add_checksums(const PlannedFiles& plan, const MemoryPlan& memory,
+                                   DirectorySink& sink, Observer& observer, StopFlag& stop);
 
 }  // namespace thaw

@@ -135,7 +135,7 @@ Result<ConvertReport> fill_sink(const Prepared& prepared, const PlannedFiles& fi
   }
   Status finished;
   if (options.checksums) {
-    finished = add_checksums(file_system, plan, prepared.memory, *opened.directory, observer, stop);
+    finished = add_checksums(plan, prepared.memory, *opened.directory, observer, stop);
   }
   if (finished.ok()) finished = sink.finish();
   if (!finished.ok()) {
