@@ -14,7 +14,6 @@ namespace thaw {
 
 namespace {
 
-// Packed tensors of any method: a checkpoint without one is taken as float.
 const ModelSpec* spec_of(const Checkpoint& checkpoint, std::span<const ModelSpec> specs) {
   const json::Node* type = checkpoint.config().find("model_type");
   const auto name = type != nullptr ? type->as_string() : std::nullopt;

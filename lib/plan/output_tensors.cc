@@ -35,11 +35,11 @@ Dtype output_type_of(const Tensor& input, bool unchanged, const PlanRequest& req
 Status check_size(const QuantizedLinear& linear, const PlanRequest& request) {
   const auto elements = checked_multiply(linear.in_features, linear.out_features);
   if (elements && checked_multiply(*elements, dtype_bits(request.dtype) / 8)) return {};
-  return fail(
-      ErrorCode::input,
-      {.file = request.checkpoint->file_of(linear.codes()), .tensor = linear.module},
-      "weight is too large", shape_text(std::array{linear.out_features, linear.in_features}),
-      "a size in bytes below 2^64");
+  return fail(ErrorCode::input,
+              {.file = request.checkpoint->file_of(linear.codes()), .tensor = linear.module},
+              "weight is too large",
+              shape_text(std::array{linear.out_features, linear.in_features}),
+              "a size in bytes below 2^64");
 }
 
 Status check_names(const Plan& plan, const Checkpoint& checkpoint) {

@@ -245,8 +245,8 @@ class Matcher {
       const std::string why = named ? "is quantized and the base has no such weight"
                                     : "is quantized and no rule of the model spec " +
                                           printable(request_.spec->name) + " names it";
-      errors_.add(fail(ErrorCode::input,
-                       Place{quantized_.file_of(linear.codes()), linear.module}, why,
+      errors_.add(fail(ErrorCode::input, Place{quantized_.file_of(linear.codes()), linear.module},
+                       why,
                        "Every quantized linear has to go into the base. --spec takes a file with "
                        "other rules; without --base all of the model is converted."));
     }

@@ -143,7 +143,7 @@ void ClosedWorld::look_at_the_rest(QuantizedLinears& result) {
     if (const QuantizedLinear* linear = linear_around(result, tensor.name)) {
       if (is_bias(tensor, *linear)) continue;
       Module& module = unknown_[linear->module];
-      module.title = linear->layout->title;
+      module.title = title_of(*linear);
       const NameEnding* ending = find_name_ending(tensor.name);
       module.tensors.push_back({&tensor, ending != nullptr ? std::string(ending->meaning) : ""});
     } else if (std::string what = suspicion(tensor); !what.empty()) {
@@ -221,7 +221,7 @@ std::vector<std::string> list_tensors(const Checkpoint& checkpoint, bool with_ou
     const std::optional<TensorName> name = split_tensor_name(tensor.name);
     if (!name.has_value()) continue;
     const std::optional<Refusal> refusal = refuse_tensor(checkpoint, tensor, false);
-    const bool ours = name->suffix == "qweight" || name->suffix == "weight_packed";
+    const bool ours = naming_of(checkpoint, tensor).has_value();
     if (refusal.has_value() && refusal->unknown) {
       groups.add(checkpoint.file_of(tensor), tensor.name, refusal->what, {});
     } else if (ours && with_our_layouts) {

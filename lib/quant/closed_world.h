@@ -40,7 +40,7 @@ class ClosedWorld {
   };
   struct Module {
     std::vector<Unknown> tensors;
-    std::string_view title;  // of the layout of the linear that they stand beside; empty: of none
+    std::string title;  // of the layout of the linear that they stand beside; empty: of none
   };
   struct Count {
     std::size_t tensors = 0;

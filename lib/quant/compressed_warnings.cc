@@ -30,8 +30,7 @@ void CompressedWarnings::add_to(std::vector<std::string>& warnings,
   const auto add = [&](const Count& count, const std::string& what, const std::string& after) {
     if (count.modules == 0) return;
     to->push_back(what + std::to_string(count.modules) +
-                       (count.modules == 1 ? " module (" : " modules (") + count.first + ")" +
-                       after);
+                  (count.modules == 1 ? " module (" : " modules (") + count.first + ")" + after);
   };
   add(assumed_, "neither weight_shape nor a config says how wide the codes are in ",
       "; codes of 4 bits are assumed");

@@ -29,7 +29,8 @@ namespace {
 constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or intermediate
 
 // How a server would quantize what goes into or comes out of a linear of compressed-tensors: no
-// part of the weight. What comes out of keys and values is the cache, which closed_world.h speaks of.
+// part of the weight. What comes out of keys and values is the cache, which closed_world.h speaks
+// of.
 constexpr std::array<std::string_view, 5> kActivations = {
     "input_scale", "input_zero_point", "input_global_scale", "output_scale", "output_zero_point"};
 
@@ -51,16 +52,6 @@ Problem check_qweight(const ModuleTensors& tensors) {
     if (shape[0] == 0 || shape[1] == 0) return "a packed tensor without elements";
   }
   return std::nullopt;
-}
-
-// GPTQModel can pack into narrower words. GEMV_FAST and llm-awq v2 have I16 words too, but no
-// index, and zeros of floats.
-bool has_narrow_gptq_words(const ModuleTensors& tensors, const QuantConfig& config) {
-  const Dtype dtype = tensors.qweight->dtype;
-  if (dtype != Dtype::i16 && dtype != Dtype::i8 && dtype != Dtype::i64) return false;
-  if (tensors.g_idx != nullptr && tensors.g_idx->size() != 0) return true;
-  const bool says_gptq = config.packing == Packing::gptq || config.packing == Packing::gptq_v2;
-  return says_gptq && tensors.qzeros != nullptr && tensors.qzeros->dtype == dtype;
 }
 
 Problem check_compressed(const ModuleTensors& tensors, std::string_view codes,
@@ -104,6 +95,17 @@ const Tensor& scales_of(const ModuleTensors& tensors) {
   return tensors.naming == Naming::qweight ? *tensors.scales : *tensors.weight_scale;
 }
 
+// GPTQModel can pack into narrower words. GEMV_FAST and llm-awq v2 have I16 words too, but no
+// index, and zeros of floats.
+bool has_narrow_gptq_words(const ModuleTensors& tensors, const QuantConfig& config) {
+  if (tensors.naming != Naming::qweight) return false;
+  const Dtype dtype = tensors.qweight->dtype;
+  if (dtype != Dtype::i16 && dtype != Dtype::i8 && dtype != Dtype::i64) return false;
+  if (tensors.g_idx != nullptr && tensors.g_idx->size() != 0) return true;
+  const bool says_gptq = config.packing == Packing::gptq || config.packing == Packing::gptq_v2;
+  return says_gptq && tensors.qzeros != nullptr && tensors.qzeros->dtype == dtype;
+}
+
 // What must hold for every layout, once it has been described; of AWQ: specs/awq.md clause 2.
 Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear) {
   if (linear.layout->family == LayoutFamily::awq) {
@@ -130,7 +132,7 @@ Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear
 
 std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
                                    QuantizedLinear& linear) {
-  if (tensors.naming == Naming::qweight && has_narrow_gptq_words(tensors, config)) {
+  if (has_narrow_gptq_words(tensors, config)) {
     return Refusal{"GPTQ in words of " + std::to_string(dtype_bits(tensors.qweight->dtype)) +
                        " bits is not supported, only in words of 32 (pack_dtype int32)",
                    kMethodsHint, true};

@@ -96,7 +96,9 @@ TEST_CASE("int-quantized: every strategy is recognised, and all of its tensors a
       const bool bias = checkpoint.tensors()[i].name == "m.bias";
       CHECK(result.value().consumed[i] == (bias ? 0 : 1));
     }
-    const std::vector<std::string>& warnings = result.value().warnings;
+    std::vector<std::string> warnings = result.value().warnings;
+    const std::vector<std::string>& notes = result.value().notes;
+    warnings.insert(warnings.end(), notes.begin(), notes.end());
     REQUIRE(warnings.size() == (row.warning.empty() ? 0 : 1));
     if (warnings.empty()) continue;
     CHECK_MESSAGE(warnings[0].find(row.warning) != std::string::npos, warnings[0]);
