@@ -258,6 +258,8 @@ case $tier in
 esac
 tools/install_packages.sh "${groups[@]}"
 clang=$(command -v clang++ || echo clang++)
+# The packages' builds have the flags of the plain one, and so what it left in a compiler's cache.
+if [[ $tier != user ]]; then export THAW_WERROR=ON; fi
 plain=build/test-plain
 # With a compiler's cache the next checkout, wherever it lies, compiles only what has changed.
 if command -v ccache >/dev/null && [[ -z ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]]; then
