@@ -21,7 +21,13 @@ while [[ $# -gt 0 ]]; do
   case $1 in
     --ci | --all | --neon | --interop | --systems) tier=${1#--} ;;
     --compiler) tier=compiler compiler=${2:?--compiler needs a name} && shift ;;
-    --sanitize) tier=sanitize sanitize=${2:?--sanitize needs a list} && shift ;;
+    --sanitize)
+      tier=sanitize sanitize=${2:?--sanitize needs a list}
+      case $sanitize in
+        thread | address,undefined) shift ;;
+        *) echo "test.sh: --sanitize thread or address,undefined, not $sanitize" >&2 && exit 2 ;;
+      esac
+      ;;
     -h | --help) sed -n '2,13s/^# \{0,1\}//p' "$0" && exit 0 ;;
     *) echo "test.sh: unknown option $1" >&2 && exit 2 ;;
   esac
@@ -221,8 +227,12 @@ interop_suites() {
     --converter build/interop/llama.cpp
 }
 
+# The package is made on this system, so this should be the oldest of the four.
 system_suites() {
   local suite_name
+  if [[ $tier == systems ]]; then
+    step "Debian package" tools/package/build.sh || return 0
+  fi
   for suite_name in trixie bookworm noble resolute; do
     suite "bare system: $suite_name" tests/systems/run_system.sh $suite_name
   done
@@ -258,6 +268,8 @@ case $tier in
 esac
 tools/install_packages.sh "${groups[@]}"
 clang=$(command -v clang++ || echo clang++)
+# The packages' builds have the flags of the plain one, and so what it left in a compiler's cache.
+if [[ $tier != user ]]; then export THAW_WERROR=ON; fi
 plain=build/test-plain
 # With a compiler's cache the next checkout, wherever it lies, compiles only what has changed.
 if command -v ccache >/dev/null && [[ -z ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]]; then

@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 processors=$(nproc)
 cat <<TEXT
 This installs a compiler and libraries with apt (as root, or with sudo; about 800 MB), compiles thaw into
-build/release (about $((180 / processors + 20)) seconds on $processors processors) and converts a checkpoint of 0.5 MB. Nothing
-outside of build/ is written but what apt installs.
+build/release (about $((300 / processors / 60 + 1)) minutes on $processors processors) and converts a checkpoint of 0.5 MB.
+Nothing outside of build/ is written but what apt installs.
 
 TEXT
 tools/install_packages.sh build
