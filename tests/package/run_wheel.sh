@@ -57,6 +57,15 @@ module_tests() {
   grep -E '^[0-9]+ passed, 0 failed$' "$work/tests.log"
 }
 
+# As an editor and a strict type checker see the package: its own code, and a mistyped option.
+types_are_checked() {
+  "$work/venv/bin/pip" install --quiet mypy &&
+    "$work/venv/bin/python" -m mypy --strict tools/python/thaw || return 1
+  printf 'import thaw\nthaw.convert("model", "out", dtyp="float16")\n' >"$work/mistyped.py"
+  ! "$work/venv/bin/python" -m mypy --strict "$work/mistyped.py" >"$work/mypy.log" &&
+    grep -q 'Unexpected keyword argument "dtyp"' "$work/mypy.log"
+}
+
 wheel=
 check "the wheel is made" make_wheel
 check "its name and tag" name_is_our_own
@@ -65,4 +74,5 @@ check "only it is installed" does_not_ask_for_a_stranger
 check "the libraries it asks for" asks_for_nothing_else
 check "it finds its model specs" finds_its_specs
 check "the tests of the module" module_tests
+check "types" types_are_checked
 report

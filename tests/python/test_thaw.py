@@ -1,10 +1,12 @@
 """The functions of the package on the fixtures. Clauses: tools/python/README.md."""
 
 import dataclasses
+import inspect
 import io
 import json
 import os
 import pathlib
+import pickle
 import shutil
 import signal
 import subprocess
@@ -100,6 +102,88 @@ class Results(Case):
         self.assertEqual(report.plan.json["overlay"]["base"], str(base))
 
 
+class Signatures(unittest.TestCase):
+    """The functions name their options; the program says what there is."""
+
+    def test_every_option_is_a_keyword_and_every_keyword_an_option(self):
+        for name, function in (("convert", thaw.convert), ("convert", thaw.plan),
+                               ("inspect", thaw.inspect), ("verify", thaw.verify),
+                               ("compare", thaw.compare)):
+            with self.subTest(function.__name__):
+                parameters = inspect.signature(function).parameters
+                keywords = {keyword for keyword, one in parameters.items()
+                            if one.kind == inspect.Parameter.KEYWORD_ONLY}
+                keywords -= {"on_progress", "progress"}
+                expected = set(thaw.options(name))
+                if name == "verify":
+                    expected.remove("against")  # by place too
+                self.assertEqual(keywords, expected)
+                for keyword in keywords:
+                    self.assertIn(parameters[keyword].default, (None, False))
+
+    def test_switches_are_booleans_and_choices_are_spelled_out(self):
+        described = json.loads(subprocess.run([thaw.program(), "--describe"], check=True,
+                                              capture_output=True).stdout)
+        rows = {command["name"]: command["options"] for command in described["commands"]}
+        for name, function in (("convert", thaw.convert), ("convert", thaw.plan),
+                               ("verify", thaw.verify), ("compare", thaw.compare)):
+            parameters = inspect.signature(function).parameters
+            for row in rows[name]:
+                parameter = parameters.get(row["name"].replace("-", "_"))
+                if parameter is None or row["name"] == "progress":
+                    continue
+                with self.subTest(f"{function.__name__}, {row['name']}"):
+                    self.assertEqual(parameter.annotation == "bool", "value" not in row)
+                    if "choices" in row and row["name"] not in ("dtype", "isa"):
+                        for choice in row["choices"]:
+                            self.assertIn(f"'{choice}'",
+                                          parameter.annotation.replace('"', "'"))
+
+    def test_types_of_other_packages_say_their_name(self):
+        class Torch:
+            def __str__(self):
+                return "torch.bfloat16"
+
+        numpy_type = type("float32", (), {})
+        numpy_dtype = types.SimpleNamespace(name="float16")
+        for given, dtype in ((Torch(), "bfloat16"), (numpy_type, "float32"),
+                             (numpy_dtype, "float16"), ("torch.float16", "float16")):
+            self.assertEqual(thaw.plan(MODEL, dtype=given).dtype, dtype)
+
+    def test_version(self):
+        self.assertEqual(thaw.__version__, thaw.version())
+        with self.assertRaises(AttributeError):
+            thaw.no_such_name
+
+
+class Shown(Case):
+    def test_results_show_themselves_in_one_line(self):
+        thaw.convert(MODEL, self.out)
+        rows = {"<Plan: 14 linears, 27 tensors as float16, 1.1 MB in 1 shard>": thaw.plan(MODEL),
+                f"<Inspection: awq, 14 linears in 2 shards: {MODEL}>": thaw.inspect(MODEL),
+                f"<Verification: equal, 6 files, 1.1 MB: {self.out}>":
+                    thaw.verify(self.out, MODEL)}
+        for expected, result in rows.items():
+            self.assertEqual(repr(result), expected)
+        self.assertRegex(repr(thaw.convert(MODEL, self.out, force=True)),
+                         r"^<ConvertReport: 14 linears, 27 tensors to float16, 1\.1 MB in 1 shard, "
+                         r"\d+\.\d\d s: .*out>$")
+        self.assertRegex(repr(thaw.compare(self.out, MODEL)), r"^<Comparison: 27 tensors, .*>$")
+
+    def test_a_notebook_shows_the_page(self):
+        for result in (thaw.inspect(MODEL), thaw.compare(MODEL, MODEL)):
+            for one in (result, pickle.loads(pickle.dumps(result))):
+                shown = one._repr_html_()
+                self.assertTrue(shown.startswith("<iframe srcdoc="))
+                self.assertIn("&lt;!doctype html&gt;", shown)
+                self.assertIn("down_proj", shown)
+        with mock.patch.dict(sys.modules, {"ipykernel": types.ModuleType("ipykernel")}):
+            made = thaw.compare(MODEL, MODEL, progress=False)
+        with mock.patch.dict(os.environ, {"THAW_BINARY": "/nowhere"}):
+            # Made in the same run: the models are not read again.
+            self.assertTrue(made._repr_html_().startswith("<iframe"))
+
+
 class Failures(Case):
     def test_each_exit_code_has_an_exception(self):
         described = json.loads(subprocess.run([thaw.program(), "--describe"], check=True,
@@ -115,7 +199,7 @@ class Failures(Case):
             "usage": (thaw.UsageError, [MODEL, self.out], {"dtype": "int8"}, "int8", ""),
             "no model": (thaw.InputError, [self.work / "none", self.out], {}, "none", "cache"),
             "damaged": (thaw.InputError, [damaged, self.out], {}, "model-00001", ""),
-            "budget": (thaw.NoSpaceError, [MODEL, self.out], {"memory": "1MB"}, "1", "--memory"),
+            "budget": (thaw.NoSpaceError, [MODEL, self.out], {"memory": "1MB"}, "1", "memory="),
         }
         for name, (kind, names, options, message, hint) in rows.items():
             with self.subTest(name):
@@ -152,14 +236,54 @@ class Failures(Case):
                 thaw.convert(MODEL, self.out)
         self.assertEqual(caught.exception.exit_code, -signal.SIGKILL)
 
-    def test_keywords_are_the_options(self):
-        for options in ({"dtyp": "float16"}, {"json": True}, {"force": "yes"}, {"dtype": True},
-                        {"dtype": ["float16"]}):
+    def test_values_are_checked_before_anything_runs(self):
+        rows = [({"force": "yes"}, TypeError, "force must be True or False, not 'yes'"),
+                ({"dtype": True}, TypeError, "dtype must be a string or a dtype, not True"),
+                ({"dtype": ["float16"]}, TypeError, "dtype must be a string or a dtype"),
+                ({"threads": [1]}, TypeError, "threads must be a string, a number or a path"),
+                ({"dtype": "float61"}, thaw.UsageError, "did you mean 'float16'?"),
+                ({"rounding": "via_float16"}, ValueError, "did you mean 'via-float16'?")]
+        for options, kind, words in rows:
             with self.subTest(options):
-                with self.assertRaises(TypeError):
+                with self.assertRaises(kind) as caught:
                     thaw.convert(MODEL, self.out, **options)
-        self.assertIn("max_shard_size", thaw.options("convert"))
+                self.assertIn(words, str(caught.exception))
         self.assertFalse(self.out.exists())
+
+    def test_a_mistyped_keyword_names_the_nearest(self):
+        for call, nearest in ((lambda: thaw.convert(MODEL, self.out, dtyp="float16"), "dtype"),
+                              (lambda: thaw.plan(MODEL, shard_size="1GB"), "max_shard_size"),
+                              (lambda: thaw.verify(MODEL, agianst=MODEL), "against")):
+            with self.subTest(nearest), self.assertRaises(TypeError) as caught:
+                call()
+            self.assertIn(f"did you mean {nearest!r}?", str(caught.exception))
+        with self.assertRaises(TypeError) as caught:
+            thaw.convert(MODEL, self.out, json=True)
+        self.assertIn("unexpected keyword argument 'json'", str(caught.exception))
+
+    def test_what_is_missing_or_exists_is_an_error_of_python_too(self):
+        with self.assertRaises(FileNotFoundError) as caught:
+            thaw.convert(self.work / "none", self.out)
+        self.assertIsInstance(caught.exception, thaw.InputError)
+        self.assertEqual(caught.exception.filename, str(self.work / "none"))
+        self.assertIn("no such file or directory", str(caught.exception))
+        with self.assertRaises(FileNotFoundError) as caught:
+            thaw.inspect("org/name-that-nobody-has")
+        self.assertIn("hf download org/name-that-nobody-has", caught.exception.hint)
+        thaw.convert(MODEL, self.out)
+        with self.assertRaises(FileExistsError) as caught:
+            thaw.convert(MODEL, self.out)
+        self.assertIsInstance(caught.exception, thaw.UsageError)
+        self.assertEqual(caught.exception.filename, str(self.out))
+        # In words of Python, as the rest of the call.
+        self.assertIn("force=True", caught.exception.hint)
+        self.assertNotIn("--", str(caught.exception))
+        same = pickle.loads(pickle.dumps(caught.exception))
+        self.assertEqual((type(same), str(same), same.filename, same.exit_code),
+                         (thaw.OutputExistsError, str(caught.exception), str(self.out), 2))
+        with self.assertRaises(thaw.NoSpaceError) as caught:
+            thaw.plan(MODEL, memory="1MB")
+        self.assertRegex(caught.exception.hint, r"memory='\d+MB'")
 
     def test_names_that_look_like_options_are_names(self):
         here = os.getcwd()
@@ -174,14 +298,24 @@ class Bar(io.StringIO):
 
     def __init__(self, **options):
         super().__init__()
-        self.desc, self.total, self.n, self.most = "", 0, 0, 0
+        self.desc, self.total, self.n, self.most, self.resets = "", 0, 0, 0, 0
+        self.postfix, self.stages = "", []
         Bar.made = self
 
     def set_description(self, text, refresh=True):
         self.desc = text + ": "
+        if text not in self.stages:
+            self.stages.append(text)
+
+    def set_postfix_str(self, text, refresh=True):
+        self.postfix = text
+
+    def refresh(self):
+        pass
 
     def reset(self, total=None):
         self.total, self.n = total, 0
+        self.resets += 1
 
     def update(self, count):
         self.n += count
@@ -203,6 +337,10 @@ class ProgressOf(Case):
             report = thaw.convert(MODEL, self.out, progress=True)
         self.assertEqual(Bar.made.most, report.bytes_written)
         self.assertEqual(Bar.made.total, report.bytes_written)
+        # It stays full while the run finishes, and ends so.
+        self.assertEqual(Bar.made.n, Bar.made.total)
+        self.assertEqual(Bar.made.stages, ["reading headers", "converting", "finishing"])
+        self.assertEqual(Bar.made.resets, 1)
         with mock.patch.dict(sys.modules, {"tqdm": None, "tqdm.auto": None}):
             thaw.convert(MODEL, self.out, force=True)
             with self.assertRaises(ImportError):

@@ -5,13 +5,16 @@
     print(report.plan.tensors, report.seconds)
 
 Every function runs the program and reads its JSON. Options are those of the command line, with
-underscores for dashes; `thaw.options("convert")` lists them. What goes wrong is raised as a
-subclass of ThawError, one for each exit code.
+underscores for dashes; `thaw.options("convert")` says what each means. What goes wrong is raised as
+a subclass of ThawError, one for each exit code; a model that is not there is a FileNotFoundError
+too, and an output that exists a FileExistsError.
 """
 
+from typing import TYPE_CHECKING
+
 from ._errors import (BugError, DiffersError, InputError, InputOutputError, InterruptedRunError,
-                      LockedError, NoSpaceError, NumbersError, TerminatedRunError, ThawError,
-                      UsageError)
+                      LockedError, MissingInputError, NoSpaceError, NumbersError, OptionValueError,
+                      OutputExistsError, TerminatedRunError, ThawError, UsageError)
 from ._functions import compare, convert, inspect, options, plan, specs, verify, version
 from ._program import program
 from ._results import (Comparison, ConvertReport, Figures, Inspection, LinearGroup, ModelSpec, Plan,
@@ -20,7 +23,19 @@ from ._results import (Comparison, ConvertReport, Figures, Inspection, LinearGro
 __all__ = [
     "BugError", "Comparison", "ConvertReport", "DiffersError", "Figures", "InputError",
     "InputOutputError", "Inspection", "InterruptedRunError", "LinearGroup", "LockedError",
-    "ModelSpec", "NoSpaceError", "NumbersError", "Plan", "Progress", "Shard", "TensorComparison",
-    "TerminatedRunError", "ThawError", "UsageError", "Verification", "compare", "convert",
-    "inspect", "options", "plan", "program", "specs", "verify", "version",
+    "MissingInputError", "ModelSpec", "NoSpaceError", "NumbersError", "OptionValueError",
+    "OutputExistsError", "Plan", "Progress", "Shard", "TensorComparison", "TerminatedRunError",
+    "ThawError", "UsageError", "Verification", "__version__", "compare", "convert", "inspect",
+    "options", "plan", "program", "specs", "verify", "version",
 ]
+
+if TYPE_CHECKING:
+    __version__: str
+
+
+def __getattr__(name: str) -> str:
+    # Asked of the program, which THAW_BINARY may name, and not before somebody wants to know it.
+    if name == "__version__":
+        return version()
+    raise AttributeError(f"module 'thaw' has no attribute {name!r}")
+

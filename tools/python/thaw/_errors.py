@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Dict, Sequence, Type
+import errno
+import os
+from typing import Any, Callable, ClassVar, Dict, Optional, Sequence, Tuple, Type, Union
+
+_Path = Union[str, "os.PathLike[str]"]
 
 
 class ThawError(Exception):
@@ -16,6 +20,17 @@ class ThawError(Exception):
         self.hint = hint
         self.exit_code = exit_code
         super().__init__("\n".join((*self.messages, *(("hint: " + hint,) if hint else ()))))
+
+    def __str__(self) -> str:
+        # OSError, of which some are subclasses too, would make another text of errno and filename.
+        return str(self.args[0])
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # From another process: by what __init__ takes, not by `args`.
+        state = dict(self.__dict__)
+        if isinstance(self, OSError):
+            state.update(errno=self.errno, strerror=self.strerror, filename=self.filename)
+        return type(self), (self.messages, self.hint, self.exit_code), state
 
     @property
     def message(self) -> str:
@@ -33,9 +48,21 @@ class UsageError(ThawError):
     code = 2
 
 
+class OptionValueError(UsageError, ValueError):
+    """A word that an option does not know. Caught as ValueError too."""
+
+
+class OutputExistsError(UsageError, FileExistsError):
+    """Something stands where the output goes. Caught as FileExistsError too; `filename` is it."""
+
+
 class InputError(ThawError):
     """The input is missing, damaged, unsafe or unsupported, or nothing in it is quantized."""
     code = 3
+
+
+class MissingInputError(InputError, FileNotFoundError):
+    """The model, or the base, is not there. Caught as FileNotFoundError too; `filename` is it."""
 
 
 class NumbersError(ThawError):
@@ -80,17 +107,37 @@ _BY_CODE: Dict[int, Type[ThawError]] = {
         DiffersError, LockedError, InterruptedRunError, TerminatedRunError)}
 
 
-def error_of(exit_code: int, lines: Sequence[str]) -> ThawError:
-    """From the exit code and the lines of standard error that are the program's messages."""
+def error_of(exit_code: int, lines: Sequence[str], source: Sequence[Optional[_Path]] = (),
+             target: Optional[_Path] = None, reword: Callable[[str], str] = str) -> ThawError:
+    """From the exit code and the lines of standard error that are the program's messages. `source`
+    are the models that were named, `target` the output; `reword` makes the text of a message."""
     messages = []
     hint = ""
     for line in lines:
         text = line[len("thaw: "):] if line.startswith("thaw: ") else line
         if text.startswith("hint: "):
-            hint = text[len("hint: "):]
+            hint = reword(text[len("hint: "):])
         elif not text.startswith("warning: "):
-            messages.append(text)
+            messages.append(reword(text))
     if not messages:
         messages = [f"thaw was killed by signal {-exit_code}" if exit_code < 0
                     else f"thaw ended with exit code {exit_code}"]
+    if exit_code == InputError.code:
+        for path in source:
+            if path is not None and not os.path.lexists(path) and _begins_with(messages[0], path):
+                return _of_system(MissingInputError, errno.ENOENT, path, messages, hint)
+    if (exit_code == UsageError.code and target is not None and os.path.lexists(target)
+            and "exists already" in messages[0]):
+        return _of_system(OutputExistsError, errno.EEXIST, target, messages, hint)
     return _BY_CODE.get(exit_code, BugError)(messages, hint, exit_code)
+
+
+def _begins_with(message: str, path: _Path) -> bool:
+    return message.startswith(os.fspath(path) + ": ")
+
+
+def _of_system(kind: Any, number: int, path: _Path, messages: Sequence[str],
+               hint: str) -> ThawError:
+    error = kind(messages, hint, kind.code)
+    error.errno, error.strerror, error.filename = number, os.strerror(number), os.fspath(path)
+    return error  # type: ignore[no-any-return]

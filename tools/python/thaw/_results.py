@@ -1,10 +1,13 @@
 """What the functions return: the program's JSON (specs/cli.md clauses 3 to 5) as values. Each has
-`json`, all that the program said, also what has no field of its own."""
+`json`, all that the program said, also what has no field of its own. What may hold thousands of
+tensors shows itself in one line."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import Any, Mapping, Optional, Tuple, Type, TypeVar
+
+from ._show import MakePage, frame, number, size
 
 _Value = TypeVar("_Value")
 
@@ -49,7 +52,7 @@ class Shard:
     tensors: int
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Plan:
     """What a conversion writes."""
     model: str
@@ -69,6 +72,10 @@ class Plan:
     fingerprint: str
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
 
+    def __repr__(self) -> str:
+        return (f"<Plan: {number(self.linears, 'linear')}, {number(self.tensors, 'tensor')} as "
+                f"{self.dtype}, {size(self.bytes_out)} in {number(len(self.shards), 'shard')}>")
+
     @classmethod
     def read(cls, json: Mapping[str, Any]) -> "Plan":
         return _read(cls, json, shards=_shards(json))
@@ -78,7 +85,7 @@ def _shards(json: Mapping[str, Any]) -> Tuple[Shard, ...]:
     return tuple(_read(Shard, shard) for shard in json["shards"])
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class ConvertReport:
     """What a conversion has done."""
     seconds: float
@@ -93,6 +100,12 @@ class ConvertReport:
     plan: Plan
     verified: Optional[Mapping[str, int]] = None
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
+
+    def __repr__(self) -> str:
+        plan = self.plan
+        return (f"<ConvertReport: {number(plan.linears, 'linear')}, "
+                f"{number(plan.tensors, 'tensor')} to {plan.dtype}, {size(plan.bytes_out)} in "
+                f"{number(len(plan.shards), 'shard')}, {self.seconds:.2f} s: {plan.out}>")
 
     @classmethod
     def read(cls, json: Mapping[str, Any]) -> "ConvertReport":
@@ -117,7 +130,7 @@ class LinearGroup:
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Inspection:
     """What a model is. `plan` is None where there are problems."""
     model: str
@@ -131,16 +144,28 @@ class Inspection:
     notes: Tuple[str, ...]
     plan: Optional[Plan] = None
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
+    make_page: Optional[MakePage] = dataclasses.field(repr=False, compare=False, default=None)
+
+    def __repr__(self) -> str:
+        found = number(sum(group.count for group in self.linears), "linear")
+        problems = f", {number(len(self.problems), 'problem')}" if self.problems else ""
+        return (f"<Inspection: {self.method or 'no method'}, {found} in "
+                f"{number(len(self.shards), 'shard')}{problems}: {self.model}>")
+
+    def _repr_html_(self) -> Optional[str]:
+        page = None if self.make_page is None else self.make_page()
+        return None if page is None else frame(page)
 
     @classmethod
-    def read(cls, json: Mapping[str, Any]) -> "Inspection":
+    def read(cls, json: Mapping[str, Any],
+             make_page: Optional[MakePage] = None) -> "Inspection":
         plan = json.get("plan")
-        return _read(cls, json, shards=_shards(json),
+        return _read(cls, json, shards=_shards(json), make_page=make_page,
                      linears=tuple(_read(LinearGroup, group) for group in json["linears"]),
                      plan=None if plan is None else Plan.read(plan))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Verification:
     """What was compared and what differs. Where `equal` is false it comes with a DiffersError."""
     out: str
@@ -154,6 +179,11 @@ class Verification:
     certificate: Optional[Mapping[str, Any]] = None
     checksums: Optional[Mapping[str, Any]] = None
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
+
+    def __repr__(self) -> str:
+        verdict = "equal" if self.equal else f"{number(len(self.differences), 'difference')}"
+        return (f"<Verification: {verdict}, {number(self.files, 'file')}, {size(self.bytes)}: "
+                f"{self.out}>")
 
     @classmethod
     def read(cls, json: Mapping[str, Any]) -> "Verification":
@@ -190,7 +220,7 @@ class TensorComparison:
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Comparison:
     """How far two checkpoints are apart; `tensors` with the worst first."""
     a: str
@@ -205,10 +235,21 @@ class Comparison:
     warnings: Tuple[str, ...]
     tensors: Tuple[TensorComparison, ...]
     json: Mapping[str, Any] = dataclasses.field(repr=False, compare=False, default_factory=dict)
+    make_page: Optional[MakePage] = dataclasses.field(repr=False, compare=False, default=None)
+
+    def __repr__(self) -> str:
+        verdict = "; ".join(self.verdicts) if self.verdicts else "no verdict"
+        return (f"<Comparison: {number(len(self.tensors), 'tensor')}, {verdict}: {self.a}, "
+                f"{self.b}>")
+
+    def _repr_html_(self) -> Optional[str]:
+        page = None if self.make_page is None else self.make_page()
+        return None if page is None else frame(page)
 
     @classmethod
-    def read(cls, json: Mapping[str, Any]) -> "Comparison":
-        return _read(cls, json, total=_read(Figures, json["total"]),
+    def read(cls, json: Mapping[str, Any],
+             make_page: Optional[MakePage] = None) -> "Comparison":
+        return _read(cls, json, total=_read(Figures, json["total"]), make_page=make_page,
                      tensors=tuple(_read(TensorComparison, tensor, figures=_read(Figures, tensor))
                                    for tensor in json["tensors"]))
 

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple
 
 from ._errors import error_of
 from ._program import program
@@ -23,43 +23,13 @@ def _describe(path: str) -> Mapping[str, Any]:
                           check=False)
     if said.returncode != 0:
         raise error_of(said.returncode, said.stderr.decode("utf-8", "replace").splitlines())
-    return json.loads(said.stdout)
+    described: Mapping[str, Any] = json.loads(said.stdout)
+    return described
 
 
 def describe() -> Mapping[str, Any]:
     """All commands, options and exit codes of the program: thaw --describe."""
     return _describe(program())
-
-
-def command_options(command: str) -> Dict[str, Mapping[str, Any]]:
-    """The options of a command by keyword, without those that the functions set themselves."""
-    own = {"dry-run", "help", "json", "progress", "quiet", "report"}
-    rows = next(row for row in describe()["commands"] if row["name"] == command)["options"]
-    return {row["name"].replace("-", "_"): row for row in rows if row["name"] not in own}
-
-
-def option_words(command: str, given: Mapping[str, Any], caller: str) -> List[str]:
-    """Keyword arguments as words of the command line. None and False leave an option out."""
-    known = command_options(command)
-    words = []
-    for keyword, value in given.items():
-        row = known.get(keyword)
-        if row is None:
-            raise TypeError(f"{caller}() got an unexpected keyword argument {keyword!r}; the "
-                            f"options are {', '.join(known)}")
-        if value is None or value is False:
-            continue
-        if "value" not in row:
-            if value is not True:
-                raise TypeError(f"{caller}(): {keyword} is True or False, not {value!r}")
-            words.append("--" + row["name"])
-        elif isinstance(value, (str, os.PathLike)):
-            words.append(f"--{row['name']}={os.fspath(value)}")
-        elif isinstance(value, (int, float)) and value is not True:
-            words.append(f"--{row['name']}={value}")
-        else:
-            raise TypeError(f"{caller}(): {keyword} is a word, a number or a path, not {value!r}")
-    return words
 
 
 def _stop(child: "subprocess.Popen[bytes]") -> None:
@@ -85,8 +55,9 @@ def run(words: Sequence[str], on_progress: Optional[OnProgress] = None) -> Tuple
     child = subprocess.Popen([program(), *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, start_new_session=True)
     assert child.stdout is not None and child.stderr is not None
+    stdout = child.stdout
     chunks: List[bytes] = []
-    reader = threading.Thread(target=lambda: chunks.append(child.stdout.read()), daemon=True)
+    reader = threading.Thread(target=lambda: chunks.append(stdout.read()), daemon=True)
     lines: List[str] = []
     try:
         reader.start()
@@ -109,5 +80,5 @@ def run(words: Sequence[str], on_progress: Optional[OnProgress] = None) -> Tuple
     finally:
         child.stdout.close()
         child.stderr.close()
-    text = b"".join(chunks)
-    return child.returncode, json.loads(text) if text.strip() else None, lines
+    said = b"".join(chunks)
+    return child.returncode, json.loads(said) if said.strip() else None, lines
