@@ -64,6 +64,8 @@ po::options_description inspect_table(InspectArguments& to) {
   po::options_description table("Options", 100, 60);
   auto add = table.add_options();
   add("json", po::bool_switch(&to.json), "print JSON");
+  add("details", po::bool_switch(&to.details),
+      "why each group of linears was recognised, with the shapes of its tensors");
   add("html", text(to.html, "FILE"), "write a page with maps and a table");
   add("help,h", po::bool_switch(&to.help), "print this");
   return table;
@@ -121,6 +123,9 @@ Result<InspectArguments> parse_inspect(const std::vector<std::string>& words) {
   if (arguments.html == "-" && arguments.json) {
     return usage_error("standard output cannot take the page and --json", command);
   }
+  if (arguments.details && arguments.json) {
+    return usage_error("--json has all details already", command);
+  }
   arguments.model = names[0];
   if (arguments.model.empty()) return usage_error("MODEL is empty", command);
   return arguments;
@@ -165,7 +170,7 @@ CommandHelp convert_help() {
 CommandHelp inspect_help() {
   InspectArguments arguments;
   return command_help(
-      "thaw inspect MODEL [--json] [--html FILE]\n\n"
+      "thaw inspect MODEL [--details | --json] [--html FILE]\n\n"
       "Says what MODEL is: layouts, groups, types, shards, sizes, problems, and what convert\n"
       "would write. Reads headers, configs and scales.\n",
       inspect_table(arguments));

@@ -23,7 +23,8 @@ Status write_inspection(const InspectArguments& arguments) {
     if (arguments.html == "-") return {};
   }
   return arguments.json ? write_stdout(inspection_json(found))
-                        : write_stdout_facts(inspection_text(found));
+                        : write_stdout_facts(inspection_text(
+                              found, {.width = stdout_width(), .details = arguments.details}));
 }
 
 }  // namespace

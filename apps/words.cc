@@ -84,7 +84,7 @@ po::typed_value<std::string>* text(std::string& to, const char* shown, const cha
 }
 
 Status usage_error(const std::string& what, const std::string& command) {
-  return fail(ErrorCode::usage, {}, what, "see " + command + " --help");
+  return fail(ErrorCode::usage, {}, what, "See " + command + " --help");
 }
 
 }  // namespace thaw::app
