@@ -49,6 +49,8 @@ OptionTable inspect_table(InspectArguments& to) {
   OptionTable table;
   auto add = table.add_options();
   add("json", flag(to.json), "print JSON");
+  add("details", flag(to.details),
+      "why each group of linears was recognised, with the shapes of its tensors");
   add("html", text(to.html, "FILE"), "write a page with maps and a table");
   add("help,h", flag(to.help), "print this");
   return table;
@@ -106,6 +108,9 @@ Result<InspectArguments> parse_inspect(const std::vector<std::string>& words) {
   if (arguments.html == "-" && arguments.json) {
     return usage_error("standard output cannot take the page and --json", command);
   }
+  if (arguments.details && arguments.json) {
+    return usage_error("--json has all details already", command);
+  }
   arguments.model = names[0];
   if (arguments.model.empty()) return usage_error("MODEL is empty", command);
   return arguments;
@@ -150,7 +155,7 @@ CommandHelp convert_help() {
 CommandHelp inspect_help() {
   InspectArguments arguments;
   return command_help(
-      "thaw inspect MODEL [--json] [--html FILE]\n\n"
+      "thaw inspect MODEL [--details | --json] [--html FILE]\n\n"
       "Says what MODEL is: layouts, groups, types, shards, sizes, problems, and what convert\n"
       "would write. Reads headers, configs and scales.\n",
       inspect_table(arguments));

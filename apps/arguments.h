@@ -26,6 +26,7 @@ struct ConvertArguments {
 struct InspectArguments {
   std::string model;
   std::string html;  // empty: none
+  bool details = false;
   bool json = false;
   bool help = false;
 };

@@ -144,7 +144,7 @@ int run_compare(const std::vector<std::string>& words) {
   Status written = write_page(arguments, report.value(), page.value());
   if (written.ok() && arguments.html != "-") {
     written = arguments.json ? write_stdout(compare_json(report.value()))
-                             : write_stdout_facts(compare_text(report.value()));
+                             : write_stdout_facts(compare_text(report.value(), stdout_width()));
   }
   if (!written.ok()) return print_error(written.error());
   const std::string what = complaint(arguments, report.value());

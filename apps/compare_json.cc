@@ -85,6 +85,7 @@ std::string compare_json(const CompareReport& report) {
   JsonOut out;
   out.begin_object();
   add_head(out, report);
+  out.member("verdict", report.conclusion);
   out.member("verdicts", report.verdicts);
   out.member("only_a", report.only_a);
   out.member("only_b", report.only_b);

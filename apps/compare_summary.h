@@ -8,7 +8,7 @@
 
 namespace thaw::app {
 
-[[nodiscard]] std::string compare_text(const CompareReport& report);
+[[nodiscard]] std::string compare_text(const CompareReport& report, std::size_t width = 0);
 [[nodiscard]] std::string compare_json(const CompareReport& report);
 
 // Members of a JSON object: those of compare_json() that are about the whole, and `histograms` of

@@ -12,6 +12,7 @@ namespace thaw::app {
 namespace {
 
 constexpr std::size_t kWorst = 20;
+constexpr std::size_t kMostListed = 3;
 
 std::string figure(const char* format, double value) {
   if (std::isnan(value)) return "nan";
@@ -37,11 +38,11 @@ std::vector<std::string> row_of(const TensorComparison& tensor) {
 }
 
 void add_list(std::string& text, const char* name, const std::vector<std::string>& lines) {
-  for (std::size_t i = 0; i < lines.size() && i < kWorst; ++i) {
+  for (std::size_t i = 0; i < lines.size() && i < kMostListed; ++i) {
     text += fact_line(i == 0 ? name : "", lines[i]);
   }
-  if (lines.size() > kWorst) {
-    text += fact_line("", "and " + std::to_string(lines.size() - kWorst) + " more");
+  if (lines.size() > kMostListed) {
+    text += fact_line("", "and " + std::to_string(lines.size() - kMostListed) + " more (--json)");
   }
 }
 
@@ -53,7 +54,7 @@ std::vector<std::string> printable_names(const std::vector<std::string>& names) 
 
 }  // namespace
 
-std::string compare_text(const CompareReport& report) {
+std::string compare_text(const CompareReport& report, std::size_t width) {
   std::string text = fact_line("A", printable(report.a)) + fact_line("B", printable(report.b));
   const auto differing = std::count_if(
       report.tensors.begin(), report.tensors.end(), [](const TensorComparison& tensor) {
@@ -80,15 +81,19 @@ std::string compare_text(const CompareReport& report) {
     text += fact_line("not finite", counted(total.nonfinite_differ, "element") +
                                         " infinite or NaN on one side only");
   }
-  add_list(text, "verdict", report.verdicts);
-  if (differing == 0) return text;
+  for (std::size_t i = 0; i < report.verdicts.size(); ++i) {
+    text += fact_line(i == 0 ? "found" : "", report.verdicts[i]);
+  }
+  const std::string verdict = fact_line("verdict", report.conclusion);
+  if (differing == 0) return text + verdict;
   std::vector<std::vector<std::string>> rows = {
       {"tensor", "shape", "types", "fault", "max abs", "RMS", "relative", "cosine", "SNR dB"}};
   for (const TensorComparison& tensor : report.tensors) {
     if (rows.size() > kWorst || rows.size() > static_cast<std::size_t>(differing)) break;
     rows.push_back(row_of(tensor));
   }
-  return text + fact_line("worst", "") + column_lines(rows);
+  return text + fact_line("worst", "the first of the worst") +
+         column_lines(rows, {.width = width, .ranks = {0, 7, 8, 2, 5, 6, 1, 4, 3}}) + verdict;
 }
 
 }  // namespace thaw::app

@@ -10,7 +10,8 @@
 
 namespace thaw::app {
 
-[[nodiscard]] std::string plan_text(const PlanSummary& plan);
+// `width` is that of the window, 0 where there is none: tables are no wider (TableFit).
+[[nodiscard]] std::string plan_text(const PlanSummary& plan, std::size_t width = 0);
 [[nodiscard]] std::string plan_json(const PlanSummary& plan);
 
 // The first names in one line, the rest as a number.
@@ -23,7 +24,11 @@ namespace thaw::app {
 // One line, {"event": "done", ...}, for --progress json.
 [[nodiscard]] std::string done_line(const ConvertReport& report);
 
-[[nodiscard]] std::string inspection_text(const Inspection& inspection);
+struct InspectionView {
+  std::size_t width = 0;  // as of plan_text
+  bool details = false;   // why each group of linears was recognised, with the shapes of its tensors
+};
+[[nodiscard]] std::string inspection_text(const Inspection& inspection, const InspectionView& view);
 [[nodiscard]] std::string inspection_json(const Inspection& inspection);
 // The members of inspection_json() but for `tensors`. For the page, whose table has them.
 void add_inspection(JsonOut& out, const Inspection& inspection);

@@ -1,5 +1,7 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 #include "announce.h"
 #include "base/dtype.h"
@@ -13,14 +15,14 @@ namespace {
 
 constexpr std::size_t kMostListed = 20;
 
-std::string shard_lines(const std::vector<ShardSummary>& shards) {
+std::string shard_lines(const std::vector<ShardSummary>& shards, std::size_t width) {
   std::vector<std::vector<std::string>> rows;
   for (const ShardSummary& shard : shards) {
     if (rows.size() == kMostListed) break;
     rows.push_back(
         {printable(shard.name), counted(shard.tensors, "tensor"), bytes_text(shard.bytes)});
   }
-  std::string text = column_lines(rows);
+  std::string text = column_lines(rows, {.width = width, .ranks = {0, 4, 3}});
   if (shards.size() > kMostListed) {
     text += fact_line("", "and " + std::to_string(shards.size() - kMostListed) + " more");
   }
@@ -57,7 +59,7 @@ std::string modules_text(const LinearGroup& group) {
   return group.modules.empty() ? "(no name)" : group.modules;
 }
 
-std::string groups_text(const std::vector<LinearGroup>& groups) {
+std::string groups_text(const std::vector<LinearGroup>& groups, std::size_t width) {
   std::vector<std::vector<std::string>> rows = {{"layout", "modules", "count", "bits", "in", "out",
                                                  "group", "zeros", "scales", "packed", "as float"}};
   for (const LinearGroup& group : groups) {
@@ -67,20 +69,39 @@ std::string groups_text(const std::vector<LinearGroup>& groups) {
                     group.symmetric ? "none" : "stored", group.scale_dtype,
                     bytes_text(group.packed_bytes), bytes_text(group.float_bytes)});
   }
-  return column_lines(rows);
+  return column_lines(rows, {.width = width, .ranks = {1, 0, 2, 3, 6, 7, 4, 8, 9, 5, 10}});
 }
 
 }  // namespace
 
 namespace {
 
+// "14 AWQ GEMM linears by 8 columns of scales for a word of qweight", a line for each reason.
 std::vector<std::string> reason_lines(const std::vector<LinearGroup>& groups) {
+  std::vector<std::pair<std::string, std::uint64_t>> reasons;
+  for (const LinearGroup& group : groups) {
+    // What stands behind the colon are the shapes of the first module.
+    const std::string reason = group.title + (group.untransposed ? ", untransposed" : "") +
+                               " by " + group.reason.substr(0, group.reason.find(':'));
+    const auto same = std::find_if(reasons.begin(), reasons.end(),
+                                   [&](const auto& one) { return one.first == reason; });
+    if (same == reasons.end()) {
+      reasons.emplace_back(reason, group.count);
+    } else {
+      same->second += group.count;
+    }
+  }
+  std::vector<std::string> lines;
+  for (const auto& [reason, count] : reasons) {
+    lines.push_back(counted(count, "linear") + " as " + reason);
+  }
+  if (!lines.empty()) lines.back() += " (--details: each group)";
+  return lines;
+}
+
+std::vector<std::string> detail_lines(const std::vector<LinearGroup>& groups) {
   std::vector<std::string> lines;
   for (const LinearGroup& group : groups) {
-    if (lines.size() == kMostListed) {
-      lines.push_back("and " + std::to_string(groups.size() - kMostListed) + " more groups");
-      break;
-    }
     lines.push_back(modules_text(group) + ": " + group.title + ", " +
                     (group.untransposed ? "untransposed, " : "") + "by " + group.reason);
   }
@@ -165,7 +186,7 @@ std::string listed_names(const std::vector<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
-std::string plan_text(const PlanSummary& plan) {
+std::string plan_text(const PlanSummary& plan, std::size_t width) {
   const std::uint64_t dequantized = plan.tensors - plan.tensors_cast - plan.tensors_copied;
   std::string text = fact_line("model", printable(plan.model));
   if (!plan.out.empty()) text += fact_line("out", printable(plan.out));
@@ -179,7 +200,7 @@ std::string plan_text(const PlanSummary& plan) {
   text += folded_text(plan);
   text +=
       fact_line("bytes", bytes_text(plan.bytes_in) + " in, " + bytes_text(plan.bytes_out) + " out");
-  text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards);
+  text += fact_line("shards", std::to_string(plan.shards.size())) + shard_lines(plan.shards, width);
   if (plan.part) text += fact_line("part", part_value(*plan.part));
   text += fact_line("side files",
                     listed_names(plan.side_files) +
@@ -192,7 +213,7 @@ std::string plan_text(const PlanSummary& plan) {
   return text + list_of("warnings", plan.warnings);
 }
 
-std::string inspection_text(const Inspection& inspection) {
+std::string inspection_text(const Inspection& inspection, const InspectionView& view) {
   std::uint64_t bytes = 0;
   for (const ShardSummary& shard : inspection.shards) bytes += shard.bytes;
   std::string method = "none found";
@@ -204,18 +225,19 @@ std::string inspection_text(const Inspection& inspection) {
   std::string text = fact_line("model", printable(inspection.model));
   text += fact_line("quantization", method);
   text += fact_line("shards", std::to_string(inspection.shards.size()) + ", " + bytes_text(bytes));
-  text += shard_lines(inspection.shards);
+  text += shard_lines(inspection.shards, view.width);
   std::uint64_t linears = 0;
   for (const LinearGroup& group : inspection.groups) linears += group.count;
   text += fact_line("linears", std::to_string(linears));
-  if (linears > 0) text += groups_text(inspection.groups);
+  if (linears > 0) text += groups_text(inspection.groups, view.width);
   std::vector<std::string> others;
   for (const DtypeCount& count : inspection.other_tensors) {
     others.push_back(counted(count.tensors, "tensor") + " of " + count.dtype + ", " +
                      bytes_text(count.bytes));
   }
   text += list_of("others", others);
-  text += list_of("recognised", reason_lines(inspection.groups));
+  text += list_of("recognised", view.details ? detail_lines(inspection.groups)
+                                             : reason_lines(inspection.groups));
   text += list_of("suspicious", suspicion_lines(inspection.groups));
   text += list_of("notes", inspection.notes);
   text += list_of("warnings", inspection.warnings);

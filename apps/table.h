@@ -15,9 +15,19 @@ constexpr std::size_t kFactNameWidth = 14;
 // the fact above.
 [[nodiscard]] std::string fact_line(const std::string& name, const std::string& value);
 
+// How a table gives way in a narrow window.
+struct TableFit {
+  std::size_t width = 0;  // columns of the window; 0: no window, nothing gives way
+  // One for each column: the highest is left out first, the last of equal ones before the others;
+  // what has rank 0, the names, is only shortened at its front. Empty: the last column first.
+  std::vector<int> ranks = {};
+};
+
 // Rows of cells, the first row the headings, each column as wide as its widest cell, indented like
-// the values of fact_line. Columns of numbers are aligned at the right.
-[[nodiscard]] std::string column_lines(const std::vector<std::vector<std::string>>& rows);
+// the values of fact_line. Columns of numbers are aligned at the right. No line is wider than the
+// window: columns are left out instead, and a last line says which.
+[[nodiscard]] std::string column_lines(const std::vector<std::vector<std::string>>& rows,
+                                       const TableFit& fit = {});
 
 // "1 shard", "2 shards".
 [[nodiscard]] std::string counted(std::uint64_t count, const std::string& noun);

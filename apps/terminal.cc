@@ -96,10 +96,14 @@ bool stderr_is_terminal() { return understands_escapes(STDERR_FILENO); }
 
 bool stderr_takes_colour() { return takes_colour(STDERR_FILENO); }
 
+std::size_t stdout_width() {
+  return ::isatty(STDOUT_FILENO) == 0 ? 0 : static_cast<std::size_t>(width_of(STDOUT_FILENO));
+}
+
 int terminal_width() { return width_of(STDERR_FILENO); }
 
 Status write_stdout(std::string_view text) {
-  if (write_all(STDOUT_FILENO, text)) return {};
+  if (write_all(STDOUT_FILENO, text) || errno == EPIPE) return {};
   return fail(ErrorCode::io, {"standard output", {}}, std::generic_category().message(errno));
 }
 

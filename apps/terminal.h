@@ -1,6 +1,7 @@
 // The standard streams: what they are, and writing to them.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,10 +17,13 @@ void keep_standard_streams_apart();
 [[nodiscard]] bool stderr_is_terminal();
 // True when, besides, nobody set NO_COLOR.
 [[nodiscard]] bool stderr_takes_colour();
+// Columns of standard output, 0 where it is no terminal.
+[[nodiscard]] std::size_t stdout_width();
 // Of standard error, now: a window may change; 80 where nothing says.
 [[nodiscard]] int terminal_width();
 
-// All of `text`, or an error (ErrorCode::io): a closed pipe, a full disk.
+// All of `text`, or an error (ErrorCode::io), such as a full disk. A pipe that was closed is none:
+// who reads, such as head, has seen enough.
 [[nodiscard]] Status write_stdout(std::string_view text);
 // As far as it goes: where messages cannot be written nobody reads them.
 void write_stderr(std::string_view text);

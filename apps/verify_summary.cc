@@ -115,6 +115,29 @@ void add_checksums(JsonOut& out, const ChecksumReport& checksums) {
   out.end_object();
 }
 
+constexpr std::size_t kMostListed = 3;
+
+// specs/verify.md 1.4.
+std::string verdict_text(const VerifyReport& report) {
+  if (report.holds()) return "equal";
+  if (report.tensors.empty()) {
+    return report.checksums && !report.checksums->holds() ? "damaged: files are not what SHA256SUMS says"
+                                                          : "different";
+  }
+  std::uint64_t differing = 0;
+  for (const VerifiedTensor& tensor : report.tensors) differing += tensor.differing != 0 ? 1 : 0;
+  const bool codes_hold = report.certificate && report.certificate->holds();
+  if (differing == 0) {
+    return !report.certificate || codes_hold ? "equal weights, other files" : "different";
+  }
+  if (codes_hold) return "the same codes, rounded otherwise";
+  if (report.certificate && report.certificate->wrong > report.certificate->recovered) {
+    return "another model";
+  }
+  return "damaged: " + counted(differing, "tensor") + " of " +
+         std::to_string(report.tensors.size()) + (differing == 1 ? " differs" : " differ");
+}
+
 std::string certificate_text(const Certificate& certificate) {
   std::string text = "the codes of " + std::to_string(certificate.recovered) + " weights in " +
                      counted(certificate.linears.size(), "linear") + " were recovered, " +
@@ -154,10 +177,13 @@ std::string verify_text(const VerifyOptions& options, const VerifyReport& report
                                    std::to_string(report.checksums->findings.size()) + " do not");
   }
   const std::vector<std::string> findings = finding_lines(report);
-  for (std::size_t i = 0; i < findings.size(); ++i) {
+  for (std::size_t i = 0; i < findings.size() && i < kMostListed; ++i) {
     text += fact_line(i == 0 ? "differences" : "", findings[i]);
   }
-  return text + fact_line("result", report.holds() ? "equal" : "different");
+  if (findings.size() > kMostListed) {
+    text += fact_line("", "and " + std::to_string(findings.size() - kMostListed) + " more (--json)");
+  }
+  return text + fact_line("result", verdict_text(report));
 }
 
 std::string verify_json(const VerifyOptions& options, const VerifyReport& report) {

@@ -129,7 +129,7 @@ CommandHelp command_help(const char* head, const OptionTable& table) {
 }
 
 Status usage_error(const std::string& what, const std::string& command) {
-  return fail(ErrorCode::usage, {}, what, "see " + command + " --help");
+  return fail(ErrorCode::usage, {}, what, "See " + command + " --help");
 }
 
 }  // namespace thaw::app

@@ -91,6 +91,8 @@ struct CompareReport {
   std::vector<std::string> only_b;
   std::vector<ShapeDifference> shapes;
   DifferenceFigures total;
+  // What all of it comes to, in a few words: "equal", "another model". specs/verify.md 9.3.
+  std::string conclusion;
   std::vector<std::string> verdicts;  // sentences, safe for a terminal
   std::vector<std::string> warnings;
 

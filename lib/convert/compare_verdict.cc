@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 #include <map>
 #include <optional>
 
@@ -38,8 +39,7 @@ constexpr std::array<FaultWords, kFaultCount> kWords = {{
      "front of it"},
     {"scaled_by_channel",
      "scaled by a factor a channel, as AWQ does: what stands in front must carry the inverse, and "
-     "no "
-     "norm does"},
+     "no norm does"},
     {"scaled", "scaled by one factor"},
     {"unrelated", "unrelated: a cosine near 0, as of two other models"},
 }};
@@ -100,6 +100,78 @@ void find_left_norms(const ModelSpec* spec, std::vector<TensorComparison>& tenso
   }
 }
 
+namespace {
+
+// The relative error that rounding once to a type leaves at most: half a step of its significand.
+struct RoundingBound {
+  std::string_view type;
+  const char* name;
+  double bound;
+};
+constexpr std::array<RoundingBound, 3> kRounding = {{{"F32", "float32", 0x1p-24},
+                                                    {"F16", "float16", 0x1p-11},
+                                                    {"BF16", "bfloat16", 0x1p-8 / 2}}};
+constexpr double kSumsOfRounding = 1.01;  // figures are sums, rounded themselves
+constexpr double kSameModel = 0.9;        // cosine
+
+// The type whose rounding explains all differences of a tensor; nullptr where none does. Either side
+// may have been rounded.
+const RoundingBound* rounding_of(const TensorComparison& tensor) {
+  for (const RoundingBound& rounding : kRounding) {
+    if (tensor.type_a != rounding.type && tensor.type_b != rounding.type) continue;
+    if (tensor.figures.relative <= rounding.bound * kSumsOfRounding) return &rounding;
+  }
+  return nullptr;
+}
+
+bool differs(const TensorComparison& tensor) {
+  return tensor.figures.relative > 0 || tensor.figures.nonfinite_differ != 0;
+}
+
+// Of the tensors that both have.
+std::string conclusion_of_values(const CompareReport& report) {
+  const RoundingBound* coarsest = nullptr;
+  bool any = false;
+  bool rounded = true;
+  bool rescaled = true;
+  for (const TensorComparison& tensor : report.tensors) {
+    if (!differs(tensor)) continue;
+    any = true;
+    const RoundingBound* rounding =
+        tensor.figures.nonfinite_differ != 0 ? nullptr : rounding_of(tensor);
+    rounded = rounded && rounding != nullptr;
+    if (rounding != nullptr && (coarsest == nullptr || rounding->bound > coarsest->bound)) {
+      coarsest = rounding;
+    }
+    const bool norm = tensor.shape.size() < 2;  // the other half of a scaled linear
+    rescaled = rescaled && (norm || rounding != nullptr || tensor.fault == Fault::scaled_with_norm);
+  }
+  if (!any) return "equal";
+  if (rounded) return std::string("the same up to rounding to ") + coarsest->name;
+  if (rescaled) return "the same function: linears and the norms in front are scaled, as AWQ does";
+  if (report.total.cosine < kSameModel) return "another model";
+  std::array<char, 96> text{};
+  std::snprintf(text.data(), text.size(), "the same model with other values: relative error %.2g",
+                report.total.relative);
+  return text.data();
+}
+
+std::string conclusion_of(const CompareReport& report) {
+  std::string text = report.tensors.empty() ? "another model" : conclusion_of_values(report);
+  const std::size_t alone = report.only_a.size() + report.only_b.size();
+  if (alone != 0) {
+    text += "; " + std::to_string(alone) +
+            (alone == 1 ? " tensor stands" : " tensors stand") + " on one side only";
+  }
+  if (!report.shapes.empty()) {
+    text += "; " + std::to_string(report.shapes.size()) +
+            (report.shapes.size() == 1 ? " shape differs" : " shapes differ");
+  }
+  return text;
+}
+
+}  // namespace
+
 void add_verdicts(CompareReport& report) {
   std::array<std::uint64_t, kFaultCount> counts{};
   std::array<std::string, kFaultCount> first;
@@ -126,6 +198,8 @@ void add_verdicts(CompareReport& report) {
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t x, std::size_t y) { return counts[x] > counts[y]; });
+  report.conclusion = unrelated * 2 > weights && weights != 0 ? "another model"
+                                                              : conclusion_of(report);
   for (const std::size_t i : order) {
     std::string line = std::to_string(counts[i]);
     line += counts[i] == 1 ? " tensor: " : " tensors: ";

@@ -23,7 +23,7 @@ struct AbsorbedBy {
 // Marks norms that differ although what reads them does not.
 void find_left_norms(const ModelSpec* spec, std::vector<TensorComparison>& tensors);
 
-// Fills fault_text and the verdicts.
+// Fills fault_text, the verdicts and the conclusion.
 void add_verdicts(CompareReport& report);
 
 }  // namespace thaw
