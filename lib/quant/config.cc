@@ -1,5 +1,6 @@
 #include "quant/config.h"
 
+#include <algorithm>
 #include <array>
 #include <initializer_list>
 #include <string_view>
@@ -189,8 +190,15 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   if (!places.empty()) config.source = printable(places.front().text());
   config.method = reader.method.value.value_or(config.method);
   if (reader.is_compressed && !reader.method.value.has_value()) config.method = kCompressedMethod;
-  if (config.method == kCompressedMethod) config.version = kPackQuantized;
   config.compressed = std::move(reader.compressed.groups);
+  if (config.method == kCompressedMethod) {
+    const auto in_bytes = [](const CompressedGroup& group) {
+      return group.form == CodeForm::bytes;
+    };
+    const auto& groups = config.compressed;
+    const bool all = !groups.empty() && std::all_of(groups.begin(), groups.end(), in_bytes);
+    config.version = all ? kIntQuantized : kPackQuantized;
+  }
   config.targets = std::move(reader.compressed.targets);
   config.version = reader.version.value.value_or(config.version);
   config.bits = reader.bits.value;

@@ -156,7 +156,9 @@ class Int8(Values):
         model, _, _ = self.int8("inspected", 8, 64, 32, "BF16", bits=4)
         result = run("inspect", model, "--json")
         self.assert_exit(result, 0)
-        group = json.loads(result.stdout)["groups"][0]
+        found = json.loads(result.stdout)
+        self.assertEqual(found["version"], "int-quantized")
+        group = found["linears"][0]
         self.assertEqual((group["layout"], group["bits"], group["group_size"]),
                          ("ct_int8", 8, 32))
         self.assertIn("compressed-tensors int8", run("inspect", model).stdout)
