@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/folder.h"
 #include "sink/directory_sink.h"
 #include "sink/run_state.h"
 #include "support/planned_model.h"
@@ -76,9 +77,11 @@ TEST_CASE("size and modification time decide everywhere, the change time on the 
 TEST_CASE("the state keeps the marks, and a run whose input was touched is not continued") {
   const testing::PlannedModel model(testing::toy_tensors());
   const testing::TemporaryDirectory directory;
-  const DirectorySettings settings{.out = directory / "out"};
+  const DirectorySettings settings{.out = directory / "out", .inputs = input_marks(model.plan)};
   { REQUIRE(DirectorySink::open(real_file_system(), model.plan, settings).ok()); }
-  const auto state = load_run_state(real_file_system(), directory / "out.partial/thaw-state.json");
+  const auto partial = Folder::open(real_file_system(), directory / "out.partial");
+  REQUIRE(partial.ok());
+  const auto state = load_run_state(partial.value(), "thaw-state.json");
   REQUIRE(state.ok());
   CHECK(state.value().inputs == input_marks(model.plan));
   CHECK(state.value().inputs.size() == model.plan.inputs.size());
@@ -89,16 +92,19 @@ TEST_CASE("the state keeps the marks, and a run whose input was touched is not c
   fs::last_write_time(shard, fs::last_write_time(shard) + std::chrono::seconds(1));
   const auto touched = MappedFile::open(real_file_system(), shard);
   REQUIRE(touched.ok());
-  Plan later = model.plan;
+  Plan later;
+  later.inputs = model.plan.inputs;
   later.inputs[0] = &touched.value();
   CHECK(input_digest(later) != input_digest(model.plan));
-  const auto refused = DirectorySink::open(real_file_system(), later, settings);
+  DirectorySettings again = settings;
+  again.inputs = input_marks(later);
+  const auto refused = DirectorySink::open(real_file_system(), model.plan, again);
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().code == ErrorCode::usage);
   CHECK(refused.error().text().find("model.safetensors was modified") != std::string::npos);
-  DirectorySettings restart = settings;
+  DirectorySettings restart = again;
   restart.restart = true;
-  CHECK(DirectorySink::open(real_file_system(), later, restart).ok());
+  CHECK(DirectorySink::open(real_file_system(), model.plan, restart).ok());
 }
 
 }  // namespace
