@@ -81,18 +81,15 @@ Status remove_contents(const Folder& folder) {
   return {};
 }
 
-Status remove_known(const Folder& parent, const std::string& name, std::uint64_t inode) {
+Result<bool> remove_known(const Folder& parent, const std::string& name, std::uint64_t inode) {
   {
     THAW_ASSIGN_OR_RETURN(const Folder folder, parent.enter(name));
     THAW_ASSIGN_OR_RETURN(const Entry entry, folder.self());
-    if (entry.inode != inode) {
-      return fail(ErrorCode::io, {.file = parent.path_of(name), .tensor = {}},
-                  "is not the directory that was replaced, so it is not removed",
-                  "Look at it, then move it or remove it.");
-    }
+    if (entry.inode != inode) return false;
     THAW_RETURN_IF_ERROR(remove_contents(folder));
   }
-  return parent.remove_empty(name);
+  THAW_RETURN_IF_ERROR(parent.remove_empty(name));
+  return true;
 }
 
 }  // namespace thaw

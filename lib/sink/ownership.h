@@ -23,8 +23,9 @@ namespace thaw {
 [[nodiscard]] Status make_private(const Folder& work);
 
 [[nodiscard]] Status remove_contents(const Folder& folder);
-// Removes a directory and all below it, if it is the one of that inode: else ErrorCode::io.
-[[nodiscard]] Status remove_known(const Folder& parent, const std::string& name,
-                                  std::uint64_t inode);
+// Removes a directory and all below it. False, and nothing is touched, if it is not the one of that
+// inode. Errors: ErrorCode::io.
+[[nodiscard]] Result<bool> remove_known(const Folder& parent, const std::string& name,
+                                        std::uint64_t inode);
 
 }  // namespace thaw

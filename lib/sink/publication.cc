@@ -336,10 +336,18 @@ Status Publisher::put_away() {
 
 Status Publisher::end() {
   THAW_ASSIGN_OR_RETURN(const std::optional<Entry> entry, parent_.look(going()));
-  if (entry) THAW_RETURN_IF_ERROR(remove_known(parent_, going(), publication_.old->inode));
+  bool removed = true;
+  if (entry) {
+    THAW_ASSIGN_OR_RETURN(removed, remove_known(parent_, going(), publication_.old->inode));
+  }
   THAW_RETURN_IF_ERROR(parent_.remove(name(kAside)));
   aside_lock_.reset();
-  return parent_.sync();
+  THAW_RETURN_IF_ERROR(parent_.sync());
+  if (removed) return {};
+  // Said once, by the run that finds it: the state is gone, and the next run goes on.
+  return fail(ErrorCode::io, {.file = parent_.path_of(going()), .tensor = {}},
+              "is not the directory that was replaced, so it is kept",
+              "Look at it, then move it or remove it.");
 }
 
 Status Publisher::refuse() const {

@@ -212,8 +212,11 @@ class Inspect(Case):
                 wanted = {"infinite": 1, "nan": 1, "zero": 2,
                           "first": "model.layers.1.mlp.up_proj"}
             self.assertEqual(group["suspicious_scales"], wanted)
+        details = run("inspect", model, "--details").stdout
+        self.assertIn("model.layers.*.mlp.up_proj: AWQ Marlin, by two words of qweight", details)
         text = run("inspect", model).stdout
-        self.assertIn("AWQ Marlin, by two words of qweight", text)
+        self.assertIn("14 linears as AWQ Marlin by two words of qweight for a column of scales",
+                      text)
         self.assertIn("model.layers.*.mlp.up_proj: scales that are infinite (1), NaN (1), zero (2),"
                       " first in model.layers.1.mlp.up_proj", text)
         self.assertIn("model.layers.*.mlp.down_proj: the config says group_size 64, 128 by shape",

@@ -197,7 +197,7 @@ class Refused(Case):
             result = self.refused(what, "verify", out, "--against", self.model())
             self.assert_exit(result, 0)
             self.assert_exit(self.refused(what, "compare", out, self.model()), 0)
-            self.assert_exit(self.refused(what, "inspect", out), 0)
+            self.assert_exit(self.refused(what, "inspect", self.model()), 0)
 
     def test_what_verify_cannot_read_has_not_been_found_to_differ(self):
         self.usual()

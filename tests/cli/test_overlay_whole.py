@@ -68,7 +68,7 @@ class OneSided(Overlay):
             BLOCK + "experts.gate_up_proj_scale": ("BF16", [2, 8, 1], bytes(32)),
             BLOCK + "experts.gate_up_proj_shape": ("I64", [3], bytes(24))}))
         self.assert_refused(self.overlay(quantized, base, "--spec", spec), 3,
-                            BLOCK + "experts.gate_up_proj")
+                            BLOCK + "experts", "gate_up_proj_packed")
         self.assertFalse((self.work / "out").exists())
 
 

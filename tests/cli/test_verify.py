@@ -51,7 +51,7 @@ class Verify(Case):
         self.assertIn("model.safetensors: " + name + ": 1 byte differs", result.stdout)
         self.assertIn("certificate: " + name + ": 1 of 49152 weights", result.stdout)
         self.assertIn("config.json: 1 byte differs, the first at byte 5", result.stdout)
-        self.assertIn("result        different", result.stdout)
+        self.assertIn("result        damaged: 1 tensor of 27 differs", result.stdout)
         self.assertEqual(len(result.stderr.splitlines()), 1)
         self.assertIn("3 differences", result.stderr)
         found = json.loads(self.verify("--json", code=7).stdout)

@@ -83,7 +83,16 @@ void check_aftermath(const Conversion& conversion, bool succeeded) {
   const Tree after = conversion.out();
   const bool published = after == undisturbed();
   CHECK((published || (after == before && !succeeded)));
-  const auto again = conversion.run_soundly();
+  auto again = conversion.run_soundly();
+  // What comes back after a power loss is another directory here, as on a file system without inode
+  // numbers of its own: kept, and said once.
+  if (!again.ok() && again.error().text().find(".partial-gone-") != std::string::npos) {
+    CHECK(published);
+    CHECK(conversion.out() == undisturbed());
+    again = conversion.run_soundly();
+    CHECK_MESSAGE((again.ok() || again.error().code == ErrorCode::usage), again.error().text());
+    return;
+  }
   if (again.ok()) {
     CHECK(conversion.out() == undisturbed());
     CHECK(names_in(conversion.directory / "work") == "other.txt out ");

@@ -92,7 +92,7 @@ def other_files(m):
     m.files["pytorch_model.bin"] = b"\x80\x02"
     m.files["other.safetensors"] = b"broken"
     m.files[".git/config"] = b"x"
-    m.files["a\n.bin"] = b"not carried, so its name does not matter"
+    m.files["pytorch_model-a\n.bin"] = b"not carried, so its name does not matter"
 
 
 @case("good-activation-scales", code=0)

@@ -129,7 +129,7 @@ def cast_overflow(m):
 
 # Sub-byte types.
 
-@case("sub-byte-good", code=0)
+@case("sub-byte-without-scales", FILE, r"a\.f4: F4 \[3, 2\]", r"b\.f6: F6", r"c\.f6", r"d\.e8: F8_E8M0")
 def sub_byte(m):
     m.tensors |= {"a.f4": ("F4", [3, 2]), "b.f6": ("F6_E2M3", [4]), "c.f6": ("F6_E3M2", [2, 2]),
                   "d.e8": ("F8_E8M0", [3])}

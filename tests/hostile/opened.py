@@ -10,6 +10,8 @@ import tempfile
 CALLS = "open,openat,openat2,creat,open_by_handle_at,execve,execveat,connect,bind"
 PATH = r'((?:\\x[0-9a-f]{2})*)'
 ASKED = re.compile(rf'"{PATH}"')
+# The open directory that a name is looked up in.
+BELOW = re.compile(rf'openat2?\(\d+<{PATH}>, "')
 OPENED = re.compile(rf"= \d+<{PATH}>")
 
 
@@ -42,10 +44,12 @@ def run(command, environment, seconds):
     for line in lines:
         # A call that another thread's interrupts stands in two lines: what it asked for in the
         # first, what it opened in the second.
-        asked, opened = ASKED.search(line), OPENED.search(line)
+        asked, opened, below = ASKED.search(line), OPENED.search(line), BELOW.search(line)
         if asked or opened:
-            found.append((unescape(asked.group(1)) if asked else b"",
-                          unescape(opened.group(1)) if opened else b""))
+            path = unescape(asked.group(1)) if asked else b""
+            if below:
+                path = os.path.join(unescape(below.group(1)), path)
+            found.append((path, unescape(opened.group(1)) if opened else b""))
         elif not re.search(r"\+\+\+|---|resumed>|= -?\d+", line):
             raise ValueError(f"a line of strace that is not understood: {line[:200]}")
     return code, found

@@ -168,8 +168,14 @@ def check_opened(case, program, model, directory, arguments):
         return [f"under strace: exit code {code}"]
     folders = [os.fsencode(os.path.join(directory, name))
                for name in ("model", "model-real", "out", "specs", "cache")]
+    # What is made is made below open directories, which begin above OUT.
+    above = set()
+    folder = os.fsencode(out)
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        above.add(folder)
     outside = opened.strays(found, folders,
-                            arguments.always_opened | opened.link_targets(directory)
+                            arguments.always_opened | opened.link_targets(directory) | above
                             | {os.fsencode(program.model.argument or ".")} | LISTED)
     return [f"opened {path!r}" for path in sorted(outside)]
 
