@@ -18,8 +18,9 @@ namespace {
 int dry_run(const ConvertArguments& arguments) {
   const Result<PlanSummary> plan = plan_conversion(arguments.options, real_file_system());
   if (!plan.ok()) return print_error(plan.error());
-  const Status written = arguments.json ? write_stdout(plan_json(plan.value()))
-                                        : write_stdout_facts(plan_text(plan.value(), stdout_width()));
+  const Status written = arguments.json
+                             ? write_stdout(plan_json(plan.value()))
+                             : write_stdout_facts(plan_text(plan.value(), stdout_width()));
   return written.ok() ? 0 : print_error(written.error());
 }
 

@@ -22,11 +22,10 @@ Result<bool> write_inspection(const InspectArguments& arguments) {
     THAW_RETURN_IF_ERROR(page.write(text));
     if (arguments.html == "-") return found.problems.empty();
   }
-  THAW_RETURN_IF_ERROR(
-      arguments.json
-          ? write_stdout(inspection_json(found))
-          : write_stdout_facts(inspection_text(
-                found, {.width = stdout_width(), .details = arguments.details})));
+  THAW_RETURN_IF_ERROR(arguments.json
+                           ? write_stdout(inspection_json(found))
+                           : write_stdout_facts(inspection_text(
+                                 found, {.width = stdout_width(), .details = arguments.details})));
   return found.problems.empty();
 }
 

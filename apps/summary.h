@@ -26,7 +26,7 @@ namespace thaw::app {
 
 struct InspectionView {
   std::size_t width = 0;  // as of plan_text
-  bool details = false;   // why each group of linears was recognised, with the shapes of its tensors
+  bool details = false;  // why each group of linears was recognised, with the shapes of its tensors
 };
 [[nodiscard]] std::string inspection_text(const Inspection& inspection, const InspectionView& view);
 [[nodiscard]] std::string inspection_json(const Inspection& inspection);

@@ -81,8 +81,8 @@ std::vector<std::string> reason_lines(const std::vector<LinearGroup>& groups) {
   std::vector<std::pair<std::string, std::uint64_t>> reasons;
   for (const LinearGroup& group : groups) {
     // What stands behind the colon are the shapes of the first module.
-    const std::string reason = group.title + (group.untransposed ? ", untransposed" : "") +
-                               " by " + group.reason.substr(0, group.reason.find(':'));
+    const std::string reason = group.title + (group.untransposed ? ", untransposed" : "") + " by " +
+                               group.reason.substr(0, group.reason.find(':'));
     const auto same = std::find_if(reasons.begin(), reasons.end(),
                                    [&](const auto& one) { return one.first == reason; });
     if (same == reasons.end()) {
@@ -236,8 +236,8 @@ std::string inspection_text(const Inspection& inspection, const InspectionView& 
                      bytes_text(count.bytes));
   }
   text += list_of("others", others);
-  text += list_of("recognised", view.details ? detail_lines(inspection.groups)
-                                             : reason_lines(inspection.groups));
+  text += list_of("recognised",
+                  view.details ? detail_lines(inspection.groups) : reason_lines(inspection.groups));
   text += list_of("suspicious", suspicion_lines(inspection.groups));
   text += list_of("notes", inspection.notes);
   text += list_of("warnings", inspection.warnings);

@@ -9,10 +9,10 @@ namespace thaw::app {
 namespace {
 
 constexpr std::size_t kGap = 2;
-constexpr std::size_t kNarrowWindow = 60;   // below this the indent of the values costs too much
+constexpr std::size_t kNarrowWindow = 60;  // below this the indent of the values costs too much
 constexpr std::size_t kNarrowIndent = 2;
-constexpr std::size_t kReadableName = 24;   // names give way to this before the last columns go
-constexpr int kLastToGo = 2;                // the rank up to which names give way first
+constexpr std::size_t kReadableName = 24;  // names give way to this before the last columns go
+constexpr int kLastToGo = 2;               // the rank up to which names give way first
 
 bool is_number(const std::string& cell) {
   return !cell.empty() && cell[0] >= '0' && cell[0] <= '9';

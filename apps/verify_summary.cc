@@ -121,8 +121,9 @@ constexpr std::size_t kMostListed = 3;
 std::string verdict_text(const VerifyReport& report) {
   if (report.holds()) return "equal";
   if (report.tensors.empty()) {
-    return report.checksums && !report.checksums->holds() ? "damaged: files are not what SHA256SUMS says"
-                                                          : "different";
+    return report.checksums && !report.checksums->holds()
+               ? "damaged: files are not what SHA256SUMS says"
+               : "different";
   }
   std::uint64_t differing = 0;
   for (const VerifiedTensor& tensor : report.tensors) differing += tensor.differing != 0 ? 1 : 0;
@@ -181,7 +182,8 @@ std::string verify_text(const VerifyOptions& options, const VerifyReport& report
     text += fact_line(i == 0 ? "differences" : "", findings[i]);
   }
   if (findings.size() > kMostListed) {
-    text += fact_line("", "and " + std::to_string(findings.size() - kMostListed) + " more (--json)");
+    text +=
+        fact_line("", "and " + std::to_string(findings.size() - kMostListed) + " more (--json)");
   }
   return text + fact_line("result", verdict_text(report));
 }

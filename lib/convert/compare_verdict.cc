@@ -108,14 +108,13 @@ struct RoundingBound {
   const char* name;
   double bound;
 };
-constexpr std::array<RoundingBound, 3> kRounding = {{{"F32", "float32", 0x1p-24},
-                                                    {"F16", "float16", 0x1p-11},
-                                                    {"BF16", "bfloat16", 0x1p-8 / 2}}};
+constexpr std::array<RoundingBound, 3> kRounding = {
+    {{"F32", "float32", 0x1p-24}, {"F16", "float16", 0x1p-11}, {"BF16", "bfloat16", 0x1p-8 / 2}}};
 constexpr double kSumsOfRounding = 1.01;  // figures are sums, rounded themselves
 constexpr double kSameModel = 0.9;        // cosine
 
-// The type whose rounding explains all differences of a tensor; nullptr where none does. Either side
-// may have been rounded.
+// The type whose rounding explains all differences of a tensor; nullptr where none does. Either
+// side may have been rounded.
 const RoundingBound* rounding_of(const TensorComparison& tensor) {
   for (const RoundingBound& rounding : kRounding) {
     if (tensor.type_a != rounding.type && tensor.type_b != rounding.type) continue;
@@ -160,8 +159,8 @@ std::string conclusion_of(const CompareReport& report) {
   std::string text = report.tensors.empty() ? "another model" : conclusion_of_values(report);
   const std::size_t alone = report.only_a.size() + report.only_b.size();
   if (alone != 0) {
-    text += "; " + std::to_string(alone) +
-            (alone == 1 ? " tensor stands" : " tensors stand") + " on one side only";
+    text += "; " + std::to_string(alone) + (alone == 1 ? " tensor stands" : " tensors stand") +
+            " on one side only";
   }
   if (!report.shapes.empty()) {
     text += "; " + std::to_string(report.shapes.size()) +
@@ -198,8 +197,8 @@ void add_verdicts(CompareReport& report) {
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t x, std::size_t y) { return counts[x] > counts[y]; });
-  report.conclusion = unrelated * 2 > weights && weights != 0 ? "another model"
-                                                              : conclusion_of(report);
+  report.conclusion =
+      unrelated * 2 > weights && weights != 0 ? "another model" : conclusion_of(report);
   for (const std::size_t i : order) {
     std::string line = std::to_string(counts[i]);
     line += counts[i] == 1 ? " tensor: " : " tensors: ";

@@ -56,7 +56,8 @@ std::optional<DiskSpace> disk_space(const Prepared& prepared, const PlannedFiles
   if (!prepared.format) {
     const std::string partial = prepared.out + ".partial";
     std::map<std::string, std::uint64_t> finished;
-    if (!options.restart) finished = finished_files(partial, plan, input_marks(prepared.plan), file_system);
+    if (!options.restart)
+      finished = finished_files(partial, plan, input_marks(prepared.plan), file_system);
     disk.need = directory_need(plan, space.value().block, [&](std::size_t file) {
       const auto at = finished.find(plan.files[file].name);
       return at != finished.end() && at->second == plan.files[file].size;

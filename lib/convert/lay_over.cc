@@ -62,14 +62,15 @@ Status check_biases(const Checkpoint& quantized, const QuantizedLinears& linears
   const std::vector<const Tensor*>& biases = base.overlay.biases_left_out;
   if (biases.empty()) return {};
   THAW_ASSIGN_OR_RETURN(
-      Plan plan, plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32}));
+      Plan plan,
+      plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32}));
   SampleRows rows(std::move(plan), table);
   ErrorList errors;
   for (const Tensor* bias : biases) {
     const PlannedTensor* planned = rows.find(bias->name);
     if (planned == nullptr) {  // copied as it is, whatever it holds
-      errors.add(
-          fail(ErrorCode::input, {quantized.file_of(*bias), bias->name}, "the base has no such bias"));
+      errors.add(fail(ErrorCode::input, {quantized.file_of(*bias), bias->name},
+                      "the base has no such bias"));
       continue;
     }
     THAW_ASSIGN_OR_RETURN(const std::uint64_t nonzero, count_nonzero(rows, *planned));
@@ -90,7 +91,8 @@ Status refuse_padding(const Checkpoint& quantized, const QuantizedLinears& linea
                       const kernels::Table& table, const Base& base) {
   if (base.overlay.padded.empty()) return {};
   THAW_ASSIGN_OR_RETURN(
-      Plan plan, plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32}));
+      Plan plan,
+      plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32}));
   SampleRows reader(std::move(plan), table);
   ErrorList errors;
   for (const PaddedModule& module : base.overlay.padded) {

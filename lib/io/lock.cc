@@ -76,9 +76,8 @@ Result<Lock> Lock::take(FileSystem& file_system, const Target& target, Sharing s
       lock.supported_ = false;
       return lock;
     }
-    THAW_ASSIGN_OR_RETURN(
-        const bool same,
-        still_named(file_system, info, target.folder, target.name, path, target.flags));
+    THAW_ASSIGN_OR_RETURN(const bool same, still_named(file_system, info, target.folder,
+                                                       target.name, path, target.flags));
     if (same) return lock;
   }
   return fail(ErrorCode::locked, {.file = path, .tensor = {}}, "other runs come and go here",

@@ -45,8 +45,8 @@ class RealFileSystem final : public FileSystem {
     // direct_io, 9p and others have private mappings of files only. Nobody writes to either.
     for (const bool shared : {true, false}) {
       boost::iostreams::mapped_file_params parameters(path);
-      parameters.flags = shared ? boost::iostreams::mapped_file::readonly
-                                : boost::iostreams::mapped_file::priv;
+      parameters.flags =
+          shared ? boost::iostreams::mapped_file::readonly : boost::iostreams::mapped_file::priv;
       parameters.length = static_cast<std::size_t>(size);
       errno = 0;
       try {

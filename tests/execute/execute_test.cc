@@ -199,7 +199,8 @@ TEST_CASE("where the system refuses threads the run goes on with fewer, or says 
     MemorySink sink(model.plan, false);
     CountingObserver observer;
     StopFlag stop;
-    const auto report = execute(model.plan, model.plan, memory, scalar_table(), sink, {}, observer, stop);
+    const auto report =
+        execute(model.plan, model.plan, memory, scalar_table(), sink, {}, observer, stop);
     REQUIRE(report.ok() == (most >= 3));  // a reader, a writer and a worker
     if (report.ok()) {
       CHECK(sink.files == want);
