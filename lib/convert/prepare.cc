@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "convert/destination.h"
+#include "convert/expert_names.h"
 #include "convert/findings.h"
 #include "convert/folds.h"
 #include "convert/in_place.h"
@@ -216,7 +217,10 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
     THAW_RETURN_IF_ERROR(
         lay_over(options, prepared->checkpoint, prepared->linears, prepared->folds, *table, *base));
   }
-  if (base == nullptr) warn_of_tied_head(prepared->checkpoint, prepared->linears);
+  if (base == nullptr) {
+    warn_of_tied_head(prepared->checkpoint, prepared->linears);
+    warn_of_expert_names(prepared->checkpoint, prepared->linears);
+  }
   // From here on every tensor of the result has one source.
   prepared->findings = find_oddities(prepared->checkpoint, prepared->linears,
                                      base != nullptr ? &base->checkpoint : nullptr);

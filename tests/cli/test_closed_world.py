@@ -159,6 +159,25 @@ class ClosedWorld(Case):
         compared = run("compare", out, out)
         self.assertIn("compared as it is stored", compared.stderr)
 
+    def test_experts_under_the_quantizers_names(self):
+        """Written as they are, with a warning where transformers saves the architecture otherwise."""
+        def renamed(member, model_type):
+            model = self.write({}, config=lambda config: config.update(model_type=model_type))
+            write_safetensors(model / "model.safetensors",
+                              {name.replace("mlp.up_proj.", member): tensor
+                               for name, tensor in read_checkpoint(model).items()})
+            return model
+
+        rows = (("mlp.experts.0.up_proj.", "mixtral", True), ("mlp.experts.0.w3.", "mixtral", False),
+                ("mlp.experts.0.up_proj.", "qwen3_moe", False), ("mlp.up_proj.", "mixtral", False))
+        for member, model_type, warned in rows:
+            with self.subTest(member=member, model_type=model_type):
+                model = renamed(member, model_type)
+                result = self.convert(model, self.work / "out", "--force", "--quiet")
+                self.assertEqual("2 modules of experts keep the names" in result.stderr, warned)
+                found = json.loads(run("inspect", model, "--json").stdout)["warnings"]
+                self.assertEqual("of experts keep the names" in " ".join(found), warned)
+
     def test_scales_of_a_kv_cache_are_left_out_with_a_warning(self):
         foreign = {}
         for layer in range(2):
