@@ -176,6 +176,7 @@ Result<CompareReport> compare(const CompareOptions& options, Observer& observer,
     progress.bytes_done += pair.a->size;
     ++progress.tensors_done;
   }
+  observer.on_progress(progress);  // all of it: a small comparison ends between two ticks
   for (const TensorPair& pair : matched.of_different_shapes) {
     ShapeDifference difference{.name = std::string(pair.a->name),
                                .shape_a = {pair.a->shape.begin(), pair.a->shape.end()},

@@ -329,6 +329,11 @@ class ProgressOf(Case):
         self.assertEqual(events[-1].fraction, 1)
         self.assertEqual(events[-1].tensors_done, 27)
         self.assertEqual(sorted(events, key=lambda event: event.bytes_done), events)
+        for run in (lambda show: thaw.verify(self.out, MODEL, on_progress=show),
+                    lambda show: thaw.compare(self.out, MODEL, on_progress=show)):
+            events.clear()
+            run(events.append)
+            self.assertEqual(events[-1].fraction, 1)
 
     def test_a_bar_is_drawn_by_tqdm_if_it_is_there(self):
         module = types.ModuleType("tqdm.auto")
