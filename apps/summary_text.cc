@@ -22,7 +22,7 @@ std::string shard_lines(const std::vector<ShardSummary>& shards, std::size_t wid
     rows.push_back(
         {printable(shard.name), counted(shard.tensors, "tensor"), bytes_text(shard.bytes)});
   }
-  std::string text = column_lines(rows, {.width = width, .ranks = {0, 4, 3}});
+  std::string text = column_lines(rows, {.width = width, .ranks = {0, 4, 3}, .headed = false});
   if (shards.size() > kMostListed) {
     text += fact_line("", "and " + std::to_string(shards.size() - kMostListed) + " more");
   }

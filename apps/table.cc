@@ -34,7 +34,7 @@ std::string shortened(const std::string& name, std::size_t width) {
 class Columns {
  public:
   Columns(const std::vector<std::vector<std::string>>& rows, const TableFit& fit)
-      : rows_(rows), room_(fit.width) {
+      : rows_(rows), room_(fit.width), headed_(fit.headed) {
     for (const std::vector<std::string>& row : rows) {
       widths_.resize(std::max(widths_.size(), row.size()));
       for (std::size_t i = 0; i < row.size(); ++i) {
@@ -66,7 +66,7 @@ class Columns {
       without += without.empty() ? "(without " : ", ";
       without += rows_.front()[i];
     }
-    if (without.empty()) return text;
+    if (without.empty() || !headed_) return text;
     return text + std::string(indent_, ' ') + without + ": a wider window, or --json)\n";
   }
 
@@ -113,6 +113,7 @@ class Columns {
 
   const std::vector<std::vector<std::string>>& rows_;
   std::size_t room_;
+  bool headed_;
   std::size_t indent_ = kFactNameWidth;
   std::vector<std::size_t> widths_;
   std::vector<bool> shown_;

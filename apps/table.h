@@ -21,11 +21,12 @@ struct TableFit {
   // One for each column: the highest is left out first, the last of equal ones before the others;
   // what has rank 0, the names, is only shortened at its front. Empty: the last column first.
   std::vector<int> ranks = {};
+  bool headed = true;  // the first row is the headings: what is left out is named by them
 };
 
-// Rows of cells, the first row the headings, each column as wide as its widest cell, indented like
-// the values of fact_line. Columns of numbers are aligned at the right. No line is wider than the
-// window: columns are left out instead, and a last line says which.
+// Rows of cells, the first row the headings where there are some, each column as wide as its widest
+// cell, indented like the values of fact_line. Columns of numbers are aligned at the right. No line
+// is wider than the window: columns are left out instead, and a last line says which.
 [[nodiscard]] std::string column_lines(const std::vector<std::vector<std::string>>& rows,
                                        const TableFit& fit = {});
 

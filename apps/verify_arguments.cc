@@ -56,7 +56,9 @@ Result<VerifyArguments> parse_verify(const std::vector<std::string>& words) {
   if (arguments.help) return arguments;
   if (names.empty() || names[0].empty()) return usage_error("OUT is missing", command);
   if (names.size() > 1) {
-    return usage_error("one word too many: " + printable(names[1]), command);
+    return fail(ErrorCode::usage, {}, "one word too many: " + printable(names[1]),
+                "Did you mean thaw verify " + printable(names[0]) + " --against " +
+                    printable(names[1]) + "? See " + command + " --help");
   }
   VerifyOptions& options = arguments.options;
   ConvertOptions& conversion = options.conversion;

@@ -137,6 +137,14 @@ class Suggestions(Case):
             "isa": (["convert", model, out, "--isa", "scaler"], "--isa scalar?"),
             "output io": (["convert", model, out, "--output-io", "bufered"],
                           "--output-io buffered?"),
+            "-o": (["convert", model, "-o", out], "OUT is the second word: thaw convert MODEL OUT"),
+            "--output": (["convert", model, "--output", out], "OUT is the second word"),
+            "a model behind OUT": (["verify", out, model],
+                                   f"Did you mean thaw verify {out} --against {model}?"),
+            "no command": ([model, out], "Did you mean thaw convert MODEL OUT"),
+            "version": (["version"], "Did you mean thaw --version?"),
+            "info": (["info", model], "Did you mean thaw inspect?"),
+            "plan": (["plan", model], "--dry-run?"),
         }
         for name, (words, meant) in rows.items():
             with self.subTest(name):
@@ -228,6 +236,23 @@ class Windows(Case):
                     # What has no space stays whole, to be copied.
                     self.assertTrue(len(line) <= 40 or " " not in line, line)
         self.assertTrue((self.work / "out").is_dir())
+
+    def test_tables_leave_out_columns_instead_of_wrapping(self):
+        for columns, left in ((40, ("modules", "layout")),
+                              (80, ("modules", "count", "layout", "bits", "group")),
+                              (120, ("modules", "count", "layout", "as float"))):
+            with self.subTest(columns):
+                written, _ = on_terminal("inspect", self.model(), columns=columns,
+                                         streams=("stdout",))
+                lines = shown(written)
+                head = next(i for i, line in enumerate(lines) if "modules" in line)
+                for name in left:
+                    self.assertIn(name, lines[head])
+                rows = [line for line in lines if "_proj" in line and "AWQ GEMM" in line]
+                self.assertEqual(lines[head + 1:head + 8], rows[:7])
+                self.assertTrue(all(len(line) <= columns for line in rows), rows)
+                told = "a wider window, or --json" in " ".join(" ".join(lines).split())
+                self.assertEqual(told, columns < 112)
 
     def test_a_wide_window_and_a_pipe_say_the_same(self):
         wide, _ = on_terminal("inspect", self.model(), columns=400, streams=("stdout",))
