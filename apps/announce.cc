@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include "base/dtype.h"
 #include "base/text.h"
@@ -63,7 +65,7 @@ std::string found_text(const PlanSummary& plan) {
   }
   if (!plan.overlay) return text;
   const OverlaySummary& overlay = *plan.overlay;
-  text += "; " + counted(overlay.layers, "layer") + " of " + overlay.twin_layers + " for " +
+  text += "; " + counted(overlay.layers, "layer") + " of " + overlay.quantized_layers + " for " +
           printable(overlay.base);
   if (overlay.match && overlay.match->samples > 0) {
     std::array<char, 32> cosine{};
@@ -143,6 +145,28 @@ std::string waiting_text(const ConvertReport& report) {
   return fact_line("waits", text + "; OUT appears with the last one, or by --finish");
 }
 
+// " --take lm_head,embed_tokens"; nothing where there are none.
+std::string names_option(const char* option, const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ",") + name;
+  return text.empty() ? text : std::string(" ") + option + " " + quoted_word(text);
+}
+
+// What compares `out` with its inputs, with all options that decide its bytes and that verify does
+// not infer.
+std::string verify_command(const std::string& out, const ConvertOptions& options,
+                           const std::string& base) {
+  std::string command =
+      "thaw verify " + quoted_word(out) + " --against " + quoted_word(options.model);
+  if (!base.empty()) command += " --base " + quoted_word(base);
+  if (!options.spec.empty()) command += " --spec " + quoted_word(options.spec);
+  command += names_option("--take", options.take) + names_option("--leave", options.leave);
+  if (!options.match_check) command += " --no-match-check";
+  if (options.copy_unknown) command += " --copy-unknown";
+  if (options.allow_overflow) command += " --allow-overflow";
+  return command;
+}
+
 }  // namespace
 
 std::string disk_text(const DiskSpace& disk) {
@@ -182,9 +206,8 @@ std::string next_command(const ConvertReport& report, const ConvertOptions& opti
   if (options.out == "-" || plan.to == "safetensors" || report.waits) return {};
   const std::string out = options.in_place ? plan.out : options.out;
   if (plan.to != "directory") {
-    return "tar -xf " + quoted_word(out) + " && thaw verify " + quoted_word(plan.archive_root) +
-           " --against " + quoted_word(options.model) +
-           (options.base.empty() ? "" : " --base " + quoted_word(options.base));
+    return "tar -xf " + quoted_word(out) + " && " +
+           verify_command(plan.archive_root, options, options.base);
   }
   std::string base = options.base;
   if (options.in_place) base = plan.overlay ? plan.overlay->backup : "";
@@ -194,13 +217,7 @@ std::string next_command(const ConvertReport& report, const ConvertOptions& opti
   }
   // What was replaced in place and not kept is no longer there to be checked against.
   if (options.in_place && base.empty()) return {};
-  std::string command =
-      "thaw verify " + quoted_word(out) + " --against " + quoted_word(options.model);
-  if (!base.empty()) command += " --base " + quoted_word(base);
-  if (!options.spec.empty()) command += " --spec " + quoted_word(options.spec);
-  if (options.copy_unknown) command += " --copy-unknown";
-  if (options.allow_overflow) command += " --allow-overflow";
-  return command;
+  return verify_command(out, options, base);
 }
 
 }  // namespace thaw::app

@@ -1,13 +1,16 @@
 // thaw: the program. Finds the sub-command and turns what no one expected into an exit code.
 #include <sys/resource.h>
 
+#include <boost/system/system_error.hpp>
 #include <exception>
 #include <new>
+#include <system_error>
 
 #include "argument_values.h"
 #include "arguments.h"
 #include "base/text.h"
 #include "command_table.h"
+#include "io/limits.h"
 #include "pages.h"
 #include "signals.h"
 #include "suggest.h"
@@ -52,6 +55,14 @@ int run(const std::vector<std::string>& words) {
                                 near_command(command) + "See thaw --help"));
 }
 
+// What the system refused before there was a file or a thread to name: its limit, else a bug.
+int refused_by_system(int error_number, const char* what) {
+  if (std::optional<LimitText> limit = limit_behind(error_number)) {
+    return print_error({ErrorCode::no_space, {"cannot begin: " + limit->what}, limit->hint});
+  }
+  return print_error({ErrorCode::bug, {"a bug in thaw: " + printable(what)}, {}});
+}
+
 int run_guarded(const std::vector<std::string>& words) {
   try {
     return run(words);
@@ -59,6 +70,10 @@ int run_guarded(const std::vector<std::string>& words) {
     return print_error({ErrorCode::no_space,
                         {"out of memory: the system gave no more to this process"},
                         "give the process more than --memory, or use a smaller --memory"});
+  } catch (const std::system_error& error) {
+    return refused_by_system(error.code().value(), error.what());
+  } catch (const boost::system::system_error& error) {
+    return refused_by_system(error.code().value(), error.what());
   } catch (const std::exception& error) {
     return print_error({ErrorCode::bug, {"a bug in thaw: " + printable(error.what())}, {}});
   } catch (...) {
@@ -72,6 +87,6 @@ int run_guarded(const std::vector<std::string>& words) {
 int main(int count, char** words) {
   thaw::app::keep_standard_streams_apart();
   thaw::app::raise_descriptor_limit();
-  thaw::app::ignore_sigpipe();
+  thaw::app::ignore_signals_of_writing();
   return thaw::app::run_guarded({words + 1, words + count});
 }

@@ -3,7 +3,7 @@
 set(thaw_portable_libraries "")
 
 # The archive of each, else the shared library, that a package must then carry.
-foreach(name IN ITEMS boost_program_options boost_iostreams simdjson isal archive zstd crypto z)
+foreach(name IN ITEMS boost_program_options simdjson isal archive zstd crypto z)
   find_library(THAW_PORTABLE_${name} NAMES lib${name}.a ${name} REQUIRED)
   mark_as_advanced(THAW_PORTABLE_${name})
   list(APPEND thaw_portable_libraries ${THAW_PORTABLE_${name}})

@@ -23,6 +23,13 @@ bool is_inside(const std::string& file, const std::string& directory) {
   return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
+// A directory that is missing or closed to us is a wrong option.
+Status not_writable(Error error) {
+  if (error.code == ErrorCode::io) error.code = ErrorCode::usage;
+  error.messages.front().insert(0, "the report cannot be written: ");
+  return Status(std::move(error));
+}
+
 }  // namespace
 
 Result<ReportFile> ReportFile::open(const std::string& path, const std::string& out) {
@@ -38,36 +45,39 @@ Result<ReportFile> ReportFile::open(const std::string& path, const std::string& 
     } else if (!out.empty() && is_inside(path, out)) {
       return fail(ErrorCode::usage, {path, {}}, "the report lies inside OUT");
     } else {
-      report.partial_ = path + ".partial";
-      report.fd_ = ::open(report.partial_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+      Result<AtomicFile> file = AtomicFile::create(real_file_system(), path);
+      if (!file.ok()) return not_writable(std::move(file).take_status().take_error());
+      report.file_ = std::move(file).value();
+      return report;
     }
   }
   if (report.fd_ < 0) {
-    const std::string reason = last_error();
-    report.partial_.clear();
-    return fail(ErrorCode::usage, {path, {}}, "the report cannot be written: " + reason);
+    return fail(ErrorCode::usage, {path, {}}, "the report cannot be written: " + last_error());
   }
   return report;
 }
 
 ReportFile::ReportFile(ReportFile&& other) noexcept
     : path_(std::move(other.path_)),
-      partial_(std::exchange(other.partial_, {})),
+      file_(std::move(other.file_)),
       fd_(std::exchange(other.fd_, -1)) {}
 
 ReportFile& ReportFile::operator=(ReportFile&& other) noexcept {
   std::swap(path_, other.path_);
-  std::swap(partial_, other.partial_);
+  std::swap(file_, other.file_);
   std::swap(fd_, other.fd_);
   return *this;
 }
 
 ReportFile::~ReportFile() {
   if (fd_ >= 0) ::close(fd_);
-  if (!partial_.empty()) ::unlink(partial_.c_str());
 }
 
 Status ReportFile::write(std::string_view text) {
+  if (file_) {
+    THAW_RETURN_IF_ERROR(file_->append(text));
+    return file_->publish();
+  }
   if (fd_ < 0) return {};
   while (!text.empty()) {
     const ssize_t written = ::write(fd_, text.data(), text.size());
@@ -75,11 +85,6 @@ Status ReportFile::write(std::string_view text) {
     if (written < 0) return fail(ErrorCode::io, {path_, {}}, last_error());
     text.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (partial_.empty()) return {};
-  if (::fsync(fd_) != 0 || ::rename(partial_.c_str(), path_.c_str()) != 0) {
-    return fail(ErrorCode::io, {path_, {}}, last_error());
-  }
-  partial_.clear();
   return {};
 }
 

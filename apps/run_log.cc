@@ -1,6 +1,8 @@
 #include "run_log.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -42,6 +44,52 @@ double rate(std::uint64_t bytes, double seconds) {
   return seconds > 0 ? static_cast<double>(bytes) / seconds : 0;
 }
 
+// Whether the file ends within a line: somebody else's half, or one of a run that was killed.
+bool ends_within_line(const std::string& path, const struct stat& info) {
+  if (info.st_size == 0) return false;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return false;  // it may be written and not read
+  char last = '\n';
+  const ssize_t got = ::pread(fd, &last, 1, info.st_size - 1);
+  ::close(fd);
+  return got == 1 && last != '\n';
+}
+
+// Appends a line whole or not at all, and never to a half one; returns 0 or an errno. One write, so
+// that lines of several processes do not mix. Where the disk fills up within it, what was written
+// is taken back; the lock keeps other runs from writing behind it meanwhile.
+int append_line(const std::string& path, std::string line) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return errno;
+  struct stat info {};
+  bool locked = false;
+  if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
+    // Whoever holds it longer than a line takes is no run of ours.
+    for (int i = 0; i < 100 && !locked; ++i) {
+      locked = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+      if (!locked && errno != EWOULDBLOCK && errno != EINTR) break;
+      if (!locked) ::usleep(1000);
+    }
+    locked = ::fstat(fd, &info) == 0 && locked;
+    if (ends_within_line(path, info)) line.insert(line.begin(), '\n');
+  }
+  int number = 0;
+  std::size_t done = 0;
+  while (done < line.size() && number == 0) {
+    const ssize_t written = ::write(fd, line.data() + done, line.size() - done);
+    if (written > 0) {
+      done += static_cast<std::size_t>(written);
+    } else if (written == 0 || errno != EINTR) {
+      number = written == 0 ? EIO : errno;
+    }
+  }
+  if (number != 0 && done != 0 && locked && ::ftruncate(fd, info.st_size) != 0) {
+    // The half line stays: the next one will begin on a line of its own.
+  }
+  ::close(fd);
+  return number;
+}
+
 }  // namespace
 
 const char* outcome_name(JobOutcome outcome) {
@@ -62,15 +110,10 @@ const char* outcome_name(JobOutcome outcome) {
 
 void RunLog::append(std::string line) {
   if (path_.empty()) return;
-  const int fd = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-  // One write, so that lines of several processes do not mix.
-  const bool whole =
-      fd >= 0 && ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
-  if (!whole && status_.ok()) {
-    status_ = fail(ErrorCode::io, {path_, {}},
-                   "cannot write the log: " + std::generic_category().message(errno));
-  }
-  if (fd >= 0) ::close(fd);
+  const int number = append_line(path_, std::move(line));
+  if (number == 0 || !status_.ok()) return;
+  status_ = fail(ErrorCode::io, {path_, {}},
+                 "cannot write the log: " + std::generic_category().message(number));
 }
 
 void RunLog::run_begins(std::size_t jobs) {

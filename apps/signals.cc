@@ -46,6 +46,9 @@ void Signals::add(int signal) {
 
 void Signals::poll() { context_.poll(); }
 
-void ignore_sigpipe() { std::signal(SIGPIPE, SIG_IGN); }
+void ignore_signals_of_writing() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+}
 
 }  // namespace thaw::app

@@ -33,7 +33,8 @@ class Signals {
   bool progress_requested_ = false;
 };
 
-// A closed pipe is an error of the write, not a reason to die without a word.
-void ignore_sigpipe();
+// A closed pipe and a limit of file size are errors of the write (EPIPE, EFBIG), not reasons to die
+// without a word.
+void ignore_signals_of_writing();
 
 }  // namespace thaw::app

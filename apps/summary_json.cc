@@ -25,11 +25,13 @@ void add_overlay(JsonOut& out, const OverlaySummary& overlay) {
   out.member("base", overlay.base);
   out.member("spec", overlay.spec);
   out.member("base_layers", overlay.base_layers);
-  out.member("model_layers", overlay.twin_layers);
+  out.member("model_layers", overlay.quantized_layers);
   out.member("layers", overlay.layers);
   out.member("replaced", overlay.replaced);
   out.member("kept", overlay.kept);
   out.member("ignored", overlay.ignored);
+  if (!overlay.taken.empty()) out.member("taken", overlay.taken);
+  if (!overlay.left.empty()) out.member("left", overlay.left);
   if (!overlay.backup.empty()) out.member("backup", overlay.backup);
   if (overlay.match) {
     out.begin_object("match");

@@ -124,11 +124,13 @@ std::string overlay_text(const PlanSummary& plan) {
   if (!plan.overlay) return {};
   const OverlaySummary& overlay = *plan.overlay;
   std::string text = fact_line("base", printable(overlay.base) + " (spec " + overlay.spec + ")");
-  std::string where = overlay.twin_layers;
-  if (overlay.twin_layers != overlay.base_layers) where += " into " + overlay.base_layers;
+  std::string where = overlay.quantized_layers;
+  if (overlay.quantized_layers != overlay.base_layers) where += " into " + overlay.base_layers;
   text += fact_line("overlay", counted(overlay.layers, "layer") + " of " + where + ": " +
                                    counted(overlay.replaced, "tensor") + " replaced, " +
                                    std::to_string(overlay.kept) + " kept");
+  if (!overlay.taken.empty()) text += fact_line("taken", listed_names(overlay.taken));
+  if (!overlay.left.empty()) text += fact_line("left", listed_names(overlay.left));
   std::string match = "not checked";
   if (overlay.match) {
     std::array<char, 32> cosine{};

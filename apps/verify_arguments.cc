@@ -11,8 +11,10 @@ namespace {
 namespace po = boost::program_options;
 
 struct VerifyWords {
-  std::string against, base, spec, dtype, rounding, max_shard_size, threads, memory, isa, progress;
+  std::string against, base, spec, take, leave, dtype, rounding, max_shard_size, threads, memory,
+      isa, progress;
   bool no_certificate = false;
+  bool no_match_check = false;
 };
 
 po::options_description verify_table(VerifyWords& words, VerifyArguments& to) {
@@ -23,6 +25,9 @@ po::options_description verify_table(VerifyWords& words, VerifyArguments& to) {
   add("base", text(words.base, "FLOAT"),
       "of an overlay: the float model whose blocks were replaced");
   add("spec", text(words.spec, "NAME"), "of an overlay: the model spec, by name or path");
+  add("take", text(words.take, "NAMES"), "as of convert");
+  add("leave", text(words.leave, "NAMES"), "as of convert");
+  add("no-match-check", po::bool_switch(&words.no_match_check), "as of convert");
   add("dtype", text(words.dtype, "TYPE"), "as of convert (as OUT has it)");
   add("rounding", text(words.rounding, "HOW"), "as of convert (as a sample of OUT has it)");
   add("max-shard-size", text(words.max_shard_size, "SIZE"), "as of convert (as OUT is divided)");
@@ -64,7 +69,8 @@ Result<VerifyArguments> parse_verify(const std::vector<std::string>& words) {
     return usage_error("--base needs --against", command);
   }
   for (const auto& [name, word] :
-       {std::pair("dtype", &given.dtype), std::pair("rounding", &given.rounding),
+       {std::pair("take", &given.take), std::pair("leave", &given.leave),
+        std::pair("dtype", &given.dtype), std::pair("rounding", &given.rounding),
         std::pair("max-shard-size", &given.max_shard_size), std::pair("memory", &given.memory),
         std::pair("threads", &given.threads), std::pair("isa", &given.isa)}) {
     THAW_RETURN_IF_ERROR(apply_option(conversion, name, *word));
@@ -72,6 +78,7 @@ Result<VerifyArguments> parse_verify(const std::vector<std::string>& words) {
   options.infer_rounding = given.rounding.empty();
   options.infer_shard_size = given.max_shard_size.empty();
   options.certificate = !given.no_certificate;
+  conversion.match_check = !given.no_match_check;
   if (conversion.isa.empty()) {
     THAW_ASSIGN_OR_RETURN(conversion.isa, isa_value(""));
   }

@@ -1,5 +1,4 @@
 include(CMakeFindDependencyMacro)
-find_dependency(Boost 1.74 COMPONENTS iostreams)
 find_dependency(simdjson)
 find_dependency(Threads)
 find_dependency(ZLIB)

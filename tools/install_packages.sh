@@ -4,7 +4,7 @@
 # Asks for root (sudo) only if something is missing.
 set -euo pipefail
 
-build=(g++ cmake ninja-build libboost-dev libboost-iostreams-dev libboost-program-options-dev
+build=(g++ cmake ninja-build libboost-dev libboost-program-options-dev
   libsimdjson-dev libxsimd-dev libisal-dev zlib1g-dev libssl-dev libarchive-dev libzstd-dev)
 test=(doctest-dev python3 systemd libarchive-tools zstd binutils clang-format-14 shellcheck util-linux
   man-db mandoc zsh fish)

@@ -66,6 +66,7 @@ class Checkpoint {
   // quant_config.json, quantize_config.json, quantization_config.json, those that are there.
   struct QuantizationFile {
     std::string name;
+    std::string text;  // as it is on disk
     json::Node content;
   };
   [[nodiscard]] std::span<const QuantizationFile> quantization_files() const;

@@ -137,11 +137,13 @@ Status CheckpointBuilder::read_directory() {
     state_->config = *std::move(config).value();
   }
   for (const std::string_view name : quantization_names()) {
-    auto content = read_object(name, nullptr);
+    std::string text;
+    auto content = read_object(name, &text);
     if (!content.ok()) {
       errors.add(std::move(content).take_status());
     } else if (content.value()) {
-      state_->quantization_files.push_back({std::string(name), *std::move(content).value()});
+      state_->quantization_files.push_back(
+          {std::string(name), std::move(text), *std::move(content).value()});
     }
   }
   errors.add(find_shards());

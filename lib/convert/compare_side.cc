@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "convert/folds.h"
+#include "convert/own_adapters.h"
 
 namespace thaw {
 
@@ -89,8 +90,10 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
   auto side = std::make_unique<CompareSide>(std::move(checkpoint));
   side->spec = spec_of(side->checkpoint, specs);
   if (looks_quantized(side->checkpoint)) {
-    THAW_ASSIGN_OR_RETURN(side->linears,
-                          find_quantized_linears(side->checkpoint, {.copy_unknown = true}));
+    THAW_ASSIGN_OR_RETURN(
+        side->linears,
+        find_quantized_linears(side->checkpoint, {.copy_unknown = true,
+                                                  .is_part_of_model = own_adapters(side->spec)}));
     if (!side->linears.activation_scales.empty()) {
       Result<std::vector<Fold>> folds = find_folds(side->checkpoint, side->linears, side->spec);
       if (folds.ok()) {

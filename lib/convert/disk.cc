@@ -38,6 +38,7 @@ std::map<std::string, std::uint64_t> finished_files(const std::string& partial,
   if (!exists(state_file)) return files;
   const Result<RunState> state = load_run_state(file_system, state_file);
   if (!state.ok() || state.value().fingerprint != plan.fingerprint) return files;
+  if (!check_inputs_of(state.value(), plan, partial).ok()) return files;
   for (const FinishedFile& file : state.value().files) files.emplace(file.name, file.size);
   return files;
 }
@@ -48,7 +49,7 @@ std::optional<DiskSpace> disk_space(const Prepared& prepared, const PlannedFiles
                                     const ConvertOptions& options, FileSystem& file_system) {
   if (prepared.out.empty() || prepared.out == kStandardOutput) return std::nullopt;
   const Result<FreeSpace> space = free_space(file_system, existing_folder(prepared.out));
-  if (!space.ok()) return std::nullopt;
+  if (!space.ok() || !space.value().known) return std::nullopt;
   DiskSpace disk{.free = space.value().available};
   if (!prepared.format) {
     const std::string partial = prepared.out + ".partial";

@@ -100,6 +100,11 @@ Result<ConvertReport> fill_sink(const Prepared& prepared, const PlannedFiles& fi
   ConvertReport report;
   report.plan = summarize(prepared, options);
   report.plan.disk = disk;
+  if (!sink.locked()) {
+    report.plan.warnings.push_back(
+        printable(prepared.out) +
+        ": this file system has no locks: see to it yourself that no other run writes here");
+  }
   if (announce) announce(report.plan);
   // Before finish the destination does not exist; after it, it is whole.
   if (opened.directory != nullptr) {

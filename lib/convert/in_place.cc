@@ -61,7 +61,7 @@ Result<InPlace> check_in_place(FileSystem& file_system, const Checkpoint& base,
   const std::string model = input_place(twin);
   for (const std::string& mine : {place.out, place.out + ".partial", place.backup}) {
     if (!is_within(mine, model) && !is_within(model, mine)) continue;
-    return refuse(mine, "is, contains or lies inside the AWQ model " + printable(model),
+    return refuse(mine, "is, contains or lies inside the quantized checkpoint " + printable(model),
                   "Move one of them away, or write to an OUT.");
   }
   if (exists(place.backup) && !is_left_behind(file_system, place.out, place.backup)) {

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "convert/layer_name.h"
+#include "convert/own_adapters.h"
 #include "convert/prepare.h"
 #include "convert/scale_scan.h"
 
@@ -186,7 +187,12 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
   add_problems(prepared.error(), inspection);
   add_shards(checkpoint, inspection);
   QuantizedLinears linears;
-  if (Result<QuantizedLinears> found = find_quantized_linears(checkpoint); found.ok()) {
+  FindOptions how;
+  if (Result<OwnAdapters> own = find_own_adapters(checkpoint, nullptr, options, file_system);
+      own.ok()) {
+    how.is_part_of_model = std::move(own).value();
+  }
+  if (Result<QuantizedLinears> found = find_quantized_linears(checkpoint, how); found.ok()) {
     linears = std::move(found).value();
     inspection.warnings = linears.warnings;
     inspection.config_source = printable(linears.config.source);

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "convert/padding_check.h"
 #include "convert/sample_rows.h"
 #include "model/choose.h"
 
@@ -21,12 +22,15 @@ Status needs_base(const char* option) {
 
 // Its config is carried over as it is, and would claim that the result is quantized.
 Status check_is_float(const Checkpoint& base) {
+  const auto anything = [](std::string_view) { return true; };
   std::string why;
   if (const Result<QuantConfig> config = read_quant_config(base); !config.ok()) {
     why = config.error().messages.front();
   } else if (!config.value().source.empty()) {
     why = config.value().source + " is there";
-  } else if (const Result<QuantizedLinears> found = find_quantized_linears(base); found.ok()) {
+  } else if (const Result<QuantizedLinears> found =
+                 find_quantized_linears(base, {.is_part_of_model = anything});
+             found.ok()) {
     why = printable(found.value().linears.front().module) + " is packed";
   } else {
     return {};
@@ -42,6 +46,11 @@ std::string model_type_of(const Checkpoint& checkpoint) {
   return name ? std::string(*name) : std::string();
 }
 
+// The quantized checkpoint's own tensors, as float32.
+Result<Plan> plan_quantized(const Checkpoint& quantized, const QuantizedLinears& linears) {
+  return plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32});
+}
+
 // How many of the values are not zero.
 Result<std::uint64_t> count_nonzero(SampleRows& rows, const PlannedTensor& bias) {
   const std::uint64_t elements = element_count(bias.shape).value_or(0);
@@ -55,24 +64,23 @@ Result<std::uint64_t> count_nonzero(SampleRows& rows, const PlannedTensor& bias)
 }
 
 // Biases that the base has no place for can only be left out where they add nothing.
-Status check_biases(const Checkpoint& twin, const QuantizedLinears& linears,
+Status check_biases(const Checkpoint& quantized, const QuantizedLinears& linears,
                     const kernels::Table& table, Base& base) {
   const std::vector<const Tensor*>& biases = base.overlay.biases_left_out;
   if (biases.empty()) return {};
-  THAW_ASSIGN_OR_RETURN(
-      Plan plan, plan_tensors({.checkpoint = &twin, .linears = &linears, .dtype = Dtype::f32}));
+  THAW_ASSIGN_OR_RETURN(Plan plan, plan_quantized(quantized, linears));
   SampleRows rows(std::move(plan), table);
   ErrorList errors;
   for (const Tensor* bias : biases) {
     const PlannedTensor* planned = rows.find(bias->name);
     if (planned == nullptr) {  // copied as it is, whatever it holds
-      errors.add(
-          fail(ErrorCode::input, {twin.file_of(*bias), bias->name}, "the base has no such bias"));
+      errors.add(fail(ErrorCode::input, {quantized.file_of(*bias), bias->name},
+                      "the base has no such bias"));
       continue;
     }
     THAW_ASSIGN_OR_RETURN(const std::uint64_t nonzero, count_nonzero(rows, *planned));
     if (nonzero == 0) continue;
-    errors.add(fail(ErrorCode::input, {twin.file_of(*bias), bias->name},
+    errors.add(fail(ErrorCode::input, {quantized.file_of(*bias), bias->name},
                     "the base has no such bias, and " + std::to_string(nonzero) +
                         " of its values are not zero"));
   }
@@ -83,6 +91,20 @@ Status check_biases(const Checkpoint& twin, const QuantizedLinears& linears,
   return {};
 }
 
+// The base cannot hold weights that were padded. Their values say whether that is what they are.
+Status refuse_padding(const Checkpoint& quantized, const QuantizedLinears& linears,
+                      const kernels::Table& table, const Base& base) {
+  if (base.overlay.padded.empty()) return {};
+  THAW_ASSIGN_OR_RETURN(Plan plan, plan_quantized(quantized, linears));
+  SampleRows rows(std::move(plan), table);
+  ErrorList errors;
+  for (const PaddedModule& module : base.overlay.padded) {
+    THAW_ASSIGN_OR_RETURN(const std::string found, describe_padding(module, rows));
+    errors.add(refuse_padded(module, base.checkpoint, quantized, found));
+  }
+  return errors.take();
+}
+
 }  // namespace
 
 Status check_overlay_options(const ConvertOptions& options) {
@@ -91,7 +113,15 @@ Status check_overlay_options(const ConvertOptions& options) {
     if (!options.spec.empty()) return needs_base("--spec");
     if (!options.match_check) return needs_base("--no-match-check");
     if (options.keep_backup) return needs_base("--keep-backup");
+    if (!options.take.empty()) return needs_base("--take");
+    if (!options.leave.empty()) return needs_base("--leave");
     return {};
+  }
+  for (const std::string& name : options.take) {
+    if (std::find(options.leave.begin(), options.leave.end(), name) == options.leave.end())
+      continue;
+    return fail(ErrorCode::usage, {}, "--take and --leave both name " + printable(name),
+                "Leave it out of one of them.");
   }
   if (options.dtype) {
     return fail(ErrorCode::usage, {},
@@ -123,26 +153,29 @@ Result<std::unique_ptr<Base>> open_base(const ConvertOptions& options, FileSyste
   return base;
 }
 
-Status lay_over(const ConvertOptions& options, const Checkpoint& twin,
+Status lay_over(const ConvertOptions& options, const Checkpoint& quantized,
                 const QuantizedLinears& linears, std::span<const Fold> folds,
                 const kernels::Table& table, Base& base) {
   ErrorList errors;
   Result<Blocks> of_base = locate_blocks(base.spec, base.checkpoint);
   if (!of_base.ok()) errors.add(std::move(of_base).take_status());
-  Result<Blocks> of_twin = locate_blocks(base.spec, twin);
-  if (!of_twin.ok()) errors.add(std::move(of_twin).take_status());
+  Result<Blocks> of_quantized = locate_blocks(base.spec, quantized);
+  if (!of_quantized.ok()) errors.add(std::move(of_quantized).take_status());
   THAW_RETURN_IF_ERROR(errors.take());
   THAW_ASSIGN_OR_RETURN(base.overlay, make_overlay({.base = &base.checkpoint,
-                                                    .twin = &twin,
+                                                    .quantized = &quantized,
                                                     .linears = &linears,
                                                     .folds = folds,
                                                     .spec = &base.spec,
                                                     .base_blocks = of_base.value(),
-                                                    .twin_blocks = of_twin.value()}));
-  THAW_RETURN_IF_ERROR(check_biases(twin, linears, table, base));
+                                                    .quantized_blocks = of_quantized.value(),
+                                                    .take = options.take,
+                                                    .leave = options.leave}));
+  THAW_RETURN_IF_ERROR(refuse_padding(quantized, linears, table, base));
+  THAW_RETURN_IF_ERROR(check_biases(quantized, linears, table, base));
   if (!options.match_check) return {};
   THAW_ASSIGN_OR_RETURN(base.match,
-                        check_match(twin, linears, folds, base.overlay, base.spec, table));
+                        check_match(quantized, linears, folds, base.overlay, base.spec, table));
   return {};
 }
 

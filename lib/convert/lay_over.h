@@ -18,7 +18,8 @@
 
 namespace thaw {
 
-// The overlay points into the checkpoint and the twin, so it stays where it is made.
+// The overlay points into the checkpoint and the quantized checkpoint, so it stays where it is
+// made.
 struct Base {
   explicit Base(Checkpoint opened) : checkpoint(std::move(opened)) {}
   Checkpoint checkpoint;
@@ -37,7 +38,7 @@ struct Base {
 
 // Finds what every tensor of the base is made from, and whether the two belong together. Fills
 // base.overlay and base.match. Errors: ErrorCode::input, io.
-[[nodiscard]] Status lay_over(const ConvertOptions& options, const Checkpoint& twin,
+[[nodiscard]] Status lay_over(const ConvertOptions& options, const Checkpoint& quantized,
                               const QuantizedLinears& linears, std::span<const Fold> folds,
                               const kernels::Table& table, Base& base);
 

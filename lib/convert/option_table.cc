@@ -1,10 +1,12 @@
 #include "convert/option_table.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
+#include <utility>
 
 #include "base/dtype.h"
 #include "base/nearest.h"
@@ -138,6 +140,22 @@ Status set_name(std::string_view option, const std::string& word, std::string& t
   return {};
 }
 
+// "lm_head,embed_tokens": names of modules, none of them empty or twice.
+Status set_modules(std::string_view option, const std::string& word, std::vector<std::string>& to) {
+  to.clear();
+  for (std::size_t at = 0; at <= word.size();) {
+    const std::size_t comma = std::min(word.find(',', at), word.size());
+    std::string name = word.substr(at, comma - at);
+    const bool dots = name.starts_with('.') || name.ends_with('.');
+    if (name.empty() || dots || std::find(to.begin(), to.end(), name) != to.end()) {
+      return bad(option, word, "names of modules with commas between them, each once");
+    }
+    to.push_back(std::move(name));
+    at = comma + 1;
+  }
+  return {};
+}
+
 constexpr std::array kTable = {
     OptionEntry{"dtype", "TYPE", "auto",
                 "auto, float16, bfloat16 or float32; auto follows config.json", set_dtype},
@@ -173,6 +191,17 @@ constexpr std::array kTable = {
                 [](ConvertOptions& options, const std::string& word) {
                   options.match_check = word != "true";
                   return Status();
+                }},
+    OptionEntry{"take", "NAMES", "",
+                "with --base: quantized modules outside of the blocks to put into FLOAT, such as "
+                "lm_head,embed_tokens",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_modules("take", word, options.take);
+                }},
+    OptionEntry{"leave", "NAMES", "",
+                "with --base: quantized modules outside of the blocks to leave as FLOAT has them",
+                [](ConvertOptions& options, const std::string& word) {
+                  return set_modules("leave", word, options.leave);
                 }},
     OptionEntry{"threads", "N", "", "at most N worker threads (one a processor)", set_threads},
     OptionEntry{"memory", "SIZE", "256MB", "memory of the whole process",

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/dtype.h"
 #include "base/status.h"
@@ -49,6 +50,9 @@ struct ConvertOptions {
   bool in_place = false;     // replaces `base` itself; `out` is empty
   bool keep_backup = false;  // in_place: the old directory stays, as `base`.backup
   bool match_check = true;   // refuses a base and a model that do not belong together
+  // Quantized modules outside of the blocks, by name: to put into `base`, or not to.
+  std::vector<std::string> take;
+  std::vector<std::string> leave;
 
   // Several runs make one output: this one makes these files of it. specs/parts.md.
   std::optional<Part> part;

@@ -8,7 +8,9 @@
 #include "convert/folds.h"
 #include "convert/in_place.h"
 #include "convert/output_format.h"
+#include "convert/own_adapters.h"
 #include "convert/part_option.h"
+#include "convert/tied_head.h"
 #include "io/process.h"
 #include "sink/zstd_stream.h"
 
@@ -132,9 +134,13 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   // From here on every tensor lies inside its shard and no two overlap.
 
   THAW_RETURN_IF_ERROR(find_destination(options, file_system, *prepared));
+  const ModelSpec* spec = prepared->base != nullptr ? &prepared->base->spec : nullptr;
+  THAW_ASSIGN_OR_RETURN(const OwnAdapters own_adapters,
+                        find_own_adapters(prepared->checkpoint, spec, options, file_system));
   THAW_ASSIGN_OR_RETURN(
       prepared->linears,
-      find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown}));
+      find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown,
+                                                    .is_part_of_model = own_adapters}));
   THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared, options, file_system));
   // From here on we know what every tensor is.
 
@@ -143,6 +149,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
     THAW_RETURN_IF_ERROR(
         lay_over(options, prepared->checkpoint, prepared->linears, prepared->folds, *table, *base));
   }
+  if (base == nullptr) warn_of_tied_head(prepared->checkpoint, prepared->linears);
   // From here on every tensor of the result has one source.
 
   const Checkpoint& frame = base != nullptr ? base->checkpoint : prepared->checkpoint;
@@ -182,12 +189,16 @@ OverlaySummary overlay_summary(const Prepared& prepared, const ConvertOptions& o
   summary.base = base.checkpoint.path();
   summary.spec = printable(base.spec.name);
   summary.base_layers = printable(base.overlay.base_blocks.path);
-  summary.twin_layers = printable(base.overlay.twin_blocks.path);
+  summary.quantized_layers = printable(base.overlay.quantized_blocks.path);
   summary.layers = base.overlay.base_blocks.count;
   summary.replaced = base.overlay.replaced;
   summary.kept = base.overlay.kept;
   summary.ignored = base.overlay.ignored;
   summary.match = base.match;
+  for (const TakenLinear& taken : base.overlay.taken) {
+    summary.taken.push_back(printable(taken.linear->module));
+  }
+  for (const std::string_view module : base.overlay.left) summary.left.push_back(printable(module));
   if (options.keep_backup) summary.backup = prepared.backup;
   return summary;
 }

@@ -17,7 +17,7 @@ struct ShardSummary {
   std::uint64_t tensors = 0;
 };
 
-// How a base and an AWQ model were compared before anything was written.
+// How a base and a quantized checkpoint were compared before anything was written.
 struct MatchSummary {
   std::uint64_t samples = 0;  // linears that were compared
   double lowest_cosine = 1;   // of all of them
@@ -26,16 +26,19 @@ struct MatchSummary {
 
 // What goes where, with a base. specs/overlay.md.
 struct OverlaySummary {
-  std::string base;         // as the user named it
-  std::string spec;         // the name of the model spec
-  std::string base_layers;  // the path of the blocks: "model.layers"
-  std::string twin_layers;
+  std::string base;              // as the user named it
+  std::string spec;              // the name of the model spec
+  std::string base_layers;       // the path of the blocks: "model.layers"
+  std::string quantized_layers;  // the same in the quantized checkpoint
   std::uint64_t layers = 0;
   std::uint64_t replaced = 0;         // tensors of the base
   std::uint64_t kept = 0;             // likewise
-  std::uint64_t ignored = 0;          // tensors of the AWQ model beside its blocks
+  std::uint64_t ignored = 0;          // tensors of the quantized checkpoint beside its blocks
   std::optional<MatchSummary> match;  // nothing: not checked
   std::string backup;                 // where the old directory stays; empty: nowhere
+  // Quantized modules outside of the blocks: put into the base, and not; safe for a terminal.
+  std::vector<std::string> taken;
+  std::vector<std::string> left;
 };
 
 // Of the file system that the output goes to, before the run.

@@ -11,6 +11,7 @@
 #include "convert/prepare.h"
 #include "io/directory.h"
 #include "sink/directory_sink.h"
+#include "sink/input_marks.h"
 
 namespace thaw {
 
@@ -60,7 +61,9 @@ Result<Standing> look_at_output(const ConvertOptions& options, FileSystem& file_
   ConvertOptions forced = options;
   forced.force = true;
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(forced, file_system));
-  Standing standing{.fingerprint = prepared->plan.fingerprint, .out = prepared->out, .whole = true};
+  Standing standing{.fingerprint = prepared->plan.fingerprint + "-" + input_digest(prepared->plan),
+                    .out = prepared->out,
+                    .whole = true};
   if (prepared->format) {
     for (const std::string& part :
          {std::string(format_name(prepared->format)), std::to_string(options.level.value_or(0)),

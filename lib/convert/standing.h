@@ -11,8 +11,10 @@
 namespace thaw {
 
 struct Standing {
-  std::string fingerprint;  // of the plan that the options make now, and of the kind of output
-  std::string out;          // resolved
+  // Of the plan that the options make now, of its inputs' sizes and modification times, and of the
+  // kind of output.
+  std::string fingerprint;
+  std::string out;  // resolved
   // Every file of that plan stands at `out` with its size; an archive is there.
   bool whole = false;
   std::uint64_t archive_bytes = 0;  // its size, for who knows how large it was

@@ -17,7 +17,7 @@ std::string line_of(const VerifyFinding& finding) {
           std::to_string(finding.bytes) + (finding.bytes == 1 ? " byte differs" : " bytes differ");
       return line + ", the first at byte " + std::to_string(finding.first) + " of the file";
     case VerifyFinding::Kind::missing:
-      return line + "is missing or cannot be read (" + finding.why + ")";
+      return line + "is missing (" + finding.why + ")";
     case VerifyFinding::Kind::size:
       return line + "size in bytes: got " + std::to_string(finding.bytes) + ", expected " +
              std::to_string(finding.first);

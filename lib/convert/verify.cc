@@ -115,6 +115,8 @@ Status check_inputs(const Plan& plan) {
 Status add_certificate(const Plan& plan, const MemoryPlan& memory, const std::string& directory,
                        Parallel& parallel, FileSystem& file_system, VerifyReport& report) {
   const Result<Checkpoint> out = open_checkpoint(file_system, directory);
+  // What cannot be read has not been found to differ.
+  if (!out.ok() && out.error().code != ErrorCode::input) return Status(out.error());
   if (!out.ok()) {
     report.no_certificate = out.error().messages.front();
     return {};
@@ -134,8 +136,8 @@ Result<VerifyReport> check_output(const Prepared& prepared, const OutputCheck& c
   report.files = plan.files.size();
   const Parts parts = output_parts(plan);
   {
-    const std::unique_ptr<VerifySink> sink =
-        VerifySink::open(file_system, plan, check.directory, begins_of(parts));
+    THAW_ASSIGN_OR_RETURN(const std::unique_ptr<VerifySink> sink,
+                          VerifySink::open(file_system, plan, check.directory, begins_of(parts)));
     THAW_ASSIGN_OR_RETURN(const ExecuteReport run,
                           execute(plan, plan, memory, *prepared.table, *sink,
                                   {.allow_overflow = true}, verifying, stop));

@@ -21,7 +21,8 @@ namespace thaw {
 using FileWork = std::function<Status(std::uint32_t file, std::span<std::byte> buffer,
                                       const std::function<Status(std::uint64_t)>& advance)>;
 
-// Calls `work` for each of `files` of the plan. Buffers are those of `memory`, which is not in use
+// Calls `work` for each of `files` of the plan, on as many threads as `memory` has workers, or
+// fewer where the system refuses some. Buffers are those of `memory`, which is not in use
 // otherwise. The first error wins and ends the others; `stop` ends the run within a buffer.
 [[nodiscard]] Status for_each_file(const PlannedFiles& plan, const MemoryPlan& memory,
                                    std::span<const std::uint32_t> files, std::string_view stage,

@@ -1,87 +1,38 @@
 #include "execute/execute.h"
 
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <chrono>
-#include <exception>
-#include <functional>
-#include <new>
 #include <utility>
 
 #include "execute/run.h"
+#include "execute/threads.h"
+#include "io/limits.h"
 
 namespace thaw {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kTick(100);
 
-// Runs `body` so that nothing it throws leaves the thread.
-void guarded(Run& run, void (*body)(Run&)) {
-  try {
-    body(run);
-  } catch (const std::bad_alloc&) {
-    run.stop(make_error(ErrorCode::no_space, {}, "out of memory", "Try a smaller --memory."));
-  } catch (const std::exception& exception) {
-    run.stop(make_error(ErrorCode::bug, {}, exception.what()));
-  }
+// What each thread does, in the order in which they are started: with one of each kind a run comes
+// to its end, and more only make it faster.
+enum class Role : std::uint8_t { reader, writer, worker };
+constexpr unsigned kKinds = 3;
+
+Role role_of(unsigned index, unsigned workers) {
+  if (index == 0) return Role::reader;
+  return index == 1 || index >= 2 + workers ? Role::writer : Role::worker;
 }
 
-// The calling thread's part: tells the observer how far the run is, and the run when to stop.
-class Ticker {
- public:
-  Ticker(Run& run, Observer& observer, StopFlag& stop)
-      : run_(run),
-        observer_(observer),
-        stop_(stop),
-        timer_(context_),
-        work_(context_.get_executor()) {}
-
-  void tick_until_finished() {
-    tick();
-    context_.run();
-    report();
-  }
-  // From any thread: lets tick_until_finished() return.
-  void finished() {
-    boost::asio::post(context_, [this] {
-      work_.reset();
-      timer_.cancel();
-    });
-  }
-
- private:
-  void tick() {
-    report();
-    if (stop_.requested()) run_.stop(std::nullopt);
-    timer_.expires_after(kTick);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-      if (!error && work_.owns_work()) tick();
-    });
-  }
-  void report() {
-    observer_.on_progress(
-        {.stage = "converting",
-         .bytes_done = run_.bytes_done,
-         .bytes_total = run_.files.bytes,
-         .tensors_done = run_.tensors_done,
-         .tensors_total = run_.files.tensor_count,
-         .seconds = std::chrono::duration<double>(Clock::now() - begin_).count()});
-  }
-
-  Run& run_;
-  Observer& observer_;
-  StopFlag& stop_;
-  const Clock::time_point begin_ = Clock::now();
-  boost::asio::io_context context_;
-  boost::asio::steady_timer timer_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-};
+void play(Role role, Run& run) {
+  Status status = guarded([&] {
+    if (role == Role::reader) read_input(run);
+    if (role == Role::worker) make_pieces(run);
+    if (role == Role::writer) write_output(run);
+    return Status();
+  });
+  if (!status.ok()) run.stop(std::move(status).take_error());
+}
 
 }  // namespace
 
@@ -114,22 +65,24 @@ Result<ExecuteReport> execute(const Plan& plan, const PlannedFiles& files, const
     run.tensors_done += files.files[i].tensors;
   }
   run.bytes_done = report.bytes_kept;
-  Ticker ticker(run, observer, stop);
 
-  const unsigned threads = 1 + memory.workers + memory.writers;
-  std::atomic<unsigned> threads_left = threads;
-  boost::asio::thread_pool pool(threads);
-  const auto start = [&](void (*body)(Run&)) {
-    boost::asio::post(pool, [&run, &ticker, &threads_left, body] {
-      guarded(run, body);
-      if (threads_left.fetch_sub(1) == 1) ticker.finished();
-    });
+  // All are there before the first begins: how many workers there are must not change any more.
+  Threads threads(1 + memory.workers + memory.writers);
+  if (threads.count() < kKinds) return threads_refused(threads.count(), kKinds);
+  run.workers_left = std::min(memory.workers, threads.count() - 2);
+  const Clock::time_point begin = Clock::now();
+  const auto tick = [&] {
+    observer.on_progress({.stage = "converting",
+                          .bytes_done = run.bytes_done,
+                          .bytes_total = files.bytes,
+                          .tensors_done = run.tensors_done,
+                          .tensors_total = files.tensor_count,
+                          .seconds = std::chrono::duration<double>(Clock::now() - begin).count()});
+    if (stop.requested()) run.stop(std::nullopt);
   };
-  start(read_input);
-  for (unsigned i = 0; i < memory.workers; ++i) start(make_pieces);
-  for (unsigned i = 0; i < memory.writers; ++i) start(write_output);
-  ticker.tick_until_finished();
-  pool.join();
+  tick();
+  threads.run(
+      threads.count(), [&](unsigned index) { play(role_of(index, memory.workers), run); }, tick);
 
   if (std::optional<Error> error = run.take_error()) return Status(std::move(*error));
   if (const std::optional<ErrorCode> reason = stop.reason()) {

@@ -1,5 +1,5 @@
 // Runs a plan: a reader that brings input in, workers that make pieces, writers that hand them to
-// the sink, and the calling thread that tells how far it is. The only module that starts threads.
+// the sink, and the calling thread that tells how far it is. Its threads are those of threads.h.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,9 @@ struct ExecuteReport {
 
 // Gives the sink every byte of `files`, which are of `plan` (all of them, or those of a part), that
 // it has not; does not finish or abandon it. Returns when all threads have ended, whatever
-// happened. The first error wins; `stop` ends the run within a piece.
+// happened. The first error wins; `stop` ends the run within a piece. Where the system refuses
+// threads there are fewer workers and writers than `memory` says; without one of each kind it is
+// ErrorCode::no_space.
 [[nodiscard]] Result<ExecuteReport> execute(const Plan& plan, const PlannedFiles& files,
                                             const MemoryPlan& memory, const kernels::Table& table,
                                             Sink& sink, const ExecuteOptions& options,

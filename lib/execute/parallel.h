@@ -1,13 +1,13 @@
-// Work that is cut into numbered parts and shared by a few threads, for what reads and writes no
-// output: checks and comparisons. Conversions run in execute.h.
+// Work that is cut into numbered parts and shared by a few threads: checks, comparisons, whole
+// files. Conversions run in execute.h.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <memory>
 
 #include "base/status.h"
 #include "base/stop.h"
+#include "execute/threads.h"
 
 namespace thaw {
 
@@ -17,15 +17,14 @@ class Parallel {
   using Part = std::function<Status(unsigned worker, std::uint64_t index)>;
 
   // Called about ten times a second by run(), on the thread that called it.
-  using Tick = std::function<void()>;
+  using Tick = Threads::Tick;
 
   // `stop` must outlive this.
   Parallel(unsigned threads, StopFlag& stop, Tick tick);
-  Parallel(const Parallel&) = delete;
-  Parallel& operator=(const Parallel&) = delete;
-  ~Parallel();
 
-  [[nodiscard]] unsigned threads() const { return threads_; }
+  // How many do the work: as many as were asked for, fewer where the system refused some, and 1
+  // where it refused all: then it is the thread that calls run(), which ticks between parts.
+  [[nodiscard]] unsigned threads() const;
 
   // Every index in [0, count) once; they are taken in order. Returns when no part is under way.
   // After an error no new part is begun, and the error of the lowest index is returned, so that
@@ -34,11 +33,9 @@ class Parallel {
 
  private:
   struct Round;
-  struct Pool;
-  unsigned threads_;
+  Threads threads_;
   StopFlag& stop_;
   Tick tick_;
-  std::unique_ptr<Pool> pool_;
 };
 
 }  // namespace thaw

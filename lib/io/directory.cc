@@ -196,6 +196,7 @@ Status remove_tree(FileSystem& file_system, const std::string& path) {
 Result<FreeSpace> free_space(FileSystem& file_system, const std::string& path) {
   FreeSpace space;
   if (file_system.free_space(path.c_str(), &space) != 0) {
+    if (errno == ENOSYS || errno == EOPNOTSUPP) return FreeSpace{.known = false};
     return system_error(path, "ask for free space", errno);
   }
   return space;

@@ -56,6 +56,7 @@ struct DirectoryIdentity {
                                     const std::string& b);
 // Removes a directory and all below it; links are removed, never followed.
 [[nodiscard]] Status remove_tree(FileSystem& file_system, const std::string& path);
+// Where the system does not tell, that is no error: FreeSpace::known is false.
 [[nodiscard]] Result<FreeSpace> free_space(FileSystem& file_system, const std::string& path);
 
 }  // namespace thaw

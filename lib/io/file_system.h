@@ -17,11 +17,14 @@ class Mapping {
  public:
   virtual ~Mapping() = default;
   [[nodiscard]] virtual const std::byte* data() const = 0;
+  // MAP_SHARED, or MAP_PRIVATE where the file system has no shared mappings.
+  [[nodiscard]] virtual bool shared() const { return true; }
 };
 
 struct FreeSpace {
   std::uint64_t available = 0;  // bytes that this user may still write
-  std::uint64_t block = 0;      // bytes
+  std::uint64_t block = 4096;   // bytes
+  bool known = true;            // false: the file system does not say how much there is
 };
 
 // As the system calls of the same names: -1 (or null) and errno on failure. Thread-safe.

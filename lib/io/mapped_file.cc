@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "io/paged_region.h"
 #include "io/sigbus.h"
 #include "io/system_error.h"
 
@@ -22,12 +23,16 @@ constexpr std::uint64_t kPopulateStep = 4u << 20;
 constexpr std::uint64_t kPageTableReach = 2u << 20;
 constexpr std::uint64_t kExactStep = 1u << 20;
 
+std::int64_t nanoseconds(const timespec& time) {
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
 FileIdentity identity_of(const struct stat& info) {
   return {.device = info.st_dev,
           .inode = info.st_ino,
           .size = static_cast<std::uint64_t>(info.st_size),
-          .modified_ns = static_cast<std::int64_t>(info.st_mtim.tv_sec) * 1'000'000'000 +
-                         info.st_mtim.tv_nsec};
+          .modified_ns = nanoseconds(info.st_mtim),
+          .changed_ns = nanoseconds(info.st_ctim)};
 }
 
 // A miss in a mapping reads what lies around it, also what was dropped a moment ago and would be
@@ -36,6 +41,11 @@ FileIdentity identity_of(const struct stat& info) {
 void read_forwards(void* address, std::uint64_t size) {
   static_cast<void>(::madvise(address, size, MADV_SEQUENTIAL));
   static_cast<void>(::madvise(address, size, MADV_HUGEPAGE));
+}
+
+// Of the file system, whatever the mapping.
+bool has_no_mappings(int number) {
+  return number == ENODEV || number == EINVAL || number == EOPNOTSUPP || number == ENOSYS;
 }
 
 // Closes a descriptor that open() has not handed on yet.
@@ -62,11 +72,15 @@ struct MappedFile::State {
   std::string path;
   int fd;
   FileIdentity identity;
-  std::unique_ptr<Mapping> mapping;    // null: an empty file
+  std::unique_ptr<Mapping> mapping;    // null: an empty file, or one that cannot be mapped
+  std::unique_ptr<PagedRegion> paged;  // of such a file
   std::unique_ptr<SigbusGuard> guard;  // declared after the mapping: goes before it
   std::uint64_t dropped_end = 0;       // where the last dropped range ended
 
-  ~State() { file_system.close(fd); }
+  ~State() {
+    paged.reset();  // it reads from the descriptor
+    file_system.close(fd);
+  }
 };
 
 MappedFile::MappedFile(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -90,7 +104,7 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
                 "Inputs are regular files, or symbolic links to them.");
   }
   auto state = std::unique_ptr<State>(
-      new State{file_system, path, fd.get(), identity_of(info), nullptr, nullptr, 0});
+      new State{file_system, path, fd.get(), identity_of(info), nullptr, nullptr, nullptr, 0});
   (void)fd.release();
   // For read_exactly(); the mapping reads ahead through a descriptor of its own.
   ::posix_fadvise(state->fd, 0, 0, POSIX_FADV_RANDOM);
@@ -99,8 +113,14 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
     return MappedFile(std::move(state));
   }
   state->mapping = file_system.map(path, state->identity.size);
-  if (state->mapping == nullptr) return system_error(path, "map", errno);
-  read_forwards(const_cast<std::byte*>(state->mapping->data()), state->identity.size);
+  if (state->mapping != nullptr) {
+    read_forwards(const_cast<std::byte*>(state->mapping->data()), state->identity.size);
+  } else if (has_no_mappings(errno)) {
+    state->paged = PagedRegion::create(state->fd, state->identity.size);
+  }
+  if (state->mapping == nullptr && state->paged == nullptr) {
+    return system_error(path, "map into memory", errno);
+  }
   // The mapping was opened by name: make sure that the name still means the file that we examined.
   Descriptor again(file_system, file_system.open(path.c_str(), O_RDONLY | O_NONBLOCK, 0));
   struct stat info_again {};
@@ -110,6 +130,7 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
   if (identity_of(info_again) != state->identity) {
     return fail(ErrorCode::io, place, "changed while it was opened");
   }
+  if (state->paged != nullptr) return MappedFile(std::move(state));
   state->guard = std::make_unique<SigbusGuard>(state->mapping->data(), state->identity.size);
   if (!state->guard->active()) {
     return fail(ErrorCode::io, place, "too many input files are open at once");
@@ -122,6 +143,7 @@ std::uint64_t MappedFile::size() const { return state_->identity.size; }
 const FileIdentity& MappedFile::identity() const { return state_->identity; }
 
 std::span<const std::byte> MappedFile::bytes() const {
+  if (state_->paged != nullptr) return {state_->paged->data(), state_->identity.size};
   if (state_->mapping == nullptr) return {};
   return {state_->mapping->data(), state_->identity.size};
 }
@@ -130,6 +152,13 @@ Status MappedFile::populate(std::uint64_t offset, std::uint64_t size) const {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   const std::span<const std::byte> all = bytes();
+  if (state_->paged != nullptr) {
+    for (std::uint64_t at = round_down(offset, PagedRegion::kPart); at < end;
+         at += PagedRegion::kPart) {
+      static_cast<void>(*static_cast<const volatile std::byte*>(all.data() + at));
+    }
+    return damaged() ? check_unchanged() : Status();
+  }
   for (std::uint64_t at = round_down(offset, page); at < end;) {
     const std::uint64_t step = std::min(round_down(at, kPopulateStep) + kPopulateStep, end) - at;
     auto* address = const_cast<std::byte*>(all.data() + at);  // madvise takes no const pointer
@@ -153,6 +182,7 @@ Status MappedFile::populate(std::uint64_t offset, std::uint64_t size) const {
 }
 
 Status MappedFile::read_exactly(std::uint64_t offset, std::uint64_t size) const {
+  if (state_->paged != nullptr) return populate(offset, size);
   std::vector<std::byte> discarded(std::min(size, kExactStep));
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   for (std::uint64_t at = offset; at < end;) {
@@ -177,6 +207,7 @@ void MappedFile::unmap_pages(std::uint64_t offset, std::uint64_t size) const {
   if (end != state_->identity.size) end = round_down(end, page);
   // Once damaged, the pages are our zeros; dropping those would bring the fault back.
   if (end <= begin || damaged()) return;
+  if (state_->paged != nullptr) return state_->paged->drop(offset, size);
   ::madvise(const_cast<std::byte*>(bytes().data() + begin), end - begin, MADV_DONTNEED);
 }
 
@@ -193,6 +224,7 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
   // Unclipped: the kernel keeps a large page of which a part lies beyond the range, and the last
   // one of a file reaches past its end.
   drop_cache(offset, size);
+  if (state_->paged != nullptr) return;
   // A page table serves 2 MiB of addresses and goes when all of them are mapped anew; where the
   // range continues the last one, the table between the two is reached as well.
   const auto base = reinterpret_cast<std::uintptr_t>(bytes().data());
@@ -206,17 +238,22 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
   // Replaces the mapping by itself in one step: other threads may read beside or even inside it.
   // A failure (too many mappings) costs nothing but the page tables.
   void* const anew = ::mmap(reinterpret_cast<void*>(first), last - first, PROT_READ,
-                            MAP_SHARED | MAP_FIXED, state_->fd, static_cast<off_t>(first - base));
+                            (state_->mapping->shared() ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED,
+                            state_->fd, static_cast<off_t>(first - base));
   if (anew != MAP_FAILED) read_forwards(anew, last - first);
 }
 
-bool MappedFile::damaged() const { return state_->guard != nullptr && state_->guard->damaged(); }
+bool MappedFile::damaged() const {
+  if (state_->paged != nullptr) return state_->paged->damaged();
+  return state_->guard != nullptr && state_->guard->damaged();
+}
 
 bool MappedFile::changed() const {
   struct stat info {};
   if (state_->file_system.fstat(state_->fd, &info) != 0) return false;
   const FileIdentity now = identity_of(info);
-  return now.size != state_->identity.size || now.modified_ns != state_->identity.modified_ns;
+  return now.size != state_->identity.size || now.modified_ns != state_->identity.modified_ns ||
+         now.changed_ns != state_->identity.changed_ns;
 }
 
 Status MappedFile::check_unchanged() const {
@@ -232,6 +269,13 @@ Status MappedFile::check_unchanged() const {
   }
   if (now.modified_ns != state_->identity.modified_ns) {
     return fail(ErrorCode::io, place, "was modified while it was read");
+  }
+  if (now.changed_ns != state_->identity.changed_ns) {
+    return fail(ErrorCode::io, place,
+                "was changed while it was read, by its change time (ctime), though it has its size "
+                "and modification time",
+                "Whoever writes to a file can set its modification time back. Renaming it, linking "
+                "it or changing its mode looks the same: leave the input alone during a run.");
   }
   if (damaged()) return fail(ErrorCode::io, place, "cannot be read: the disk reported an error");
   return {};

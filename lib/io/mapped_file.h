@@ -1,4 +1,5 @@
-// A read-only input file, mapped as a whole.
+// A read-only input file, mapped as a whole: shared where the file system can, else privately (FUSE
+// with direct_io, 9p). specs/memory.md clause 11.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,8 @@ struct FileIdentity {
   std::uint64_t inode = 0;
   std::uint64_t size = 0;
   std::int64_t modified_ns = 0;
+  // Nobody can set it back, as mtime can be; renaming and linking the file change it too.
+  std::int64_t changed_ns = 0;
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
@@ -55,9 +58,9 @@ class MappedFile {
 
   // True once a read met a page that no longer exists or could not be read.
   [[nodiscard]] bool damaged() const;
-  // True when the file has another size or modification time than at open().
+  // True when the file has another size, modification or change time than at open().
   [[nodiscard]] bool changed() const;
-  // An error when the file was damaged, or has changed size or modification time since open().
+  // An error when the file was damaged, or has changed one of them since open().
   [[nodiscard]] Status check_unchanged() const;
 
  private:

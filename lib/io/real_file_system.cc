@@ -4,14 +4,12 @@
 #include <linux/fs.h>
 #include <poll.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <boost/iostreams/device/mapped_file.hpp>
 #include <cerrno>
-#include <exception>
-#include <utility>
 
 #include "io/file_system.h"
 
@@ -19,16 +17,34 @@ namespace thaw {
 
 namespace {
 
-class BoostMapping final : public Mapping {
+class RealMapping final : public Mapping {
  public:
-  explicit BoostMapping(boost::iostreams::mapped_file_source source) : source_(std::move(source)) {}
+  RealMapping(void* begin, std::size_t size, bool shared)
+      : begin_(begin), size_(size), shared_(shared) {}
+  ~RealMapping() override { ::munmap(begin_, size_); }
+  RealMapping(const RealMapping&) = delete;
+  RealMapping& operator=(const RealMapping&) = delete;
   [[nodiscard]] const std::byte* data() const override {
-    return reinterpret_cast<const std::byte*>(source_.data());
+    return static_cast<const std::byte*>(begin_);
   }
+  [[nodiscard]] bool shared() const override { return shared_; }
 
  private:
-  boost::iostreams::mapped_file_source source_;
+  void* begin_;
+  std::size_t size_;
+  bool shared_;
 };
+
+// Shared where that works: only then large pages go whole when they are dropped. FUSE with
+// direct_io, 9p and others have private mappings of files only. Nobody writes to either.
+std::unique_ptr<Mapping> map_descriptor(int fd, std::size_t size) {
+  for (const bool shared : {true, false}) {
+    void* const begin = ::mmap(nullptr, size, PROT_READ, shared ? MAP_SHARED : MAP_PRIVATE, fd, 0);
+    if (begin != MAP_FAILED) return std::make_unique<RealMapping>(begin, size, shared);
+    if (errno != ENODEV && errno != EINVAL && errno != EOPNOTSUPP) break;
+  }
+  return nullptr;
+}
 
 class RealFileSystem final : public FileSystem {
  public:
@@ -38,14 +54,13 @@ class RealFileSystem final : public FileSystem {
   int close(int fd) override { return ::close(fd); }
   int fstat(int fd, struct stat* out) override { return ::fstat(fd, out); }
   std::unique_ptr<Mapping> map(const std::string& path, std::uint64_t size) override {
-    errno = 0;
-    try {
-      boost::iostreams::mapped_file_source source(path, static_cast<std::size_t>(size));
-      return std::make_unique<BoostMapping>(std::move(source));
-    } catch (const std::exception&) {
-      if (errno == 0) errno = EIO;
-      return nullptr;
-    }
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return nullptr;
+    std::unique_ptr<Mapping> mapping = map_descriptor(fd, static_cast<std::size_t>(size));
+    const int number = errno;
+    ::close(fd);
+    errno = number;
+    return mapping;
   }
   ssize_t pread(int fd, void* to, std::size_t size, off_t offset) override {
     return ::pread(fd, to, size, offset);
@@ -72,8 +87,10 @@ class RealFileSystem final : public FileSystem {
   int free_space(const char* path, FreeSpace* out) override {
     struct statvfs info {};
     if (::statvfs(path, &info) != 0) return -1;
+    // No blocks in all, used ones included: a file system that does not count.
+    out->known = info.f_blocks != 0;
     out->available = static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
-    out->block = info.f_frsize;
+    if (info.f_frsize != 0) out->block = info.f_frsize;
     return 0;
   }
 };

@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "io/limits.h"
+
 namespace thaw {
 
 Status system_error(std::string_view path, std::string_view action, int error_number,
@@ -12,7 +14,10 @@ Status system_error(std::string_view path, std::string_view action, int error_nu
   what += action;
   what += ": ";
   what += std::generic_category().message(error_number);
-  return fail(code, {.file = path, .tensor = {}}, what);
+  const Place place{.file = path, .tensor = {}};
+  const std::optional<LimitText> limit = limit_behind(error_number);
+  if (!limit) return fail(code, place, what);
+  return fail(ErrorCode::no_space, place, what + ": " + limit->what, limit->hint);
 }
 
 }  // namespace thaw

@@ -3,12 +3,11 @@
 #include <array>
 #include <ctime>
 #include <optional>
-#include <span>
 #include <string_view>
 #include <utility>
 
+#include "io/atomic_file.h"
 #include "io/directory.h"
-#include "io/output_file.h"
 #include "json/node.h"
 #include "json/write.h"
 
@@ -127,15 +126,18 @@ Result<JobState> load_job_state(FileSystem& file_system, const std::string& path
 }
 
 Status save_job_state(FileSystem& file_system, const std::string& path, const JobState& state) {
-  const std::string text = job_state_text(state);
-  const std::string partial = path + ".partial";
-  THAW_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(file_system, partial, text.size(),
-                                                            {.direct = false, .window = 0}));
-  THAW_RETURN_IF_ERROR(file.write(0, std::as_bytes(std::span(text))));
-  THAW_RETURN_IF_ERROR(file.finish());
-  THAW_RETURN_IF_ERROR(rename_path(file_system, partial, path));
-  const std::size_t slash = path.rfind('/');
-  return sync_directory(file_system, slash == std::string::npos ? "." : path.substr(0, slash + 1));
+  return save_file(file_system, path, job_state_text(state));
+}
+
+Result<Lock> lock_job_state(FileSystem& file_system, const std::string& path) {
+  Result<Lock> lock = Lock::take_file(file_system, path + ".lock");
+  if (lock.ok() || lock.error().code != ErrorCode::locked) return lock;
+  return fail(ErrorCode::locked, {path, {}}, "another run has this job",
+              "Wait for it to end; it says how it ended.");
+}
+
+void remove_job_lock(FileSystem& file_system, const std::string& path) {
+  file_system.unlink((path + ".lock").c_str());
 }
 
 std::string time_text() {

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "io/file_system.h"
+#include "io/lock.h"
 
 namespace thaw {
 
@@ -42,6 +43,12 @@ struct JobState {
 // Replaces the file in one step, durably.
 [[nodiscard]] Status save_job_state(FileSystem& file_system, const std::string& path,
                                     const JobState& state);
+
+// Held by the run that has the job, from before it loads the state until it has saved it: a file
+// beside the state, `path`.lock. Errors: ErrorCode::locked, io.
+[[nodiscard]] Result<Lock> lock_job_state(FileSystem& file_system, const std::string& path);
+// By the holder, before it lets go. A file that stays harms nobody.
+void remove_job_lock(FileSystem& file_system, const std::string& path);
 
 // The time now, in UTC, as the state and the log have it.
 [[nodiscard]] std::string time_text();

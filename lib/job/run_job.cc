@@ -6,6 +6,7 @@
 #include "convert/standing.h"
 #include "io/child.h"
 #include "io/directory.h"
+#include "io/lock.h"
 #include "io/process.h"
 
 namespace thaw {
@@ -60,6 +61,8 @@ class JobRun {
   void run_failure_hook();
   void end();
 
+  Status take_lock();
+  void release_lock();
   void load();
   void save();
   [[nodiscard]] std::string place() const;
@@ -72,6 +75,7 @@ class JobRun {
   StopFlag& stop_;
   FileSystem& file_system_;
 
+  std::optional<Lock> lock_;  // of the state, for the whole job
   JobState state_;
   JobResult result_;
   const Clock::time_point began_ = Clock::now();
@@ -79,6 +83,14 @@ class JobRun {
 
 JobResult JobRun::run() {
   observer_.on_begin(queued_);
+  if (Status status = take_lock(); !status.ok()) {
+    // State and hooks are the other run's.
+    result_.outcome = JobOutcome::failed;
+    result_.error = std::move(status).take_error();
+    result_.seconds = std::chrono::duration<double>(Clock::now() - began_).count();
+    observer_.on_end(queued_, result_, state_);
+    return std::move(result_);
+  }
   load();
   if (Status status = work(); !status.ok()) {
     result_.outcome = JobOutcome::failed;
@@ -86,7 +98,38 @@ JobResult JobRun::run() {
     if (!stop_.requested()) run_failure_hook();
   }
   end();
+  release_lock();
   return std::move(result_);
+}
+
+// Waits for another run of this job as it would wait between attempts.
+Status JobRun::take_lock() {
+  for (unsigned attempt = 1;; ++attempt) {
+    result_.attempts = attempt;
+    Result<Lock> lock = lock_job_state(file_system_, queued_.state_file);
+    if (lock.ok()) {
+      lock_ = std::move(lock).value();
+      if (!lock_->supported()) {
+        observer_.on_warning(
+            queued_, make_error(ErrorCode::io, {queued_.state_file, {}},
+                                "this file system has no locks: see to it yourself that no other "
+                                "run has this job"));
+      }
+      return {};
+    }
+    // Where no lock can be made, no state can be written either: that is said when it is tried, and
+    // a job that is up to date needs none.
+    if (lock.error().code != ErrorCode::locked) return {};
+    if (attempt > job_.retries || stop_.requested()) return std::move(lock).take_status();
+    observer_.on_retry(queued_, lock.error(), attempt, job_.retry_delay);
+    if (!wait(job_.retry_delay, stop_)) return std::move(lock).take_status();
+  }
+}
+
+void JobRun::release_lock() {
+  if (!lock_) return;
+  remove_job_lock(file_system_, queued_.state_file);
+  lock_.reset();
 }
 
 Status JobRun::work() {
@@ -249,14 +292,19 @@ JobResult refuse_job(const QueuedJob& queued, QueueObserver& observer, FileSyste
   JobResult result;
   result.outcome = JobOutcome::failed;
   result.error = queued.job.error();
+  const Result<Lock> lock = lock_job_state(file_system, queued.state_file);
+  const bool others = !lock.ok() && lock.error().code == ErrorCode::locked;
   Result<JobState> loaded = load_job_state(file_system, queued.state_file);
   JobState state = loaded.ok() ? std::move(loaded).value() : JobState();
   state.name = queued.name;
   state.began = state.ended = time_text();
   state.exit_code = static_cast<int>(result.error->code);
   state.error = result.error->messages.front();
-  const Status saved = save_job_state(file_system, queued.state_file, state);
-  if (!saved.ok()) observer.on_warning(queued, saved.error());
+  if (!others) {
+    const Status saved = save_job_state(file_system, queued.state_file, state);
+    if (!saved.ok()) observer.on_warning(queued, saved.error());
+  }
+  if (lock.ok()) remove_job_lock(file_system, queued.state_file);
   observer.on_end(queued, result, state);
   return result;
 }

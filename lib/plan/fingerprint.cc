@@ -1,6 +1,6 @@
 #include "plan/fingerprint.h"
 
-#include <algorithm>
+#include <string_view>
 
 #include "base/hash.h"
 
@@ -9,65 +9,115 @@ namespace thaw {
 namespace {
 
 // Raise when the same input and options give other bytes than before.
-constexpr std::uint64_t kPlanVersion = 1;
+constexpr std::uint64_t kPlanVersion = 2;
 
-void add_file(Hash& hash, const std::string& name, const MappedFile& file) {
-  hash.add(name);
-  hash.add(file.identity().size);
-  hash.add(static_cast<std::uint64_t>(file.identity().modified_ns));
+// The structured bindings below name every member: who adds one is stopped by the compiler until he
+// has said whether it decides a byte.
+
+void add_number(Hash& hash, std::uint64_t number) { hash.add(number); }
+void add_type(Hash& hash, Dtype type) { hash.add(dtype_name(type)); }
+
+// Which tensor it is, and where its bytes are.
+void add_tensor(Hash& hash, const Tensor* tensor) {
+  add_number(hash, std::uint64_t{tensor != nullptr});
+  if (tensor == nullptr) return;
+  hash.add(tensor->name);
+  add_number(hash, tensor->shard);
+  add_number(hash, tensor->begin);
+  add_number(hash, tensor->end);
 }
 
-// What the spec and its spellings decided is which tensor is made from which.
-void add_overlay(Hash& hash, const PlanRequest& request) {
-  const Overlay& overlay = *request.overlay;
-  for (const Shard& shard : overlay.base->shards()) {
-    add_file(hash, shard.name, shard.file);
-    hash.add(shard.header_hash);
+void add_segment(Hash& hash, const Segment& segment) {
+  // Which rows are made together decides no byte.
+  const auto& [kind, from, to, source, divisor, tensor, offset, size, begin, row_bytes, row_block,
+               row_step] = segment;
+  static_cast<void>(row_block);
+  static_cast<void>(row_step);
+  add_number(hash, static_cast<std::uint64_t>(kind));
+  add_type(hash, from);
+  add_type(hash, to);
+  for (const std::uint64_t number : {std::uint64_t{source}, std::uint64_t{divisor},
+                                     std::uint64_t{tensor}, offset, size, begin, row_bytes}) {
+    add_number(hash, number);
   }
-  hash.add(overlay.base->config_text());
-  if (request.index != nullptr) add_file(hash, "index", *request.index);
-  hash.add(std::uint64_t{request.keep_shards});
-  for (const OverlaySource& source : overlay.sources) {
-    if (source.linear != nullptr) {
-      hash.add(source.linear->module);
-    } else {
-      hash.add(source.tensor != nullptr ? source.tensor->name : std::string_view());
-    }
+}
+
+void add_operand(Hash& hash, const PackedOperand& operand) {
+  const auto& [tensor, lines, pitch, out_features_per_line, block_rows, block_bytes] = operand;
+  add_tensor(hash, tensor);
+  for (const std::uint64_t number :
+       {lines, pitch, out_features_per_line, block_rows, block_bytes}) {
+    add_number(hash, number);
+  }
+}
+
+// As it was decided, from whatever configs, names and shapes.
+void add_linear(Hash& hash, const QuantizedLinear& linear) {
+  // What the config claims has been decided on; zeros_wrap is a warning's.
+  const auto& [module, layout, qweight, qzeros, scales, in_features, out_features, group_size,
+               scale_dtype, claims, group_index, bits, rows_per_slice, zero_addend, zeros_wrap] =
+      linear;
+  static_cast<void>(claims);
+  static_cast<void>(zeros_wrap);
+  hash.add(module);
+  hash.add(layout->name);
+  for (const PackedOperand* operand : {&qweight, &qzeros, &scales, &group_index}) {
+    add_operand(hash, *operand);
+  }
+  for (const std::uint64_t number : {in_features, out_features, group_size, std::uint64_t{bits},
+                                     rows_per_slice, std::uint64_t{zero_addend}}) {
+    add_number(hash, number);
+  }
+  add_type(hash, scale_dtype);
+}
+
+// Configs as they were read and the bytes of headers: what they say that decides no byte today may
+// do so in another version, and their own bytes are copied.
+void add_documents(Hash& hash, const Checkpoint& checkpoint) {
+  add_number(hash, checkpoint.shards().size());
+  for (const Shard& shard : checkpoint.shards()) add_number(hash, shard.header_hash);
+  hash.add(checkpoint.config_text());
+  add_number(hash, checkpoint.quantization_files().size());
+  for (const Checkpoint::QuantizationFile& file : checkpoint.quantization_files()) {
+    hash.add(file.name);
+    hash.add(file.text);
+  }
+}
+
+void add_plan(Hash& hash, const Plan& plan) {
+  add_type(hash, plan.dtype);
+  add_number(hash, std::uint64_t{plan.via_float16});
+  add_number(hash, plan.files.size());
+  for (const PlannedFile& file : plan.files) {
+    hash.add(file.name);
+    add_number(hash, file.size);
+    add_number(hash, file.segments.size());
+    for (const Segment& segment : file.segments) add_segment(hash, segment);
+  }
+  add_number(hash, plan.literals.size());
+  for (const std::string& text : plan.literals) hash.add(text);
+  add_number(hash, plan.inputs.size());
+  add_number(hash, plan.linears.size());
+  for (const QuantizedLinear* linear : plan.linears) add_linear(hash, *linear);
+  add_number(hash, plan.divisors.size());
+  for (const Divisor& divisor : plan.divisors) {
+    const auto& [scales, columns, weight_begin] = divisor;
+    add_tensor(hash, scales);
+    add_number(hash, columns);
+    add_number(hash, weight_begin);
   }
 }
 
 }  // namespace
 
-std::string plan_fingerprint(const PlanRequest& request) {
+std::string plan_fingerprint(const PlanRequest& request, const Plan& plan) {
   Hash hash;
-  hash.add(kPlanVersion);
-  hash.add(dtype_name(request.dtype));
-  hash.add(std::uint64_t{request.via_float16});
-  hash.add(std::uint64_t{request.allow_overflow});
-  hash.add(request.max_shard_size);
-  for (const Shard& shard : request.checkpoint->shards()) {
-    add_file(hash, shard.name, shard.file);
-    hash.add(shard.header_hash);
-  }
-  hash.add(request.checkpoint->config_text());
-  // Where a group size stands only in a config, it decides bytes.
-  hash.add(request.linears->config.source);
-  hash.add(static_cast<std::uint64_t>(request.linears->config.group_size.value_or(0)));
-  // Which tensors are left as they are, and what divides what, follows from options and specs.
-  hash.add(static_cast<std::uint64_t>(
-      std::count(request.linears->consumed.begin(), request.linears->consumed.end(), 2)));
-  for (const Fold& fold : request.folds) {
-    hash.add(fold.scales->name);
-    hash.add(fold.module());
-  }
-  for (const CompressedGroup& group : request.linears->config.compressed) {
-    hash.add(static_cast<std::uint64_t>(group.bits.value_or(0)));
-    hash.add(static_cast<std::uint64_t>(group.group_size.value_or(0)));
-  }
-  for (std::size_t i = 0; i < request.side_files.size(); ++i) {
-    add_file(hash, request.frame().side_files()[i].name, request.side_files[i]);
-  }
-  if (request.overlay != nullptr) add_overlay(hash, request);
+  add_number(hash, kPlanVersion);
+  // Overflows end a run or are kept: what stands on the disk is the same, but one may go on.
+  add_number(hash, std::uint64_t{request.allow_overflow});
+  add_documents(hash, *request.checkpoint);
+  if (request.overlay != nullptr) add_documents(hash, *request.overlay->base);
+  add_plan(hash, plan);
   return hash.hex();
 }
 

@@ -1,4 +1,5 @@
-// What a plan depends on, as one number: equal fingerprints mean equal output bytes.
+// What a plan decides, as one number: where fingerprints are equal, equal input gives equal output.
+// specs/output.md clause 11.
 #pragma once
 
 #include <string>
@@ -7,8 +8,10 @@
 
 namespace thaw {
 
-// Holds the options that change bytes, the inputs' sizes, modification times and header hashes,
-// and the version of the planning code; never threads, memory or how a path was spelled.
-[[nodiscard]] std::string plan_fingerprint(const PlanRequest& request);
+// Of a plan that is whole but for its fingerprint. Holds everything that decides a byte: the plan
+// itself (files, segments, texts, the linears as they were decided), the options, and the headers
+// and configs that were read. Not in it: threads, memory, how a path was spelled, and the size,
+// times and inode of the inputs, which sink/input_marks.h watches.
+[[nodiscard]] std::string plan_fingerprint(const PlanRequest& request, const Plan& plan);
 
 }  // namespace thaw

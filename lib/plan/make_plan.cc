@@ -192,7 +192,7 @@ Result<Plan> make_plan(const PlanRequest& request) {
                                          ? keep_shards(*request.overlay, plan.tensors)
                                          : assign_shards(plan.tensors, request.max_shard_size);
   THAW_RETURN_IF_ERROR(Files(request, plan).add_all(shards));
-  plan.fingerprint = plan_fingerprint(request);
+  plan.fingerprint = plan_fingerprint(request, plan);
   return plan;
 }
 

@@ -31,6 +31,7 @@ PlannedFiles files_of_part(const PlannedFiles& plan, Part part) {
   const std::vector<unsigned> part_of = split_files(plan, part.count);
   PlannedFiles own;
   own.literals = plan.literals;
+  own.inputs = plan.inputs;
   own.fingerprint = plan.fingerprint;
   for (std::size_t i = 0; i < plan.files.size(); ++i) {
     if (part_of[i] != part.index) continue;

@@ -54,9 +54,11 @@ struct PlannedFile {
 struct PlannedFiles {
   std::vector<PlannedFile> files;              // config and side files, index, then shards
   std::span<const std::string> literals = {};  // of the whole Plan
-  std::uint64_t bytes = 0;                     // of all these files
-  std::uint64_t tensor_count = 0;              // in these files
-  std::string fingerprint;                     // of everything that decides the output's bytes
+  // Shards of the checkpoint, those of the base, the base's index, side files; of the whole Plan.
+  std::vector<const MappedFile*> inputs;
+  std::uint64_t bytes = 0;         // of all these files
+  std::uint64_t tensor_count = 0;  // in these files
+  std::string fingerprint;         // of everything that decides the output's bytes
 };
 
 // Borrows the checkpoints, the linears and the side inputs that it was made from. What points into
@@ -65,8 +67,6 @@ struct Plan : PlannedFiles {
   std::vector<PlannedTensor> tensors;  // in natural name order
   std::vector<Segment> segments;       // of all files and tensors
   std::vector<std::string> texts;      // what `literals` are
-  // Shards of the checkpoint, those of the base, the base's index, side files.
-  std::vector<const MappedFile*> inputs;
   std::vector<const QuantizedLinear*> linears;
   std::vector<Divisor> divisors;
   Dtype dtype = Dtype::f16;        // with an overlay, each tensor has its base's type

@@ -24,17 +24,18 @@ void RequiredModules::note(Side side, std::uint64_t layer, std::string_view modu
   if (layer < layers.size()) layers[layer][found->second] = true;
 }
 
-void RequiredModules::check(const std::string& base, const std::string& twin,
+void RequiredModules::check(const std::string& base, const std::string& quantized,
                             ErrorList& errors) const {
   const std::string rule = ", which the model spec " + printable(spec_.name) + " names";
   for (std::size_t layer = 0; layer < seen_[0].size(); ++layer) {
     for (const auto& [module, index] : index_) {
       const bool in_base = seen_[0][layer][index];
-      const bool in_twin = seen_[1][layer][index];
+      const bool in_quantized = seen_[1][layer][index];
       if (in_base) continue;
       std::string what = "layer " + std::to_string(layer) + " has no ";
       what.append(printable(module)).append(rule);
-      if (!in_twin) what.append("; nor has the AWQ model ").append(printable(twin));
+      if (!in_quantized)
+        what.append("; nor has the quantized checkpoint ").append(printable(quantized));
       errors.add(fail(ErrorCode::input, Place{base, {}}, what));
     }
   }

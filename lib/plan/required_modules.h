@@ -1,4 +1,5 @@
-// Which modules of a model spec each layer of base and twin has. Private to lib/plan.
+// Which modules of a model spec each layer of base and quantized checkpoint has. Private to
+// lib/plan.
 #pragma once
 
 #include <array>
@@ -16,7 +17,7 @@ namespace thaw {
 
 class RequiredModules {
  public:
-  enum class Side : std::uint8_t { base, twin };
+  enum class Side : std::uint8_t { base, quantized };
 
   // `spec` must outlive it.
   RequiredModules(const ModelSpec& spec, std::uint64_t layers);
@@ -25,8 +26,8 @@ class RequiredModules {
   void note(Side side, std::uint64_t layer, std::string_view module);
 
   // Adds an error for each module that a block of the base must have and does not. What only the
-  // twin lacks is not told here: each tensor of it is an error already.
-  void check(const std::string& base, const std::string& twin, ErrorList& errors) const;
+  // quantized checkpoint lacks is not named here: each tensor of it is an error already.
+  void check(const std::string& base, const std::string& quantized, ErrorList& errors) const;
 
  private:
   const ModelSpec& spec_;

@@ -1,5 +1,6 @@
 #include "quant/foreign.h"
 
+#include "quant/linears.h"
 #include "quant/methods.h"
 #include "quant/module_tensors.h"
 
@@ -88,6 +89,8 @@ bool is_adapter_part(std::string_view part) {
          part == "lora_embedding_B" || part == "lora_magnitude_vector";
 }
 
+}  // namespace
+
 bool names_adapter(std::string_view name) {
   for (std::size_t begin = 0; begin <= name.size();) {
     const std::size_t dot = name.find('.', begin);
@@ -97,8 +100,6 @@ bool names_adapter(std::string_view name) {
   }
   return false;
 }
-
-}  // namespace
 
 std::optional<Refusal> refuse_tensor(const Checkpoint& checkpoint, const Tensor& tensor) {
   if (names_adapter(tensor.name)) return Refusal{"adapters are not supported", kMergeHint};

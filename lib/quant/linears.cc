@@ -136,7 +136,11 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   CompressedReader compressed(checkpoint, result.config);
   for (const Tensor& tensor : checkpoint.tensors()) {
     const Place place{checkpoint.file_of(tensor), tensor.name};
-    if (const std::optional<Refusal> refusal = refuse_tensor(checkpoint, tensor)) {
+    const bool own_adapter = options.is_part_of_model && names_adapter(tensor.name) &&
+                             options.is_part_of_model(tensor.name);
+    const std::optional<Refusal> refused =
+        own_adapter ? std::nullopt : refuse_tensor(checkpoint, tensor);
+    if (const std::optional<Refusal>& refusal = refused) {
       if (refusal->unknown && options.copy_unknown) {
         unknown.note(split_tensor_name(tensor.name)->module);
         continue;

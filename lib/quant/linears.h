@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,7 +87,13 @@ struct QuantizedLinears {
 struct FindOptions {
   // Modules of packed tensors that no layout reads are copied with a warning, not refused.
   bool copy_unknown = false;
+  // Asked of every tensor with the name of an adapter: whether the model itself has it, as
+  // Phi-4-multimodal does. Empty: none has.
+  std::function<bool(std::string_view tensor)> is_part_of_model = {};
 };
+
+// Whether some part of a tensor's name is that of an adapter: "lora_A".
+[[nodiscard]] bool names_adapter(std::string_view tensor);
 
 // Errors (all of them at once): ErrorCode::input.
 [[nodiscard]] Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,

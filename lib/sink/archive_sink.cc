@@ -44,6 +44,7 @@ class Archive final : public Sink {
     file_ = nullptr;
     partial_.reset();
   }
+  [[nodiscard]] bool locked() const override { return !partial_ || partial_->locked(); }
   [[nodiscard]] bool used_direct() const override { return direct_; }
   [[nodiscard]] std::uint64_t stream_bytes() const override { return bytes_; }
 

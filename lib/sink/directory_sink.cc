@@ -45,6 +45,7 @@ class Directory final : public DirectorySink {
   [[nodiscard]] bool ordered() const override { return false; }
   [[nodiscard]] bool rereads() const override { return false; }
   [[nodiscard]] bool used_direct() const override { return used_direct_; }
+  [[nodiscard]] bool locked() const override { return partial_->locked(); }
   [[nodiscard]] bool published() const override { return partial_->published(); }
   [[nodiscard]] bool has(std::uint32_t file) const override { return files_[file].kept; }
 

@@ -32,7 +32,7 @@ Status FinishingDirectory::take_over() {
   THAW_ASSIGN_OR_RETURN(const PartStates states, read_part_states(file_system_, path_, 0));
   unsigned count = states.counts.empty() ? 0 : *states.counts.begin();
   if (states.whole && states.whole->parts != 0) count = states.whole->parts;
-  THAW_RETURN_IF_ERROR(check_part_states(states, path_, plan_.fingerprint, count, 0));
+  THAW_RETURN_IF_ERROR(check_part_states(states, path_, plan_, count, 0));
   if (count == 0) {
     return refuse(path_, "holds no parts", "Run the parts first: --part 1/N to --part N/N.");
   }

@@ -52,8 +52,8 @@ Status PartDirectory::settle_alone() {
 Result<bool> PartDirectory::join() {
   const auto look = [&]() -> Result<PartStates> {
     THAW_ASSIGN_OR_RETURN(PartStates states, read_part_states(file_system_, path_, part_.count));
-    THAW_RETURN_IF_ERROR(check_part_states(states, path_, plan_.fingerprint, part_.count,
-                                           settings_.restart ? part_.index : 0));
+    THAW_RETURN_IF_ERROR(
+        check_part_states(states, path_, plan_, part_.count, settings_.restart ? part_.index : 0));
     return states;
   };
   const Result<PartStates> states = look();
@@ -88,8 +88,7 @@ Status PartDirectory::clear_alone() {
   // Another part that was told to start over may have been here in between.
   THAW_ASSIGN_OR_RETURN(const PartStates states,
                         read_part_states(file_system_, path_, part_.count));
-  const Status still =
-      check_part_states(states, path_, plan_.fingerprint, part_.count, part_.index);
+  const Status still = check_part_states(states, path_, plan_, part_.count, part_.index);
   return still.ok() ? Status() : clear();
 }
 
@@ -106,7 +105,7 @@ RunState PartDirectory::own_of(const RunState& whole) const {
 }
 
 Status PartDirectory::take_over_own(const PartStates& states) {
-  Result<FileLock> lock = FileLock::take(file_system_, path_ + "/" + part_lock_name(part_));
+  Result<Lock> lock = Lock::take_file(file_system_, path_ + "/" + part_lock_name(part_));
   if (!lock.ok()) {
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));
@@ -161,7 +160,7 @@ void PartDirectory::release() {
   lock_.reset();
   parts_lock_.reset();
   const std::string path = parts_lock_path(settings_.out);
-  const Result<FileLock> alone = FileLock::take(file_system_, path);
+  const Result<Lock> alone = Lock::take_file(file_system_, path);
   if (!alone.ok()) return;
   static_cast<void>(file_system_.rmdir(path_.c_str()));
   static_cast<void>(remove_tree(file_system_, path));

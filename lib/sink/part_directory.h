@@ -36,7 +36,7 @@ class PartDirectory final : public PartialDirectory {
   [[nodiscard]] RunState own_of(const RunState& whole) const;
 
   const Part part_;
-  std::optional<FileLock> part_lock_;
+  std::optional<Lock> part_lock_;
 };
 
 }  // namespace thaw

@@ -118,7 +118,7 @@ Result<PartStates> read_part_states(FileSystem& file_system, const std::string& 
 }
 
 Status check_part_states(const PartStates& states, const std::string& directory,
-                         const std::string& fingerprint, unsigned count, unsigned mine) {
+                         const PlannedFiles& plan, unsigned count, unsigned mine) {
   constexpr std::string_view kRestart = "Start over with --restart, or remove it.";
   if (!states.marked) {
     return refuse(directory, "exists and was not made by thaw",
@@ -146,10 +146,10 @@ Status check_part_states(const PartStates& states, const std::string& directory,
         "Go on with that number of parts, or start over with --restart.");
   }
   const auto check = [&](const RunState& state) -> Status {
-    if (state.fingerprint == fingerprint) return {};
+    if (state.fingerprint == plan.fingerprint) return check_inputs_of(state, plan, directory);
     return refuse(directory,
                   "holds a conversion of other input or with other options: got fingerprint " +
-                      printable(state.fingerprint) + ", expected " + fingerprint,
+                      printable(state.fingerprint) + ", expected " + plan.fingerprint,
                   "Repeat the parts as they were, or start over with --restart.");
   };
   if (whole) THAW_RETURN_IF_ERROR(check(*whole));
@@ -189,11 +189,11 @@ bool Patience::wait() {
   return true;
 }
 
-Result<FileLock> take_parts_lock(FileSystem& file_system, const std::string& out, Sharing sharing,
-                                 const StopFlag* stop) {
+Result<Lock> take_parts_lock(FileSystem& file_system, const std::string& out, Sharing sharing,
+                             const StopFlag* stop) {
   const std::string path = parts_lock_path(out);
   for (Patience patience(stop);;) {
-    Result<FileLock> lock = FileLock::take(file_system, path, sharing);
+    Result<Lock> lock = Lock::take_file(file_system, path, sharing);
     if (lock.ok()) return lock;
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));

@@ -12,8 +12,8 @@
 
 #include "base/status.h"
 #include "base/stop.h"
-#include "io/file_lock.h"
 #include "io/file_system.h"
+#include "io/lock.h"
 #include "plan/part.h"
 #include "sink/run_state.h"
 
@@ -44,8 +44,7 @@ struct PartStates {
 // Why what was found is not the work of `count` parts of this plan; fine if it is, or nothing is
 // there. A damaged state of `mine` does not matter. Errors: ErrorCode::usage, input.
 [[nodiscard]] Status check_part_states(const PartStates& states, const std::string& directory,
-                                       const std::string& fingerprint, unsigned count,
-                                       unsigned mine);
+                                       const PlannedFiles& plan, unsigned count, unsigned mine);
 
 // The parts that have not finished; none where the last step has begun.
 [[nodiscard]] std::vector<unsigned> missing_parts(const PartStates& states, unsigned count);
@@ -54,8 +53,8 @@ struct PartStates {
 
 // Takes the lock of clause 3.3; tries for a while. Errors: ErrorCode::locked, what a signal asked
 // for, io.
-[[nodiscard]] Result<FileLock> take_parts_lock(FileSystem& file_system, const std::string& out,
-                                               Sharing sharing, const StopFlag* stop);
+[[nodiscard]] Result<Lock> take_parts_lock(FileSystem& file_system, const std::string& out,
+                                           Sharing sharing, const StopFlag* stop);
 // The next of some tries within kPatience; false when that is over, or a stop was requested.
 class Patience {
  public:

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "io/file_lock.h"
 #include "io/file_system.h"
 #include "io/lock.h"
 #include "plan/plan.h"
@@ -48,6 +47,8 @@ class PartialDirectory {
 
   // The last step: OUT.partial becomes OUT. All files and folders are durable.
   [[nodiscard]] virtual Status publish();
+  // False where the file system has no locks.
+  [[nodiscard]] bool locked() const { return !lock_ || lock_->supported(); }
   // True once OUT is the new directory, even if publish() failed after that.
   [[nodiscard]] bool published() const { return published_; }
   // Nobody is there to tell when this fails: the run ends with an error already.
@@ -88,8 +89,8 @@ class PartialDirectory {
   DirectorySettings settings_;
   std::string path_;
   std::string state_name_ = kStateFile;
-  std::optional<FileLock> parts_lock_;  // taken before lock_, and let go after it
-  std::optional<PathLock> lock_;
+  std::optional<Lock> parts_lock_;  // taken before lock_, and let go after it
+  std::optional<Lock> lock_;
   std::vector<std::optional<std::uint32_t>> found_;  // by file of the plan
   bool published_ = false;
 

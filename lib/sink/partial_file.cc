@@ -20,7 +20,7 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-PartialFile::PartialFile(FileSystem& file_system, const Settings& settings, FileLock lock)
+PartialFile::PartialFile(FileSystem& file_system, const Settings& settings, Lock lock)
     : file_system_(file_system),
       out_(settings.out),
       path_(settings.out + ".partial"),
@@ -39,7 +39,7 @@ Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& s
   const std::string folder = folder_of(settings.out);
   THAW_RETURN_IF_ERROR(make_directories(file_system, folder));
   const std::string path = settings.out + ".partial";
-  THAW_ASSIGN_OR_RETURN(FileLock lock, FileLock::take(file_system, path));
+  THAW_ASSIGN_OR_RETURN(Lock lock, Lock::take_file(file_system, path));
   PartialFile partial(file_system, settings, std::move(lock));
   THAW_ASSIGN_OR_RETURN(const std::string start, partial.lock_.read_start(path, kStart));
   // Zeros are space that was reserved and not yet written.
@@ -53,7 +53,7 @@ Result<PartialFile> PartialFile::open(FileSystem& file_system, const Settings& s
     THAW_ASSIGN_OR_RETURN(const FreeSpace space, free_space(file_system, folder));
     THAW_ASSIGN_OR_RETURN(const std::uint64_t held, partial.lock_.allocated(path));
     const std::uint64_t need = file_need(*settings.size, space.block);
-    if (need > space.available + held) {
+    if (space.known && need > space.available + held) {
       return fail(ErrorCode::no_space, {.file = folder, .tensor = {}},
                   "not enough space: the archive needs " + bytes_text(need) + ", free are " +
                       bytes_text(space.available + held),

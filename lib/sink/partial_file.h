@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "base/status.h"
-#include "io/file_lock.h"
 #include "io/file_system.h"
+#include "io/lock.h"
 
 namespace thaw {
 
@@ -27,6 +27,8 @@ class PartialFile {
   static Result<PartialFile> open(FileSystem& file_system, const Settings& settings);
   PartialFile(PartialFile&& other) noexcept;
   PartialFile& operator=(PartialFile&& other) = delete;
+  // False where the file system has no locks.
+  [[nodiscard]] bool locked() const { return lock_.supported(); }
   ~PartialFile() { remove(); }
 
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -35,14 +37,14 @@ class PartialFile {
   void remove();
 
  private:
-  PartialFile(FileSystem& file_system, const Settings& settings, FileLock lock);
+  PartialFile(FileSystem& file_system, const Settings& settings, Lock lock);
 
   FileSystem& file_system_;
   std::string out_;
   std::string path_;
   bool replace_;
   bool ours_ = false;
-  FileLock lock_;
+  Lock lock_;
 };
 
 }  // namespace thaw

@@ -34,10 +34,10 @@ Status PartialDirectory::publish() {
   Publication publication{
       .fresh = {}, .old = {}, .backup = !settings_.backup.empty(), .keep = settings_.keep_backup};
   THAW_ASSIGN_OR_RETURN(publication.fresh, identify_directory(file_system_, path_));
-  std::optional<PathLock> old_lock;
+  std::optional<Lock> old_lock;
   if (settings_.replace && exists(settings_.out)) {
     // Under the name OUT.partial it must not look free to another run.
-    THAW_ASSIGN_OR_RETURN(old_lock, PathLock::take(file_system_, settings_.out));
+    THAW_ASSIGN_OR_RETURN(old_lock, Lock::take_directory(file_system_, settings_.out));
     THAW_ASSIGN_OR_RETURN(publication.old, identify_directory(file_system_, settings_.out));
   }
   state_.publication = publication;

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "base/text.h"
 #include "io/output_file.h"
 #include "json/node.h"
 #include "json/write.h"
@@ -127,8 +128,17 @@ std::string run_state_text(const RunState& state) {
     text += std::string(", \"backup\": ") + (publication.backup ? "true" : "false");
     text += std::string(", \"keep\": ") + (publication.keep ? "true" : "false") + "}";
   }
-  text += ",\n \"files\": [";
+  text += ",\n \"inputs\": [";
   const char* separator = "\n  ";
+  for (const InputMark& input : state.inputs) {
+    text += separator;
+    text += "{\"name\": ";
+    json::append_string(text, input.name);
+    text += ", \"mark\": \"" + mark_text(input) + "\"}";
+    separator = ",\n  ";
+  }
+  text += "],\n \"files\": [";
+  separator = "\n  ";
   for (const FinishedFile& file : state.files) {
     text += separator;
     text += "{\"name\": ";
@@ -163,6 +173,15 @@ Result<RunState> parse_run_state(std::string_view path, std::string_view text) {
   if (const json::Node* publication = root.find("publication")) {
     state.publication = publication_from(*publication, members);
   }
+  const json::Node* const inputs = root.find("inputs");
+  if (inputs != nullptr && inputs->kind != json::Kind::array) members.note("inputs");
+  for (const json::Node& node : inputs != nullptr ? inputs->items : std::vector<json::Node>()) {
+    Members own(node);
+    InputMark mark;
+    mark.name = own.text("name");
+    if (!parse_mark(own.text("mark"), mark) || !own.wrong().empty()) members.note("inputs");
+    state.inputs.push_back(std::move(mark));
+  }
   const json::Node* const files = root.find("files");
   if (files == nullptr || files->kind != json::Kind::array) members.note("files");
   std::set<std::string, std::less<>> names;
@@ -192,6 +211,12 @@ Status save_run_state(FileSystem& file_system, const std::string& directory,
   THAW_RETURN_IF_ERROR(file.finish());
   THAW_RETURN_IF_ERROR(rename_path(file_system, temporary, path));
   return sync_directory(file_system, directory);
+}
+
+Status check_inputs_of(const RunState& state, const PlannedFiles& plan,
+                       const std::string& directory) {
+  const bool same_host = state.holder.host == printable(this_run().host);
+  return check_input_marks(directory, state.inputs, input_marks(plan), same_host);
 }
 
 Result<RunState> load_run_state(FileSystem& file_system, const std::string& path) {

@@ -12,6 +12,7 @@
 #include "io/directory.h"
 #include "io/file_system.h"
 #include "io/process.h"
+#include "sink/input_marks.h"
 
 namespace thaw {
 
@@ -41,7 +42,8 @@ struct Publication {
 
 struct RunState {
   std::string fingerprint;
-  RunIdentity holder;  // of the latest run
+  RunIdentity holder;             // of the latest run
+  std::vector<InputMark> inputs;  // what it reads; empty where there are too many
   std::vector<FinishedFile> files;
   unsigned parts = 0;     // of how many parts it is one, or all; 0: of a run without parts
   bool complete = false;  // of a part: every file of it is finished
@@ -55,6 +57,10 @@ struct RunState {
 // Replaces `directory`/`name` in one step; durable on return.
 [[nodiscard]] Status save_run_state(FileSystem& file_system, const std::string& directory,
                                     const std::string& name, const RunState& state);
+// Whether the inputs of `plan` are those that `state` was written for; `directory` is for the
+// message. Errors: ErrorCode::usage.
+[[nodiscard]] Status check_inputs_of(const RunState& state, const PlannedFiles& plan,
+                                     const std::string& directory);
 [[nodiscard]] Result<RunState> load_run_state(FileSystem& file_system, const std::string& path);
 
 }  // namespace thaw

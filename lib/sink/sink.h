@@ -45,6 +45,8 @@ class Sink {
   // nothing, because a stream cannot be continued.
   virtual void abandon(Keep keep) = 0;
 
+  // False where the file system has no locks: then nobody keeps a second run away.
+  [[nodiscard]] virtual bool locked() const { return true; }
   // True once the output stands at its destination, even if finish() failed after that.
   [[nodiscard]] virtual bool published() const { return false; }
   // True when some of the output went around the page cache.

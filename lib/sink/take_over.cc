@@ -100,6 +100,7 @@ Status PartialDirectory::save_first_state() {
   state_.fingerprint = plan_.fingerprint;
   state_.holder = this_run();
   state_.holder.host = printable(state_.holder.host);
+  state_.inputs = input_marks(plan_);
   for (std::size_t i = 0; i < found_.size(); ++i) {
     if (!found_[i]) continue;
     state_.files.push_back({plan_.files[i].name, plan_.files[i].size, *found_[i]});
@@ -116,7 +117,7 @@ Status PartialDirectory::take_lock() {
 Status PartialDirectory::keep_parts_out() {
   parts_lock_.reset();
   if (!exists(parts_lock_path(settings_.out))) return {};
-  Result<FileLock> lock = FileLock::take(file_system_, parts_lock_path(settings_.out));
+  Result<Lock> lock = Lock::take_file(file_system_, parts_lock_path(settings_.out));
   if (!lock.ok()) {
     Error error = std::move(lock).take_status().take_error();
     if (error.code != ErrorCode::locked) return Status(std::move(error));
@@ -132,7 +133,7 @@ Status PartialDirectory::lock_directory(Sharing sharing) {
     return refuse(path_, "is a symbolic link", "Remove it, or choose another OUT.");
   }
   THAW_RETURN_IF_ERROR(make_directories(file_system_, path_));
-  Result<PathLock> lock = PathLock::take(file_system_, path_, sharing);
+  Result<Lock> lock = Lock::take_directory(file_system_, path_, sharing);
   if (lock.ok()) {
     lock_ = std::move(lock).value();
     return {};
@@ -171,7 +172,10 @@ Status PartialDirectory::take_over() {
   if (state.ok() && state.value().parts != 0) {
     return refuse(path_, "holds a conversion in parts", kPartsHint);
   }
-  const bool continues = state.ok() && state.value().fingerprint == plan_.fingerprint;
+  const bool same_plan = state.ok() && state.value().fingerprint == plan_.fingerprint;
+  Status same_input;
+  if (same_plan) same_input = check_inputs_of(state.value(), plan_, path_);
+  const bool continues = same_plan && same_input.ok();
   if (!continues && settings_.drop_foreign) return clear();
   if (!state.ok()) {
     Error error = std::move(state).take_status().take_error();
@@ -179,6 +183,7 @@ Status PartialDirectory::take_over() {
     error.hint = kRestartHint;
     return Status(std::move(error));
   }
+  if (!same_input.ok()) return same_input;
   if (!continues) {
     Error error =
         make_error(ErrorCode::usage, {.file = path_, .tensor = {}},
@@ -260,7 +265,7 @@ Status PartialDirectory::check_space() const {
   THAW_ASSIGN_OR_RETURN(const FreeSpace space, free_space(file_system_, path_));
   const std::uint64_t need = directory_need(
       plan_, space.block, [this](std::size_t file) { return found_[file].has_value(); });
-  if (need <= space.available) return {};
+  if (!space.known || need <= space.available) return {};
   return fail(ErrorCode::no_space, {.file = parent_of(settings_.out), .tensor = {}},
               "not enough space: the output needs " + bytes_text(need) + ", free are " +
                   bytes_text(space.available),

@@ -15,9 +15,11 @@ constexpr std::uint64_t kStep = 4u << 20;
 
 }  // namespace
 
-std::unique_ptr<VerifySink> VerifySink::open(FileSystem& file_system, const PlannedFiles& plan,
-                                             const std::string& directory, Parts parts) {
+Result<std::unique_ptr<VerifySink>> VerifySink::open(FileSystem& file_system,
+                                                     const PlannedFiles& plan,
+                                                     const std::string& directory, Parts parts) {
   std::unique_ptr<VerifySink> sink(new VerifySink(std::move(parts)));
+  ErrorList unreadable;
   sink->results_.resize(plan.files.size());
   sink->left_.resize(plan.files.size());
   for (std::size_t i = 0; i < plan.files.size(); ++i) {
@@ -30,11 +32,11 @@ std::unique_ptr<VerifySink> VerifySink::open(FileSystem& file_system, const Plan
       sink->mapped_.emplace_back(std::move(opened).value());
       continue;
     }
-    result.state =
-        opened.error().code == ErrorCode::input ? FileState::missing : FileState::unreadable;
     result.why = opened.error().messages.front();
     sink->mapped_.emplace_back();
+    if (opened.error().code != ErrorCode::input) unreadable.add(std::move(opened).take_status());
   }
+  THAW_RETURN_IF_ERROR(unreadable.take());
   return sink;
 }
 

@@ -28,21 +28,21 @@ struct PartDifference {
 // compared is dropped from the page cache. Takes pieces in any order, from any thread.
 class VerifySink final : public Sink {
  public:
-  enum class FileState : std::uint8_t { present, missing, unreadable };
+  enum class FileState : std::uint8_t { present, missing };
   struct File {
     FileState state = FileState::missing;
     std::uint64_t size = 0;  // on the disk
-    std::string why;         // unreadable: what is wrong, safe for a terminal
+    std::string why;         // missing: what is wrong, safe for a terminal
     std::map<std::uint32_t, PartDifference> differences;  // by part
   };
 
   // Where the parts of each file begin, ascending, the first at 0: what differences are told by.
   using Parts = std::vector<std::vector<std::uint64_t>>;
 
-  // Opens every file of the plan. No file that is missing or cannot be opened is an error: files()
-  // tells.
-  static std::unique_ptr<VerifySink> open(FileSystem& file_system, const PlannedFiles& plan,
-                                          const std::string& directory, Parts parts);
+  // Opens every file of the plan. One that is missing is no error: files() tells. One that is there
+  // and cannot be read is: it has not been found to differ. Errors: ErrorCode::io, no_space.
+  static Result<std::unique_ptr<VerifySink>> open(FileSystem& file_system, const PlannedFiles& plan,
+                                                  const std::string& directory, Parts parts);
 
   // One for each file of the plan. Not while write() runs.
   [[nodiscard]] const std::vector<File>& files() const { return results_; }

@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/text.h"
+#include "io/limits.h"
 
 namespace thaw {
 
@@ -46,10 +48,14 @@ class ZstdStream final : public ByteStream {
                 "the compressor failed: " + printable(::ZSTD_getErrorName(result)));
   }
   Status compress(std::span<const std::byte> bytes, ZSTD_EndDirective how);
+  Status begin();
 
   ByteStream& to_;
   std::unique_ptr<ZSTD_CCtx, FreeContext> context_;
   std::vector<std::byte> output_;
+  std::optional<std::uint64_t> pledged_;
+  unsigned workers_ = 1;
+  bool begun_ = false;
 };
 
 Status ZstdStream::open(const ZstdSettings& settings) {
@@ -60,21 +66,45 @@ Status ZstdStream::open(const ZstdSettings& settings) {
   };
   THAW_RETURN_IF_ERROR(set(ZSTD_c_compressionLevel, settings.level));
   THAW_RETURN_IF_ERROR(set(ZSTD_c_checksumFlag, 1));
-  const std::size_t threads = ::ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_nbWorkers,
-                                                       static_cast<int>(settings.workers));
+  workers_ = std::max(1u, settings.workers);
+  pledged_ = settings.size;
+  const std::size_t threads =
+      ::ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_nbWorkers, static_cast<int>(workers_));
   if (::ZSTD_isError(threads) != 0) {
     return fail(ErrorCode::io, {}, "this libzstd was built without threads",
                 "Write a plain tar, and compress it with zstd.");
   }
-  THAW_RETURN_IF_ERROR(set(ZSTD_c_jobSize, static_cast<int>(kJob)));
-  if (settings.size) {
-    const std::size_t result = ::ZSTD_CCtx_setPledgedSrcSize(context_.get(), *settings.size);
-    if (::ZSTD_isError(result) != 0) return failed(result);
+  return set(ZSTD_c_jobSize, static_cast<int>(kJob));
+}
+
+// The threads are started with the first call. Where the system refuses one libzstd starts none,
+// and calls it a lack of memory: fewer are asked for. What is written does not depend on them.
+Status ZstdStream::begin() {
+  for (;;) {
+    if (pledged_) {
+      const std::size_t result = ::ZSTD_CCtx_setPledgedSrcSize(context_.get(), *pledged_);
+      if (::ZSTD_isError(result) != 0) return failed(result);
+    }
+    ZSTD_inBuffer nothing{nullptr, 0, 0};
+    ZSTD_outBuffer out{output_.data(), output_.size(), 0};
+    const std::size_t result =
+        ::ZSTD_compressStream2(context_.get(), &out, &nothing, ZSTD_e_continue);
+    if (::ZSTD_isError(result) == 0) {
+      begun_ = true;
+      return out.pos == 0 ? Status() : to_.put(std::span(output_.data(), out.pos));
+    }
+    if (::ZSTD_getErrorCode(result) != ZSTD_error_memory_allocation) return failed(result);
+    if (workers_ == 1) return threads_refused(0, 1);
+    workers_ /= 2;
+    ::ZSTD_CCtx_reset(context_.get(), ZSTD_reset_session_only);
+    const std::size_t set =
+        ::ZSTD_CCtx_setParameter(context_.get(), ZSTD_c_nbWorkers, static_cast<int>(workers_));
+    if (::ZSTD_isError(set) != 0) return failed(set);
   }
-  return {};
 }
 
 Status ZstdStream::compress(std::span<const std::byte> bytes, ZSTD_EndDirective how) {
+  if (!begun_) THAW_RETURN_IF_ERROR(begin());
   ZSTD_inBuffer in{bytes.data(), bytes.size(), 0};
   for (;;) {
     ZSTD_outBuffer out{output_.data(), output_.size(), 0};

@@ -1,11 +1,12 @@
-"""The overlay: an AWQ model's blocks in the float model that it was made from. specs/overlay.md."""
+"""The overlay: a quantized checkpoint's blocks in the float model that it was made from.
+specs/overlay.md."""
 
 import json
 import os
 import shutil
 import struct
 
-from overlay_models import BASE, TWIN, Overlay, expected, hashes
+from overlay_models import BASE, QUANTIZED, Overlay, expected, hashes
 from support import COMPRESSED, LLAMA, QWEN, Shard, available_isas, read_checkpoint, run, tree
 
 
@@ -17,17 +18,17 @@ class Result(Overlay):
         first = None
         for options in rows:
             with self.subTest(options):
-                self.assert_exit(self.overlay(TWIN, BASE, "--force", *options), 0)
+                self.assert_exit(self.overlay(QUANTIZED, BASE, "--force", *options), 0)
                 self.assertEqual(hashes(self.work / "out"), expected())
                 first = first or tree(self.work / "out")
                 self.assertEqual(tree(self.work / "out"), first)
 
     def test_via_float16_rounds_twice(self):
-        self.assert_exit(self.overlay(TWIN, BASE, "--rounding", "via-float16"), 0)
+        self.assert_exit(self.overlay(QUANTIZED, BASE, "--rounding", "via-float16"), 0)
         self.assertEqual(hashes(self.work / "out"), expected("expected_via_float16"))
 
     def test_everything_but_replaced_tensors_is_the_base_s(self):
-        self.assert_exit(self.overlay(TWIN, BASE), 0)
+        self.assert_exit(self.overlay(QUANTIZED, BASE), 0)
         before, after = tree(BASE), tree(self.work / "out")
         self.assertEqual(set(before), set(after))
         changed = {name for name in before if before[name] != after[name]}
@@ -39,7 +40,7 @@ class Result(Overlay):
             self.assertEqual(now.data_begin % 4096, 0)
 
     def test_max_shard_size_assigns_anew(self):
-        self.assert_exit(self.overlay(TWIN, BASE, "--max-shard-size", "700kB"), 0)
+        self.assert_exit(self.overlay(QUANTIZED, BASE, "--max-shard-size", "700kB"), 0)
         out = self.work / "out"
         self.assertEqual(hashes(out), expected())
         self.assertEqual(len(list(out.glob("model-*-of-00003.safetensors"))), 3)
@@ -48,7 +49,7 @@ class Result(Overlay):
     def test_a_base_of_one_file_with_a_name_of_its_own(self):
         base = self.variant(BASE, "base")
         (base / "model.safetensors").rename(base / "original.safetensors")
-        result = self.overlay(TWIN, base / "original.safetensors")
+        result = self.overlay(QUANTIZED, base / "original.safetensors")
         self.assert_exit(result, 0)
         self.assertEqual(hashes(self.work / "out"), expected())
         self.assertEqual(sorted(os.listdir(self.work / "out")),
@@ -58,7 +59,7 @@ class Result(Overlay):
         base = self.work / "base"
         shutil.copytree(BASE, base)
         (base / "model.safetensors.index.json").unlink()
-        self.assert_exit(self.overlay(TWIN, base), 0)
+        self.assert_exit(self.overlay(QUANTIZED, base), 0)
         self.assertEqual(hashes(self.work / "out"), expected())
 
     def test_every_tensor_has_the_base_s_own_type(self):
@@ -69,11 +70,12 @@ class Result(Overlay):
                     tensors[name] = ("F32", shape, b"".join(b"\0\0" + struct.pack("<H", one)
                                                             for one in bits))
         base = self.variant(BASE, "base", widen)
-        self.convert(TWIN, self.work / "plain", "--dtype", "float32")
+        self.convert(QUANTIZED, self.work / "plain", "--dtype", "float32")
         plain = read_checkpoint(self.work / "plain")
         for rounding, bits in (("exact", "expected"), ("via-float16", "expected_via_float16")):
             with self.subTest(rounding):
-                self.assert_exit(self.overlay(TWIN, base, "--rounding", rounding, "--force"), 0)
+                result = self.overlay(QUANTIZED, base, "--rounding", rounding, "--force")
+                self.assert_exit(result, 0)
                 found = read_checkpoint(self.work / "out")
                 wide = {name for name, tensor in found.items() if tensor[0] == "F32"}
                 self.assertTrue(any("q_proj.weight" in name for name in wide))
@@ -89,9 +91,9 @@ class Result(Overlay):
         """Every family and layout: the plain conversion as base has each tensor already."""
         for name in (*QWEN, *COMPRESSED, *LLAMA, "starcoder2-awq-act_scales"):
             with self.subTest(name):
-                twin, base = self.model(name), self.work / "base"
-                self.convert(twin, base, "--force", "--max-shard-size", "300kB")
-                result = self.overlay(twin, base, "--force", "--quiet")
+                quantized, base = self.model(name), self.work / "base"
+                self.convert(quantized, base, "--force", "--max-shard-size", "300kB")
+                result = self.overlay(quantized, base, "--force", "--quiet")
                 self.assert_exit(result, 0)
                 self.assertTrue(read_checkpoint(self.work / "out") == read_checkpoint(base))
                 self.assertEqual((self.work / "out/config.json").read_bytes(),
@@ -101,8 +103,8 @@ class Result(Overlay):
 class Spellings(Overlay):
     NEW = (("model.", "model.language_model."), ("visual.", "model.visual."))
 
-    def check(self, twin, base, back):
-        result = self.overlay(twin, base)
+    def check(self, quantized, base, back):
+        result = self.overlay(quantized, base)
         self.assert_exit(result, 0)
         found = hashes(self.work / "out")
         self.assertEqual(set(found), set(read_checkpoint(base)))
@@ -116,21 +118,21 @@ class Spellings(Overlay):
 
     def test_a_base_in_the_newer_spelling(self):
         base = self.renamed(BASE, "base", *self.NEW)
-        self.check(TWIN, base, [(new, old) for old, new in self.NEW])
+        self.check(QUANTIZED, base, [(new, old) for old, new in self.NEW])
 
-    def test_a_twin_in_the_newer_spelling(self):
-        self.check(self.renamed(TWIN, "twin", *self.NEW), BASE, [])
+    def test_a_quantized_checkpoint_in_the_newer_spelling(self):
+        self.check(self.renamed(QUANTIZED, "quantized", *self.NEW), BASE, [])
 
     def test_minicpmv_has_its_language_model_below_llm(self):
         pairs = (("model.", "llm.model."), ("lm_head.", "llm.lm_head."), ("visual.", "vpm."))
         base = self.renamed(BASE, "base", *pairs, model_type="minicpmv")
-        twin = self.renamed(TWIN, "twin", *pairs, model_type="minicpmv")
-        self.check(twin, base, [(new, old) for old, new in pairs])
+        quantized = self.renamed(QUANTIZED, "quantized", *pairs, model_type="minicpmv")
+        self.check(quantized, base, [(new, old) for old, new in pairs])
 
     def test_a_spec_by_name_and_by_file(self):
         unknown = self.variant(BASE, "base", model_type="nobody_knows")
-        self.assert_refused(self.overlay(TWIN, unknown), 3, "nobody_knows")
-        self.assert_exit(self.overlay(TWIN, unknown, "--spec", "qwen2_5_vl"), 0)
+        self.assert_refused(self.overlay(QUANTIZED, unknown), 3, "nobody_knows")
+        self.assert_exit(self.overlay(QUANTIZED, unknown, "--spec", "qwen2_5_vl"), 0)
         self.assertEqual(hashes(self.work / "out"), expected())
         mine = self.work / "mine.json"
         linears = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -139,13 +141,13 @@ class Spellings(Overlay):
                 + [f"mlp.{name}_proj" for name in ("gate", "up", "down")]}
         mine.write_text(json.dumps(spec))
         # It says of no norm: norms travel all the same, and columns are compared as they are.
-        result = self.overlay(TWIN, unknown, "--spec", mine, "--force")
+        result = self.overlay(QUANTIZED, unknown, "--spec", mine, "--force")
         self.assert_exit(result, 0)
         self.assertIn("2 linears compared", result.stderr)
         self.assertEqual(hashes(self.work / "out"), expected())
         spec["linears"].remove("mlp.down_proj")
         mine.write_text(json.dumps(spec))
-        self.assert_refused(self.overlay(TWIN, unknown, "--spec", mine, "--force"), 3,
+        self.assert_refused(self.overlay(QUANTIZED, unknown, "--spec", mine, "--force"), 3,
                             "model.layers.0.mlp.down_proj", "model.layers.1.mlp.down_proj",
                             "no rule of the model spec mine")
 
@@ -153,20 +155,22 @@ class Spellings(Overlay):
 class Usage(Overlay):
     def test_options_that_do_not_go_together(self):
         out = self.work / "out"
-        rows = [("--in-place needs --base", [TWIN, "--in-place"]),
-                ("--spec needs --base", [TWIN, out, "--spec", "qwen2"]),
-                ("--no-match-check needs --base", [TWIN, out, "--no-match-check"]),
-                ("--keep-backup needs --in-place", [TWIN, out, "--base", BASE, "--keep-backup"]),
-                ("OUT does not go with", [TWIN, out, "--base", BASE, "--in-place"]),
-                ("--dtype does not go with", [TWIN, out, "--base", BASE, "--dtype", "float16"]),
-                ("expected a name or a path", [TWIN, out, "--base", ""]),
-                ("--spec: got", [TWIN, out, "--base", BASE, "--spec", ""]),
-                ("OUT is missing", [TWIN, "--base", BASE])]
+        rows = [("--in-place needs --base", [QUANTIZED, "--in-place"]),
+                ("--spec needs --base", [QUANTIZED, out, "--spec", "qwen2"]),
+                ("--no-match-check needs --base", [QUANTIZED, out, "--no-match-check"]),
+                ("--keep-backup needs --in-place",
+                 [QUANTIZED, out, "--base", BASE, "--keep-backup"]),
+                ("OUT does not go with", [QUANTIZED, out, "--base", BASE, "--in-place"]),
+                ("--dtype does not go with",
+                 [QUANTIZED, out, "--base", BASE, "--dtype", "float16"]),
+                ("expected a name or a path", [QUANTIZED, out, "--base", ""]),
+                ("--spec: got", [QUANTIZED, out, "--base", BASE, "--spec", ""]),
+                ("OUT is missing", [QUANTIZED, "--base", BASE])]
         for fragment, words in rows:
             with self.subTest(fragment):
                 self.assert_refused(run("convert", *words), 2, fragment)
                 self.assertFalse(out.exists())
-        self.assert_exit(run("convert", TWIN, out, "--base", BASE, "--dtype", "auto"), 0)
+        self.assert_exit(run("convert", QUANTIZED, out, "--base", BASE, "--dtype", "auto"), 0)
 
     def test_an_out_that_touches_an_input(self):
         base = self.work / "models" / "base"
@@ -174,12 +178,12 @@ class Usage(Overlay):
         before = tree(self.work)
         for out in (base, base / "deep" / "out", base.parent):
             with self.subTest(out=out):
-                self.assert_refused(run("convert", TWIN, out, "--base", base, "--force"), 2,
+                self.assert_refused(run("convert", QUANTIZED, out, "--base", base, "--force"), 2,
                                     "inside the input")
         self.assertEqual(tree(self.work), before)
 
     def test_the_report_tells_what_went_where(self):
-        result = self.overlay(TWIN, BASE, "--report", "-")
+        result = self.overlay(QUANTIZED, BASE, "--report", "-")
         self.assert_exit(result, 0)
         overlay = json.loads(result.stdout)["plan"]["overlay"]
         overlay.pop("match")
@@ -191,7 +195,7 @@ class Usage(Overlay):
 
     def test_the_fingerprint_holds_base_and_spec_and_nothing_else_of_them(self):
         def fingerprint(*words):
-            plan = run("convert", TWIN, "--dry-run", "--json", "--base", *words)
+            plan = run("convert", QUANTIZED, "--dry-run", "--json", "--base", *words)
             self.assert_exit(plan, 0)
             return json.loads(plan.stdout)["fingerprint"]
         usual = fingerprint(BASE)
@@ -212,7 +216,7 @@ class InPlace(Overlay):
         return self.work / name
 
     def replace(self, base, *options):
-        return run("convert", TWIN, "--base", base, "--in-place", *options)
+        return run("convert", QUANTIZED, "--base", base, "--in-place", *options)
 
     def test_the_base_is_replaced_and_nothing_is_left_beside_it(self):
         base = self.copy()
@@ -236,10 +240,10 @@ class InPlace(Overlay):
 
     def test_the_result_is_what_an_out_would_hold(self):
         base = self.copy()
-        self.assert_exit(self.overlay(TWIN, base), 0)
+        self.assert_exit(self.overlay(QUANTIZED, base), 0)
         self.assert_exit(self.replace(base), 0)
         self.assertEqual(tree(base), tree(self.work / "out"))
-        # Once more: the blocks are those of the twin already.
+        # Once more: the blocks are those of the quantized checkpoint already.
         self.assert_exit(self.replace(base), 0)
         self.assertEqual(tree(base), tree(self.work / "out"))
 
@@ -261,7 +265,7 @@ class InPlace(Overlay):
         weights, git, nested = self.copy("weights"), self.copy("git"), self.copy("nested")
         (weights / "pytorch_model.bin").write_bytes(b"mine")
         (git / ".git").mkdir()
-        shutil.copytree(TWIN, nested / "awq")
+        shutil.copytree(QUANTIZED, nested / "awq")
         before = tree(self.work)
         rows = [(single, "is a file"), (snapshot, "snapshot in a Hugging Face cache"),
                 (weights, "pytorch_model.bin"), (git, ".git")]
@@ -269,7 +273,7 @@ class InPlace(Overlay):
             with self.subTest(path=path):
                 self.assert_refused(self.replace(path), 2, fragment)
         self.assert_refused(run("convert", nested / "awq", "--base", nested, "--in-place"), 2,
-                            "contains or lies inside the AWQ model")
+                            "contains or lies inside the quantized checkpoint")
         (self.work / "float.backup").mkdir()
         self.assert_refused(self.replace(base), 2, "float.backup")
         (self.work / "float.backup").rmdir()
@@ -284,7 +288,7 @@ class InPlace(Overlay):
         plan = self.replace(base, "--dry-run", "--json")
         self.assert_exit(plan, 0)
         self.assertEqual(json.loads(plan.stdout)["out"], str(base.resolve()))
-        wrong = self.variant(TWIN, "wrong", lambda tensors: {
+        wrong = self.variant(QUANTIZED, "wrong", lambda tensors: {
             name: value for name, value in tensors.items() if "layers.1.mlp" not in name})
         self.assert_refused(run("convert", wrong, "--base", base, "--in-place"), 3, "layers.1.mlp")
         shutil.rmtree(wrong)

@@ -153,6 +153,44 @@ class Changes(Stopped):
         self.assertFalse(self.out.exists())
         self.assertFalse(self.partial.exists())
 
+    def rewrite(self, shard):
+        """Other weights in place, with the size and the modification time that were."""
+        times = shard.stat()
+        time.sleep(0.05)  # the clock of file times is coarse
+        with open(shard, "r+b") as file:
+            file.seek(-1000, os.SEEK_END)
+            file.write(bytes(1000))
+        os.utime(shard, ns=(times.st_atime_ns, times.st_mtime_ns))
+        self.assertEqual(shard.stat().st_mtime_ns, times.st_mtime_ns)
+
+    def test_an_input_whose_time_was_put_back_is_found_at_the_end(self):
+        process = self.held()
+        self.rewrite(self.shard())
+        result = self.go_on(process)
+        self.assert_refused(result, 5, self.shard().name, "ctime")
+        self.assertFalse(self.out.exists())
+        self.assertFalse(self.partial.exists())
+
+    def test_an_input_that_changed_between_two_runs_is_not_mixed_with_the_old(self):
+        self.interrupted()
+        self.rewrite(self.shard())
+        again = ("convert", self.input, self.out, *SHARDS)
+        self.assert_refused(run(*again), 2, f"{self.shard().name} was changed", "--restart")
+        os.utime(self.shard(), ns=(1, 1))
+        self.assert_refused(run(*again), 2, f"{self.shard().name} was modified", "--restart")
+        self.assert_exit(run(*again, "--restart"), 0)
+        self.assertEqual(tree(self.out), self.undisturbed())
+
+    def test_a_copy_of_the_input_with_its_times_continues(self):
+        """Another inode: as on another machine, size and modification time decide."""
+        finished = self.interrupted()
+        copy = self.work / "copy"
+        shutil.copytree(self.input, copy)
+        report = self.work / "report.json"
+        self.convert(copy, self.out, *SHARDS, "--report", report)
+        self.assertGreaterEqual(json.loads(report.read_text())["files_kept"], len(finished) - 1)
+        self.assertEqual(tree(self.out), self.undisturbed())
+
     def test_a_closed_pipe_for_the_report_is_exit_5_and_the_result_stands(self):
         reading, writing = os.pipe()
         os.close(reading)

@@ -91,19 +91,19 @@ TEST_CASE("options that contradict a base are usage errors of the library too") 
   });
 }
 
-// Two shards of a toy model and its twin, as small as they can be.
+// Two shards of a toy model and its quantized checkpoint, as small as they can be.
 void write_pair(const TemporaryDirectory& directory) {
   directory.write("toy.json", R"({"model_types": ["toy"], "layers": ["model.layers"],)"
                               R"("linears": ["up"], "floats": ["norm"]})");
   std::vector<testing::TensorSpec> blocks;
-  std::vector<testing::TensorSpec> twin;
+  std::vector<testing::TensorSpec> quantized;
   for (const char* layer : {"model.layers.0.", "model.layers.1."}) {
     const std::string up = layer + std::string("up");
     const std::string norm = layer + std::string("norm.weight");
     blocks.push_back({up + ".weight", Dtype::bf16, {32, 64}, {}});
     blocks.push_back({norm, Dtype::bf16, {64}, {}});
-    testing::add_gemm(twin, up, 64, 32, 32, 5);
-    twin.push_back({norm, Dtype::f16, {64}, testing::random_scales(64, 9)});
+    testing::add_gemm(quantized, up, 64, 32, 32, 5);
+    quantized.push_back({norm, Dtype::f16, {64}, testing::random_scales(64, 9)});
   }
   directory.write("float/model-00001-of-00002.safetensors", testing::safetensors(blocks));
   directory.write("float/model-00002-of-00002.safetensors",
@@ -118,7 +118,7 @@ void write_pair(const TemporaryDirectory& directory) {
       "{\"weight_map\": {" + map + "\"lm_head.weight\": \"model-00002-of-00002.safetensors\"}}");
   directory.write("float/config.json", R"({"model_type": "toy"})");
   directory.write("float/sub/code.py", "pass\n");
-  directory.write("awq/model.safetensors", testing::safetensors(twin));
+  directory.write("awq/model.safetensors", testing::safetensors(quantized));
   directory.write("awq/config.json", testing::kGemmConfig);
 }
 

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/half.h"
 #include "execute/expected_files.h"
+#include "execute/threads.h"
 #include "io/crc32.h"
 #include "support/planned_model.h"
 
@@ -182,6 +183,34 @@ TEST_CASE("compressed-tensors: the output is the same for any threads, tiles, sl
 
 TEST_CASE("GPTQ: the output is the same for any threads, tiles, slabs, kernels and order") {
   check_same_output(gptq_tensors(), testing::kGptqConfig);
+}
+
+// specs/memory.md clause 10.
+TEST_CASE("where the system refuses threads the run goes on with fewer, or says so") {
+  const PlannedModel model(toy_tensors());
+  const std::vector<std::string> want = expected_files(model.plan);
+  MemoryPlan memory = model.memory(256'000'000, 4);
+  memory.workers = 4;
+  memory.writers = 2;
+  memory.tile_bytes = 65'536;
+  for (unsigned most = 0; most <= 8; ++most) {
+    CAPTURE(most);
+    const ThreadLimit limit(most);
+    MemorySink sink(model.plan, false);
+    CountingObserver observer;
+    StopFlag stop;
+    const auto report =
+        execute(model.plan, model.plan, memory, scalar_table(), sink, {}, observer, stop);
+    REQUIRE(report.ok() == (most >= 3));  // a reader, a writer and a worker
+    if (report.ok()) {
+      CHECK(sink.files == want);
+      continue;
+    }
+    CHECK(report.error().code == ErrorCode::no_space);
+    CHECK(report.error().text().find("gave " + std::to_string(most) + " of the 3 threads") !=
+          std::string::npos);
+    CHECK(report.error().text().find("ulimit -u") != std::string::npos);
+  }
 }
 
 TEST_CASE("an error of the sink ends the run and is what the caller gets") {

@@ -15,7 +15,7 @@ MODELS = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-
           "qwen3-ct-awq-asym", "qwen3moe-ct-w4a16-sym", "llama-ct-w8a16-channel",
           "llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
           "llama-autoround-mixed", "starcoder2-awq-act_scales")
-OVERLAY = "qwen2_5_vl-overlay"  # a base, its twin, and what the one with the other's blocks gives
+OVERLAY = "qwen2_5_vl-overlay"  # a base, and what it gives with the quantized blocks
 
 
 def convert(thaw, name, out, *options):
@@ -23,7 +23,7 @@ def convert(thaw, name, out, *options):
 
 
 def overlay(thaw, out, *options):
-    """The twin's blocks in a base at `out`, or in that base itself."""
+    """The quantized blocks in a base at `out`, or in that base itself."""
     subprocess.run([thaw, "convert", DATA / OVERLAY / "awq", *out, "--quiet", *options], check=True)
 
 

@@ -56,13 +56,13 @@ TEST_CASE("resolved paths are absolute, without links and dots, also where nothi
 TEST_CASE("a second lock on a directory is refused until the first has gone") {
   const TemporaryDirectory directory;
   {
-    const auto first = PathLock::take(real_file_system(), directory.path());
+    const auto first = Lock::take_directory(real_file_system(), directory.path());
     REQUIRE(first.ok());
-    const auto second = PathLock::take(real_file_system(), directory.path());
+    const auto second = Lock::take_directory(real_file_system(), directory.path());
     REQUIRE_FALSE(second.ok());
     CHECK(second.error().code == ErrorCode::locked);
   }
-  CHECK(PathLock::take(real_file_system(), directory.path()).ok());
+  CHECK(Lock::take_directory(real_file_system(), directory.path()).ok());
 }
 
 TEST_CASE("small files are read whole, larger ones refused") {

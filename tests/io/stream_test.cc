@@ -9,8 +9,8 @@
 #include <thread>
 
 #include "io/descriptor_stream.h"
-#include "io/file_lock.h"
 #include "io/file_stream.h"
+#include "io/lock.h"
 #include "support/faulty_file_system.h"
 #include "support/temporary_directory.h"
 
@@ -246,17 +246,17 @@ TEST_CASE("the lock on a file keeps a second run out and follows the name") {
   const TemporaryDirectory directory;
   const std::string path = directory / "a.partial";
   {
-    auto first = FileLock::take(real_file_system(), path);
+    auto first = Lock::take_file(real_file_system(), path);
     REQUIRE(first.ok());
-    const auto second = FileLock::take(real_file_system(), path);
+    const auto second = Lock::take_file(real_file_system(), path);
     REQUIRE_FALSE(second.ok());
     CHECK(second.error().code == ErrorCode::locked);
   }
-  CHECK(FileLock::take(real_file_system(), path).ok());
+  CHECK(Lock::take_file(real_file_system(), path).ok());
   std::filesystem::create_symlink("/dev/null", directory / "link");
   std::filesystem::create_directory(directory / "folder");
   for (const char* name : {"link", "folder"}) {
-    const auto refused = FileLock::take(real_file_system(), directory / name);
+    const auto refused = Lock::take_file(real_file_system(), directory / name);
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().code == ErrorCode::usage);
   }
@@ -280,7 +280,7 @@ TEST_CASE("a file that was renamed before the lock was had is not ours") {
   const TemporaryDirectory directory;
   const std::string path = directory.write("a.partial", "finished");
   Racing racing(path);
-  const auto lock = FileLock::take(racing, path);
+  const auto lock = Lock::take_file(racing, path);
   REQUIRE(lock.ok());
   CHECK(lock.value().read_start(path, 100).value().empty());  // a new one
   CHECK(content_of(path + ".done") == "finished");

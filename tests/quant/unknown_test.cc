@@ -217,5 +217,30 @@ TEST_CASE("contradictions: zero points and their flag, widths and methods") {
   }
 }
 
+TEST_CASE("adapters that the model itself has are ordinary tensors, and no others") {
+  const std::vector<ZeroTensor> tensors = {{"layers.0.up.lora_A.vision.weight", "BF16", {4, 16}},
+                                           {"layers.0.up.lora_A.mine.weight", "BF16", {4, 16}}};
+  const test::ModelDirectory directory;
+  directory.write_model("{}", with_gemm(tensors));
+  const Checkpoint checkpoint = directory.open();
+  std::vector<std::string> asked;
+  const auto vision = [&](std::string_view tensor) {
+    asked.emplace_back(tensor);
+    return tensor.find(".vision.") != std::string_view::npos;
+  };
+  const auto found = find_quantized_linears(checkpoint, {.is_part_of_model = vision});
+  REQUIRE_FALSE(found.ok());
+  CHECK(found.error().messages.size() == 1);
+  CHECK(found.error().text().find("lora_A.mine.weight") != std::string::npos);
+  CHECK(asked.size() == 2);  // of no other tensors
+
+  const auto all = find_quantized_linears(
+      checkpoint, {.is_part_of_model = [](std::string_view) { return true; }});
+  REQUIRE_MESSAGE(all.ok(), (all.ok() ? "" : all.error().text()));
+  CHECK(all.value().linears.size() == 1);
+  CHECK(names_adapter("a.lora_B.weight"));
+  CHECK_FALSE(names_adapter("a.lora_Bx.weight"));
+}
+
 }  // namespace
 }  // namespace thaw

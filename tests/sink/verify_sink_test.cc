@@ -37,7 +37,7 @@ TEST_CASE("differences are counted by part, with the first of each, in any order
   directory.write("out/f", got);
   const Plan plan = plan_of("f", want.size());
   const auto sink =
-      VerifySink::open(real_file_system(), plan, directory / "out", {{0, 1000, 5000}});
+      VerifySink::open(real_file_system(), plan, directory / "out", {{0, 1000, 5000}}).value();
   const auto write = [&](std::uint64_t from, std::uint64_t to) {
     CHECK(sink->write(0, from, bytes_of(want).subspan(from, to - from)).ok());
   };
@@ -63,18 +63,19 @@ TEST_CASE("a missing file, an empty one and one of another size are told, and wh
     CAPTURE(got);
     directory.write("out/f", got);
     const Plan plan = plan_of("f", want.size());
-    const auto sink = VerifySink::open(real_file_system(), plan, directory / "out", {{0}});
+    const auto sink = VerifySink::open(real_file_system(), plan, directory / "out", {{0}}).value();
     CHECK(sink->write(0, 0, bytes_of(want)).ok());
     CHECK(sink->files()[0].size == got.size());
     CHECK(sink->files()[0].differences.size() == (got.size() > 5 ? 1 : 0));
   }
   directory.write("out/f", "");
   const Plan plan = plan_of("f", want.size());
-  const auto empty = VerifySink::open(real_file_system(), plan, directory / "out", {{0}});
+  const auto empty = VerifySink::open(real_file_system(), plan, directory / "out", {{0}}).value();
   CHECK(empty->write(0, 0, bytes_of(want)).ok());
   CHECK(empty->files()[0].state == VerifySink::FileState::present);
   CHECK(empty->files()[0].size == 0);
-  const auto missing = VerifySink::open(real_file_system(), plan, directory / "nowhere", {{0}});
+  const auto missing =
+      VerifySink::open(real_file_system(), plan, directory / "nowhere", {{0}}).value();
   CHECK(missing->write(0, 0, bytes_of(want)).ok());
   CHECK(missing->files()[0].state == VerifySink::FileState::missing);
   CHECK(missing->files()[0].why.find("nowhere/f") != std::string::npos);
@@ -89,7 +90,8 @@ TEST_CASE("large files are compared across the steps in which they are dropped")
   got[(12u << 20) + 5] ^= 1;
   directory.write("out/f", got);
   const Plan plan = plan_of("f", want.size());
-  const auto sink = VerifySink::open(real_file_system(), plan, directory / "out", {{0, 4u << 20}});
+  const auto sink =
+      VerifySink::open(real_file_system(), plan, directory / "out", {{0, 4u << 20}}).value();
   for (std::size_t at = 0; at < want.size(); at += 3u << 20) {
     const std::size_t size = std::min<std::size_t>(3u << 20, want.size() - at);
     CHECK(sink->write(0, at, bytes_of(want).subspan(at, size)).ok());
