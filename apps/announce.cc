@@ -163,6 +163,7 @@ std::string verify_command(const std::string& out, const ConvertOptions& options
   command += names_option("--take", options.take) + names_option("--leave", options.leave);
   if (!options.match_check) command += " --no-match-check";
   if (options.copy_unknown) command += " --copy-unknown";
+  if (options.keep_names) command += " --keep-names";
   if (options.allow_overflow) command += " --allow-overflow";
   return command;
 }

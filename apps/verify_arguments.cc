@@ -32,6 +32,7 @@ po::options_description verify_table(VerifyWords& words, VerifyArguments& to) {
   add("rounding", text(words.rounding, "HOW"), "as of convert (as a sample of OUT has it)");
   add("max-shard-size", text(words.max_shard_size, "SIZE"), "as of convert (as OUT is divided)");
   add("copy-unknown", po::bool_switch(&options.copy_unknown), "as of convert");
+  add("keep-names", po::bool_switch(&options.keep_names), "as of convert");
   add("allow-overflow", po::bool_switch(&options.allow_overflow), "as of convert");
   add("no-certificate", po::bool_switch(&words.no_certificate),
       "compare bytes only, do not recover the codes");

@@ -15,10 +15,10 @@ namespace {
 
 // Packed tensors of any method: a checkpoint without one is taken as float.
 bool looks_quantized(const Checkpoint& checkpoint) {
-  return std::any_of(
-      checkpoint.tensors().begin(), checkpoint.tensors().end(), [](const Tensor& tensor) {
-        return tensor.name.ends_with("qweight") || tensor.name.ends_with("weight_packed");
-      });
+  return std::any_of(checkpoint.tensors().begin(), checkpoint.tensors().end(),
+                     [](const Tensor& tensor) {
+                       return tensor.name.ends_with("qweight") || tensor.name.ends_with("_packed");
+                     });
 }
 
 const ModelSpec* spec_of(const Checkpoint& checkpoint, std::span<const ModelSpec> specs) {
@@ -111,7 +111,8 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
   THAW_ASSIGN_OR_RETURN(side->plan, plan_tensors({.checkpoint = &side->checkpoint,
                                                   .linears = &side->linears,
                                                   .folds = side->folds,
-                                                  .dtype = Dtype::f32}));
+                                                  .dtype = Dtype::f32,
+                                                  .expert_spec = side->spec}));
   return side;
 }
 

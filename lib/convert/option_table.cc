@@ -166,6 +166,9 @@ constexpr std::array kTable = {
     OptionEntry{"copy-unknown", "", "",
                 "copy packed tensors that thaw does not read, such as fp8, as they are",
                 set_switch<&ConvertOptions::copy_unknown>},
+    OptionEntry{"keep-names", "", "",
+                "leave experts as the quantizer named and divided them, not as the architecture",
+                set_switch<&ConvertOptions::keep_names>},
     OptionEntry{"max-shard-size", "SIZE", "",
                 "largest output shard (5GB; with --base its shards); one larger tensor gets a "
                 "shard of its own",

@@ -42,6 +42,7 @@ struct ConvertOptions {
   OutputMode output_mode = OutputMode::automatic;
 
   bool copy_unknown = false;  // copy packed tensors that thaw does not read, instead of refusing
+  bool keep_names = false;    // experts stay as the quantizer named and divided them
   std::string model_specs;    // the directory of the model specs; needed for activation scales
 
   // The overlay: the blocks of `model` in the float checkpoint `base`. specs/overlay.md.

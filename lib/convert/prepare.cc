@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "convert/destination.h"
+#include "convert/expert_names.h"
 #include "convert/folds.h"
 #include "convert/in_place.h"
 #include "convert/output_format.h"
@@ -53,21 +54,34 @@ Result<std::vector<MappedFile>> open_side_files(const Checkpoint& checkpoint,
   return files;
 }
 
-// Model specs are read only where something has to be folded: most conversions need none.
-Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOptions& options,
-                                   FileSystem& file_system) {
+std::string model_type_of(const Checkpoint& checkpoint) {
+  const json::Node* type = checkpoint.config().find("model_type");
+  const auto name = type != nullptr ? type->as_string() : std::nullopt;
+  return name ? std::string(*name) : std::string();
+}
+
+// Model specs are read only where something has to be folded, or experts have to be named: most
+// conversions need none. With a base, its own spec is taken.
+Result<std::optional<ModelSpec>> spec_of(const Prepared& prepared, const ConvertOptions& options,
+                                         FileSystem& file_system) {
+  const bool experts = !options.keep_names && has_quantized_experts(prepared.linears);
+  const bool needed = !prepared.linears.activation_scales.empty() || experts;
+  if (prepared.base != nullptr || !needed || options.model_specs.empty()) {
+    return std::optional<ModelSpec>();
+  }
+  THAW_ASSIGN_OR_RETURN(std::vector<ModelSpec> specs,
+                        load_model_specs(file_system, options.model_specs));
+  const ModelSpec* found = find_model_spec(specs, model_type_of(prepared.checkpoint));
+  return found != nullptr ? std::optional(*found) : std::nullopt;
+}
+
+Result<std::vector<Fold>> folds_of(const Prepared& prepared) {
   if (prepared.base != nullptr) {
     return find_folds(prepared.checkpoint, prepared.linears, &prepared.base->spec);
   }
   if (prepared.linears.activation_scales.empty()) return std::vector<Fold>();
-  std::vector<ModelSpec> specs;
-  if (!options.model_specs.empty()) {
-    THAW_ASSIGN_OR_RETURN(specs, load_model_specs(file_system, options.model_specs));
-  }
-  const json::Node* type = prepared.checkpoint.config().find("model_type");
-  const auto name = type != nullptr ? type->as_string() : std::nullopt;
   return find_folds(prepared.checkpoint, prepared.linears,
-                    name ? find_model_spec(specs, *name) : nullptr);
+                    prepared.spec ? &*prepared.spec : nullptr);
 }
 
 // The destination of an archive or a single file.
@@ -141,7 +155,15 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
       prepared->linears,
       find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown,
                                                     .is_part_of_model = own_adapters}));
-  THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared, options, file_system));
+  THAW_ASSIGN_OR_RETURN(prepared->spec, spec_of(*prepared, options, file_system));
+  THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared));
+  const ModelSpec* const own_spec = prepared->spec ? &*prepared->spec : nullptr;
+  if (options.base.empty() && !options.keep_names) {
+    if (auto warning = warn_of_expert_names(prepared->linears, own_spec,
+                                            model_type_of(prepared->checkpoint))) {
+      prepared->linears.warnings.push_back(std::move(*warning));
+    }
+  }
   // From here on we know what every tensor is.
 
   Base* const base = prepared->base.get();
@@ -165,6 +187,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                             .via_float16 = options.rounding == Rounding::via_float16,
                             .allow_overflow = options.allow_overflow,
                             .shards_only = format == StreamFormat::safetensors,
+                            .expert_spec = options.keep_names ? nullptr : own_spec,
                             .keep_shards = base != nullptr && !options.max_shard_size,
                             .max_shard_size = options.max_shard_size.value_or(kMaxShardSize)};
   THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));

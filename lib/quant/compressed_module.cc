@@ -293,19 +293,42 @@ class Describer {
 
 }  // namespace
 
-CompressedModule find_compressed_module(const Checkpoint& checkpoint, std::string_view name) {
-  const auto find = [&](std::string_view suffix) {
-    return find_in_module(checkpoint, name, suffix);
+std::optional<PackedWeight> packed_weight(const Tensor& tensor) {
+  constexpr std::string_view kPacked = "_packed";
+  const std::optional<TensorName> name = split_tensor_name(tensor.name);
+  if (!name.has_value() || !name->suffix.ends_with(kPacked)) return std::nullopt;
+  const std::string_view stem = tensor.name.substr(0, tensor.name.size() - kPacked.size());
+  const auto is_experts = [](std::string_view module) {
+    return module == "experts" || module.ends_with(".experts");
   };
-  return {.name = name,
-          .packed = find("weight_packed"),
-          .scale = find("weight_scale"),
-          .zero_point = find("weight_zero_point"),
-          .shape = find("weight_shape"),
-          .g_idx = find("weight_g_idx"),
-          .weight = find("weight"),
-          .qweight = find("qweight"),
-          .bias = find("bias")};
+  if (name->suffix == "weight_packed") {
+    // A module that stands for a parameter of all experts.
+    const std::optional<TensorName> outer = split_tensor_name(name->module);
+    const bool parameter = tensor.shape.size() == 3 && !name->module.empty() && outer.has_value() &&
+                           is_experts(outer->module);
+    return PackedWeight{name->module, stem, parameter};
+  }
+  if (tensor.dtype != Dtype::i32 || tensor.shape.size() != 3 || !is_experts(name->module)) {
+    return std::nullopt;
+  }
+  return PackedWeight{stem, stem, true};
+}
+
+CompressedModule find_compressed_module(const Checkpoint& checkpoint, const PackedWeight& weight) {
+  const auto find = [&](std::string_view suffix) {
+    return checkpoint.find(std::string(weight.stem).append(suffix));
+  };
+  const bool own_module = weight.module != weight.stem;
+  return {.name = weight.module,
+          .is_parameter = weight.is_parameter,
+          .packed = find("_packed"),
+          .scale = find("_scale"),
+          .zero_point = find("_zero_point"),
+          .shape = find("_shape"),
+          .g_idx = find("_g_idx"),
+          .weight = weight.is_parameter ? checkpoint.find(weight.module) : find(""),
+          .qweight = own_module ? find_in_module(checkpoint, weight.module, "qweight") : nullptr,
+          .bias = own_module ? find_in_module(checkpoint, weight.module, "bias") : find("_bias")};
 }
 
 std::string module_text(const CompressedModule& module) {
@@ -329,6 +352,7 @@ std::string module_text(const CompressedModule& module) {
 Problem describe_compressed(const Checkpoint& checkpoint, const CompressedModule& module,
                             const QuantConfig& config, QuantizedLinear& linear, bool& assumed) {
   linear.module = module.name;
+  linear.is_parameter = module.is_parameter;
   return Describer(checkpoint, module, config, linear).run(assumed);
 }
 

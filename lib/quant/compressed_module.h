@@ -2,6 +2,7 @@
 // Format: specs/compressed_tensors.md clauses 1 to 5.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,9 +11,20 @@
 
 namespace thaw {
 
+// What a packed tensor is the weight of: <module>.weight_packed, or of fused experts, whose weights
+// are parameters, <module>.experts.<parameter>_packed. Views into the name.
+struct PackedWeight {
+  std::string_view module;  // of a parameter its own name: "mlp.experts.gate_up_proj"
+  std::string_view stem;    // what all its tensors begin with: "mlp.up_proj.weight"
+  bool is_parameter = false;
+};
+// Nothing: it is no packed weight.
+[[nodiscard]] std::optional<PackedWeight> packed_weight(const Tensor& tensor);
+
 // Null where absent. Borrows from the Checkpoint.
 struct CompressedModule {
   std::string_view name;
+  bool is_parameter = false;
   const Tensor* packed = nullptr;
   const Tensor* scale = nullptr;
   const Tensor* zero_point = nullptr;
@@ -23,7 +35,7 @@ struct CompressedModule {
   const Tensor* bias = nullptr;
 };
 [[nodiscard]] CompressedModule find_compressed_module(const Checkpoint& checkpoint,
-                                                      std::string_view name);
+                                                      const PackedWeight& weight);
 
 // "weight_packed I32 [64, 16], weight_scale BF16 [64, 4]": all that are there.
 [[nodiscard]] std::string module_text(const CompressedModule& module);

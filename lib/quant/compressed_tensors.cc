@@ -18,14 +18,8 @@ constexpr std::array<std::string_view, 5> kActivations = {
 
 }  // namespace
 
-bool is_weight_packed(const Tensor& tensor) {
-  const std::optional<TensorName> name = split_tensor_name(tensor.name);
-  return name.has_value() && name->suffix == "weight_packed";
-}
-
 Status CompressedReader::add(const Tensor& packed, QuantizedLinears& result) {
-  const CompressedModule module =
-      find_compressed_module(checkpoint_, split_tensor_name(packed.name)->module);
+  const CompressedModule module = find_compressed_module(checkpoint_, *packed_weight(packed));
   QuantizedLinear linear;
   bool assumed = false;
   if (const Problem problem = describe_compressed(checkpoint_, module, config_, linear, assumed)) {

@@ -7,12 +7,10 @@
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
+#include "quant/compressed_module.h"
 #include "quant/linears.h"
 
 namespace thaw {
-
-// True for <module>.weight_packed.
-[[nodiscard]] bool is_weight_packed(const Tensor& tensor);
 
 class CompressedReader {
  public:

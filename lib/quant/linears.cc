@@ -119,6 +119,11 @@ void consume(const Checkpoint& checkpoint, const ModuleTensors& tensors,
 
 }  // namespace
 
+std::string weight_name(const QuantizedLinear& linear) {
+  if (linear.module.empty()) return "weight";
+  return std::string(linear.module) + (linear.is_parameter ? "" : ".weight");
+}
+
 Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
                                                 const FindOptions& options) {
   THAW_ASSIGN_OR_RETURN(QuantConfig config, read_quant_config(checkpoint));
@@ -129,7 +134,8 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   // Counted first, because growing step by step would need three times the memory for a moment.
   result.linears.reserve(static_cast<std::size_t>(
       std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_qweight) +
-      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(), is_weight_packed)));
+      std::count_if(checkpoint.tensors().begin(), checkpoint.tensors().end(),
+                    [](const Tensor& tensor) { return packed_weight(tensor).has_value(); })));
 
   ErrorList errors;
   UnknownModules unknown(checkpoint, result.consumed);
@@ -149,7 +155,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       continue;
     }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
-    if (is_weight_packed(tensor)) {
+    if (packed_weight(tensor).has_value()) {
       errors.add(compressed.add(tensor, result));
       continue;
     }

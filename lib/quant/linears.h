@@ -50,6 +50,8 @@ struct QuantizedLinear {
   std::uint32_t bits = 4;     // of a code
   // Of compressed-tensors. Not 0: the weight is [out_features / this, this, in_features].
   std::uint64_t rows_per_slice = 0;
+  // The weight is a parameter of fused experts: it is called as the module, without ".weight".
+  bool is_parameter = false;
   // Of GPTQ (specs/gptq.md): there, out_features may be any number, and group_size need not divide;
   // with PackLayout::rows_are_inputs it counts out_features.
   std::uint32_t zero_addend = 0;  // added to every word of qzeros, wrapping
@@ -72,6 +74,9 @@ struct PackLayout {
   // inputs, its columns (in_features) are outputs.
   bool rows_are_inputs = false;
 };
+
+// What the weight is called in a float checkpoint.
+[[nodiscard]] std::string weight_name(const QuantizedLinear& linear);
 
 struct QuantizedLinears {
   QuantConfig config;
