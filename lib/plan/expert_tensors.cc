@@ -196,25 +196,7 @@ class Builder {
     weave.transposed = transposed;
     weave.interleaved = form_.interleaved && parts.size() > 1;
     weave.parts = std::move(parts);
-    std::uint32_t block = 1;
-    std::uint64_t size = 0;
-    for (std::size_t i = 0; i < weave.parts.size(); ++i) {
-      weave.outer += weave.rows_of(i);
-      block = std::max(block, weave.parts[i].row_block);
-      size += weave.parts[i].size;
-    }
-    Segment segment;
-    segment.kind = SegmentKind::woven;
-    segment.to = weave.parts[0].to;
-    segment.source = static_cast<std::uint32_t>(plan_.weaves.size());
-    segment.size = size;
-    segment.row_bytes = weave.columns() * (dtype_bits(segment.to) / 8);
-    if (!transposed) {
-      segment.row_block = block * static_cast<std::uint32_t>(weave.parts.size());
-      segment.row_step = segment.row_block;
-    }
-    plan_.weaves.push_back(std::move(weave));
-    return segment;
+    return weave_of(std::move(weave), plan_);
   }
 
   bool check_complete(const ExpertGroup& group) {
