@@ -135,3 +135,26 @@ class Experts(Case):
         self.convert(self.changed("llama4", change), self.work / "out")
         expected = json.loads((DATA / "experts" / "llama4" / "expected.json").read_text())
         self.assertEqual(hashes(self.work / "out"), expected)
+
+    def test_packed_parameters_go_into_a_base_that_holds_them_fused(self):
+        base = self.work / "base"
+        self.convert(self.source("gemma4"), base)
+        expected = json.loads((DATA / "experts" / "gemma4" / "expected.json").read_text())
+        # Another model's experts, so that it shows whose are taken.
+        tensors = {name: (dtype, shape, bytes(len(data)) if "experts." in name else data)
+                   for name, (dtype, shape, data) in read_checkpoint(base).items()}
+        write_safetensors(base / "model.safetensors", tensors)
+        out = self.work / "laid"
+        self.convert(self.source("gemma4"), out, "--base", base, "--no-match-check", "--verify")
+        found = hashes(out)
+        self.assertEqual(found.keys(), expected.keys())
+        for name in (name for name in expected if "experts." in name):
+            self.assertEqual(found[name], expected[name], name)
+
+    def test_split_experts_and_a_base_that_holds_them_fused_are_refused(self):
+        base = self.work / "base"
+        self.convert(self.source("llama4"), base)
+        out = self.work / "laid"
+        refused = run("convert", self.source("llama4"), out, "--base", base)
+        self.assert_refused(refused, 3, "experts", "the base has no such weight")
+        self.assertFalse(out.exists())
