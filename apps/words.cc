@@ -1,10 +1,13 @@
 #include "words.h"
 
+#include <algorithm>
 #include <boost/program_options.hpp>
 #include <sstream>
 
+#include "base/columns.h"
 #include "base/text.h"
 #include "suggest.h"
+#include "terminal.h"
 
 namespace thaw::app {
 
@@ -61,8 +64,35 @@ po::value_semantic* value_of(const OptionValue& value) {
   });
 }
 
+constexpr std::size_t kHelpWidth = 100;    // where there is no window
+constexpr std::size_t kLeastWidth = 40;    // below this the terminal wraps
+constexpr std::size_t kLeastMeaning = 18;  // columns for what an option means
+
+// Of the text of --help, so that it is wrapped once.
+std::size_t help_width() {
+  const std::size_t window = stdout_width();
+  return window == 0 ? kHelpWidth : std::clamp(window, kLeastWidth, kHelpWidth);
+}
+
+// Sentences as one line each paragraph, for the window to wrap; usage lines stay.
+std::string reflowed(const std::string& head) {
+  std::string text;
+  bool sentence = false;
+  std::istringstream lines(head);
+  for (std::string line; std::getline(lines, line);) {
+    const bool joins = !line.empty() && line[0] != ' ' && !line.starts_with("thaw ");
+    if (!text.empty()) text += sentence && joins ? ' ' : '\n';
+    text += line;
+    sentence = joins;
+  }
+  return text + '\n';
+}
+
 po::options_description boost_table(const OptionTable& table) {
-  po::options_description described("Options", 100, 60);
+  const std::size_t width = help_width();
+  const std::size_t meaning = std::max(kLeastMeaning, width * 3 / 5);
+  po::options_description described("Options", static_cast<unsigned>(width),
+                                    static_cast<unsigned>(std::min(meaning, width - 2)));
   auto add = described.add_options();
   for (const OptionTable::Row& row : table.rows()) {
     const std::string name = row.letter.empty() ? row.name : row.name + ',' + row.letter;
@@ -116,7 +146,8 @@ Result<std::vector<std::string>> parse_words(const std::vector<std::string>& wor
 
 CommandHelp command_help(const char* head, const OptionTable& table) {
   std::ostringstream out;
-  out << head << '\n' << boost_table(table);
+  out << (stdout_width() == 0 ? head : wrapped(reflowed(head), help_width())) << '\n'
+      << boost_table(table);
   CommandHelp help{.head = head, .options = {}, .text = out.str()};
   for (const OptionTable::Row& row : table.rows()) {
     help.options.push_back({.name = row.name,
