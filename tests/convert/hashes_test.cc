@@ -72,7 +72,9 @@ class Table {
     for (std::string line; std::getline(file, line);)
       expected[line.substr(66)] = line.substr(0, 64);
     CHECK(expected.size() == hashes_.size());
-    for (const auto& [key, hash] : hashes_) {
+    for (const auto& made : hashes_) {
+      const std::string& key = made.first;
+      const std::string& hash = made.second;
       const auto found = expected.find(key);
       CHECK_MESSAGE((found != expected.end() && found->second == hash), key);
     }

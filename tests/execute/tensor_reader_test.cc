@@ -32,7 +32,7 @@ std::vector<Model> models() {
 class Reading {
  public:
   Reading(const Plan& plan, const kernels::Table& table)
-      : plan_(plan), input_(plan.inputs, 1 << 20), reader_(plan, table, input_) {}
+      : input_(plan.inputs, 1 << 20), reader_(plan, table, input_) {}
 
   // Bytes [from, from + size), written `shift` bytes behind an aligned place, with poison around.
   std::string read(const PlannedTensor& tensor, std::uint64_t from, std::uint64_t size,
@@ -50,7 +50,6 @@ class Reading {
   [[nodiscard]] const TensorReader& reader() const { return reader_; }
 
  private:
-  const Plan& plan_;
   InputCache input_;
   TensorReader reader_;
   ReadSpace space_;

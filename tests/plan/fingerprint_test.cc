@@ -117,7 +117,9 @@ TEST_CASE("every value of every config file is in the fingerprint, or refused") 
     const std::string text = content_of(model.path + "/" + row.file);
     std::set<std::string> seen = {model.usual};
     std::size_t legal = 0;
-    for (const auto& [begin, end] : values_of(text)) {
+    for (const auto& range : values_of(text)) {
+      const std::size_t begin = range.first;
+      const std::size_t end = range.second;
       const std::string value = text.substr(begin, end - begin);
       CAPTURE(text.substr(begin < 30 ? 0 : begin - 30, 40));
       std::string changed = text;

@@ -108,12 +108,14 @@ TEST_CASE("GPTQ without a format: where zero points count, the guess of v1 is sa
 }
 
 TEST_CASE("a method that is not read: the nearest that is read is named") {
-  for (const auto& [method, nearest] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& row : std::vector<std::pair<std::string, std::string>>{
            {"compressed_tensors", "compressed-tensors"},
            {"autoround", "auto-round"},
            {"gptq_bitblas", "gptq"},
            {"awq_gemm", "awq"},
            {"hqq", ""}}) {
+    const std::string& method = row.first;
+    const std::string& nearest = row.second;
     CAPTURE(method);
     const Model model(R"({"quantization_config": {"quant_method": ")" + method + R"("}})", kAwq);
     const auto found = model.find();
