@@ -52,6 +52,38 @@ std::span<const Part> parts_of(Naming naming) {
   __builtin_unreachable();
 }
 
+bool is_experts(std::string_view module) {
+  return module == "experts" || module.ends_with(".experts");
+}
+
+// "gate_up_proj_packed" for "weight_packed", "gate_up_proj" for "weight", "gate_up_proj_bias".
+std::string bare_name(std::string_view parameter, std::string_view suffix) {
+  constexpr std::string_view kWeight = "weight";
+  std::string name(parameter);
+  if (suffix.starts_with(kWeight)) return name.append(suffix.substr(kWeight.size()));
+  return name.append(1, '_').append(suffix);
+}
+
+// A module or parameter that stands for all experts.
+std::optional<CodesName> parameter_name(const TensorName& name, const Tensor& tensor) {
+  constexpr std::string_view kPacked = "_packed";
+  if (tensor.shape.size() != 3) return std::nullopt;
+  if (name.suffix == "weight_packed") {
+    const std::optional<TensorName> outer = split_tensor_name(name.module);
+    if (name.module.empty() || !outer.has_value() || !is_experts(outer->module)) {
+      return std::nullopt;
+    }
+    return CodesName{name.module, Naming::weight_packed, true, false};
+  }
+  if (tensor.dtype != Dtype::i32 || !name.suffix.ends_with(kPacked) ||
+      name.suffix.size() == kPacked.size() || !is_experts(name.module)) {
+    return std::nullopt;
+  }
+  const std::string_view parameter =
+      std::string_view(tensor.name).substr(0, tensor.name.size() - kPacked.size());
+  return CodesName{parameter, Naming::weight_packed, true, true};
+}
+
 }  // namespace
 
 std::optional<TensorName> split_tensor_name(std::string_view name) {
@@ -70,22 +102,36 @@ const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view modu
   return checkpoint.find(name);
 }
 
-std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor) {
+std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& tensor) {
   const std::optional<TensorName> name = split_tensor_name(tensor.name);
   if (!name.has_value()) return std::nullopt;
-  if (name->suffix == "qweight") return Naming::qweight;
-  if (name->suffix == "weight_packed") return Naming::weight_packed;
+  if (name->suffix == "qweight") return CodesName{name->module, Naming::qweight};
+  if (const std::optional<CodesName> parameter = parameter_name(*name, tensor)) return parameter;
+  if (name->suffix == "weight_packed") return CodesName{name->module, Naming::weight_packed};
   const bool scaled = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
                       find_in_module(checkpoint, name->module, "weight_scale") != nullptr;
-  if (scaled) return Naming::scaled_weight;
+  if (scaled) return CodesName{name->module, Naming::scaled_weight};
   return std::nullopt;
 }
 
-ModuleTensors find_module_tensors(const Checkpoint& checkpoint, std::string_view module,
-                                  Naming naming) {
-  ModuleTensors tensors{.checkpoint = &checkpoint, .module = module, .naming = naming};
-  for (const Part& part : parts_of(naming)) {
-    tensors.*part.member = find_in_module(checkpoint, module, part.suffix);
+const Tensor* find_beside(const Checkpoint& checkpoint, const CodesName& name,
+                          std::string_view suffix) {
+  return name.is_bare ? checkpoint.find(bare_name(name.module, suffix))
+                      : find_in_module(checkpoint, name.module, suffix);
+}
+
+ModuleTensors find_module_tensors(const Checkpoint& checkpoint, const CodesName& name) {
+  ModuleTensors tensors{.checkpoint = &checkpoint,
+                        .module = name.module,
+                        .naming = name.naming,
+                        .is_parameter = name.is_parameter,
+                        .is_bare = name.is_bare};
+  for (const Part& part : parts_of(name.naming)) {
+    tensors.*part.member = find_beside(checkpoint, name, part.suffix);
+  }
+  // What the output is to be called must not be there already.
+  if (name.is_parameter && tensors.weight == nullptr) {
+    tensors.weight = checkpoint.find(name.module);
   }
   return tensors;
 }
@@ -108,11 +154,13 @@ std::string tensor_text(const Tensor& tensor) {
 
 std::string module_text(const ModuleTensors& tensors) {
   std::string text;
+  const std::string_view last = tensors.module.substr(tensors.module.rfind('.') + 1);
   for (const Part& part : parts_of(tensors.naming)) {
     const Tensor* tensor = tensors.*part.member;
     if (tensor == nullptr) continue;
     if (!text.empty()) text += ", ";
-    text.append(part.suffix).append(1, ' ').append(tensor_text(*tensor));
+    text.append(tensors.is_bare ? bare_name(last, part.suffix) : std::string(part.suffix));
+    text.append(1, ' ').append(tensor_text(*tensor));
   }
   return text;
 }
