@@ -8,14 +8,13 @@
 #include "base/text.h"
 #include "convert/padding_check.h"
 #include "convert/sample_rows.h"
+#include "convert/zero_biases.h"
 #include "model/choose.h"
 #include "quant/closed_world.h"
 
 namespace thaw {
 
 namespace {
-
-constexpr std::uint64_t kStep = 1u << 20;  // elements
 
 Status needs_base(const char* option) {
   return fail(ErrorCode::usage, {}, std::string(option) + " needs --base");
@@ -44,42 +43,12 @@ std::string model_type_of(const Checkpoint& checkpoint) {
   return name ? std::string(*name) : std::string();
 }
 
-// How many of the values are not zero.
-Result<std::uint64_t> count_nonzero(SampleRows& rows, const PlannedTensor& bias) {
-  const std::uint64_t elements = element_count(bias.shape).value_or(0);
-  std::uint64_t nonzero = 0;
-  for (std::uint64_t at = 0; at < elements; at += kStep) {
-    const std::uint64_t count = std::min(kStep, elements - at);
-    THAW_ASSIGN_OR_RETURN(const std::span<const float> values, rows.elements(bias, at, count));
-    for (const float value : values) nonzero += value != 0 ? 1 : 0;
-  }
-  return nonzero;
-}
-
-// Biases that the base has no place for can only be left out where they add nothing.
 Status check_biases(const Checkpoint& quantized, const QuantizedLinears& linears,
                     const kernels::Table& table, Base& base) {
   const std::vector<const Tensor*>& biases = base.overlay.biases_left_out;
   if (biases.empty()) return {};
-  THAW_ASSIGN_OR_RETURN(
-      Plan plan,
-      plan_tensors({.checkpoint = &quantized, .linears = &linears, .dtype = Dtype::f32}));
-  SampleRows rows(std::move(plan), table);
-  ErrorList errors;
-  for (const Tensor* bias : biases) {
-    const PlannedTensor* planned = rows.find(bias->name);
-    if (planned == nullptr) {  // copied as it is, whatever it holds
-      errors.add(fail(ErrorCode::input, {quantized.file_of(*bias), bias->name},
-                      "the base has no such bias"));
-      continue;
-    }
-    THAW_ASSIGN_OR_RETURN(const std::uint64_t nonzero, count_nonzero(rows, *planned));
-    if (nonzero == 0) continue;
-    errors.add(fail(ErrorCode::input, {quantized.file_of(*bias), bias->name},
-                    "the base has no such bias, and " + std::to_string(nonzero) +
-                        " of its values are not zero"));
-  }
-  THAW_RETURN_IF_ERROR(errors.take());
+  THAW_RETURN_IF_ERROR(
+      check_zero_biases(quantized, linears, biases, "the base has no such bias", table));
   base.overlay.warnings.push_back(std::to_string(biases.size()) +
                                   " biases that hold zeros only, and that the base does not have, "
                                   "are left out");

@@ -18,6 +18,7 @@
 #include "convert/own_adapters.h"
 #include "convert/part_option.h"
 #include "convert/tied_head.h"
+#include "convert/zero_biases.h"
 #include "io/directory.h"
 #include "io/process.h"
 #include "sink/zstd_stream.h"
@@ -171,10 +172,23 @@ Result<OutputType> find_type(const ConvertOptions& options, const Prepared& prep
   }
   const Overlay& overlay = prepared.base->overlay;
   for (std::size_t i = 0; i < overlay.sources.size(); ++i) {
-    if (overlay.sources[i].linear == nullptr) continue;
+    if (overlay.sources[i].linear == nullptr && !overlay.sources[i].has_experts()) continue;
     return OutputType{prepared.base->checkpoint.tensors()[i].dtype, "each tensor as in the base"};
   }
   return fail(ErrorCode::bug, {}, "an overlay without a quantized linear");
+}
+
+// Of experts, that the architecture's form has no place for.
+Status leave_out_biases(Prepared& prepared) {
+  const std::vector<const Tensor*>& biases = prepared.plan.biases_left_out;
+  if (biases.empty()) return {};
+  THAW_RETURN_IF_ERROR(check_zero_biases(prepared.checkpoint, prepared.linears, biases,
+                                         "the architecture's experts have no such bias",
+                                         *prepared.table));
+  prepared.linears.warnings.push_back(std::to_string(biases.size()) +
+                                      " biases of experts that hold zeros only, and that the "
+                                      "architecture does not have, are left out");
+  return {};
 }
 
 }  // namespace
@@ -251,6 +265,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                             .keep_shards = base != nullptr && !options.max_shard_size,
                             .max_shard_size = options.max_shard_size.value_or(kMaxShardSize)};
   THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));
+  THAW_RETURN_IF_ERROR(leave_out_biases(*prepared));
   if (format == StreamFormat::safetensors) {
     THAW_RETURN_IF_ERROR(check_only_shard(prepared->plan));
   }

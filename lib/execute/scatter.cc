@@ -37,7 +37,10 @@ void scatter(const Weave& weave, std::size_t part, std::uint64_t first, std::uin
   if (weave.transposed) {
     const std::uint64_t step = weave.interleaved ? weave.parts.size() : 1;
     std::byte* const to = out + weave.place(part, first) * element;
-    const auto move = element == 2 ? transpose<std::uint16_t> : transpose<std::uint32_t>;
+    const auto move = element == 2   ? transpose<std::uint16_t>
+                      : element == 4 ? transpose<std::uint32_t>
+                      : element == 8 ? transpose<std::uint64_t>
+                                     : transpose<std::uint8_t>;
     move(rows, weave.inner, last - first, row_begin, row_end, to, weave.outer, step);
     return;
   }

@@ -1,7 +1,6 @@
 #include "plan/expert_tensors.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,29 +9,26 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "model/config_number.h"
-#include "plan/tensor_list.h"
 
 namespace thaw {
 
 namespace {
 
-constexpr const char* kKeepHint =
-    "Use --keep-names to write the experts one by one, as they are here.";
-
 std::size_t index_of(ExpertRole role) { return static_cast<std::size_t>(role); }
 
-class Builder {
+class Describer {
  public:
-  Builder(const PlanRequest& request, const Folded& folded, Plan& plan)
-      : request_(request),
-        folded_(folded),
-        plan_(plan),
-        form_(*request.expert_spec->experts),
-        checkpoint_(*request.checkpoint) {}
+  explicit Describer(const ExpertRequest& request)
+      : request_(request), form_(*request.spec->experts), checkpoint_(*request.checkpoint) {}
 
-  Result<PlacedExperts> run() {
+  Result<ExpertTensors> run() {
     for (const ExpertGroup& group :
-         find_experts(checkpoint_, *request_.linears, *request_.expert_spec, form_)) {
+         find_experts(checkpoint_, *request_.linears, *request_.spec, *request_.spec->experts)) {
+      if (request_.form_of) {
+        std::optional<ExpertForm> form = request_.form_of(group);
+        if (!form) continue;
+        form_ = std::move(*form);
+      }
       if (group.is_split()) {
         form_.fused ? fuse(group) : rename(group);
       } else if (group.is_fused()) {
@@ -40,11 +36,11 @@ class Builder {
       }
     }
     THAW_RETURN_IF_ERROR(errors_.take());
-    return std::move(placed_);
+    return std::move(result_);
   }
 
  private:
-  using Parts = std::vector<Segment>;
+  using Parts = std::vector<ExpertPart>;
 
   // Experts one by one, under the architecture's names.
   void rename(const ExpertGroup& group) {
@@ -55,10 +51,10 @@ class Builder {
         const ExpertSource& weight = expert.weights[index_of(role)];
         const ExpertSource& bias = expert.biases[index_of(role)];
         if (!weight.empty() && !is_called(weight.name(), own, ".weight")) {
-          add(path + ".weight", weight.shape(), {all_of(weight)});
+          add(path + ".weight", weight.shape(), {matrix_of({all_of(weight)})});
         }
         if (!bias.empty() && !is_called(bias.name(), own, ".bias")) {
-          add(path + ".bias", bias.shape(), {all_of(bias)});
+          add(path + ".bias", bias.shape(), {matrix_of({all_of(bias)})});
         }
       }
     }
@@ -90,41 +86,34 @@ class Builder {
       for (std::size_t i = 0; i < roles.size(); ++i) {
         std::vector<std::uint64_t> extents = {each};
         if (shape.size() == 3) extents.push_back(shape[2]);
-        const auto part = rows_of(source, (e * roles.size() + i) * each, each);
-        if (part) add(expert_path(group, e) + name_of(roles[i]) + suffix, extents, {*part});
+        ExpertPart part{source, (e * roles.size() + i) * each, each};
+        if (!can_cut(part)) return;
+        add(expert_path(group, e) + name_of(roles[i]) + suffix, extents,
+            {matrix_of({std::move(part)})});
       }
     }
   }
 
-  // Parameters that were packed [outputs, inputs] where the architecture has them the other way.
+  // Packed parameters whose last two dimensions the form has in the other order.
   void turn(const ExpertGroup& group) {
-    if (!form_.transposed) return;
-    const std::optional<std::uint64_t> hidden =
-        config_number(checkpoint_.config(), {"hidden_size", "text_config.hidden_size"});
-    std::optional<bool> outputs_first;
-    if (hidden) {
-      if (group.gate_up.linear != nullptr) {
-        const std::vector<std::uint64_t> shape = group.gate_up.shape();
-        if ((shape[1] == *hidden) != (shape[2] == *hidden)) outputs_first = shape[2] == *hidden;
-      }
-      if (!outputs_first && group.down.linear != nullptr) {
-        const std::vector<std::uint64_t> shape = group.down.shape();
-        if ((shape[1] == *hidden) != (shape[2] == *hidden)) outputs_first = shape[1] == *hidden;
-      }
+    const Orientation found = outputs_first(group, hidden_size(checkpoint_));
+    turn_one(group, group.gate_up, found.gate_up, kGateUpName);
+    turn_one(group, group.down, found.down, kDownName);
+  }
+
+  void turn_one(const ExpertGroup& group, const ExpertSource& source,
+                std::optional<bool> outputs_come_first, std::string_view name) {
+    if (source.linear == nullptr || !outputs_come_first) return;
+    if (*outputs_come_first != form_.transposed) return;
+    const std::vector<std::uint64_t> shape = source.shape();
+    std::vector<ExpertMatrix> matrices;
+    for (std::uint64_t e = 0; e < shape[0]; ++e) {
+      ExpertPart part{source, e * shape[1], shape[1]};
+      if (!can_cut(part)) return;
+      matrices.push_back({{std::move(part)}, shape[2], true, false});
     }
-    if (!outputs_first.value_or(false)) return;
-    for (const ExpertSource* source : {&group.gate_up, &group.down}) {
-      if (source->linear == nullptr) continue;
-      const std::vector<std::uint64_t> shape = source->shape();
-      std::vector<Segment> segments;
-      for (std::uint64_t e = 0; e < shape[0]; ++e) {
-        const auto part = rows_of(*source, e * shape[1], shape[1]);
-        if (!part) return;
-        append(segments, {*part}, shape[2]);
-      }
-      const std::string name(source == &group.gate_up ? kGateUpName : kDownName);
-      add(std::string(group.path) + "." + name, {shape[0], shape[2], shape[1]}, segments);
-    }
+    add(std::string(group.path).append(".").append(name), {shape[0], shape[2], shape[1]},
+        std::move(matrices));
   }
 
   // Experts one by one become parameters of all.
@@ -144,59 +133,43 @@ class Builder {
                     std::string_view name) {
     const std::vector<std::uint64_t> shape =
         group.experts.begin()->second.weights[index_of(roles[0])].shape();
-    std::vector<Segment> segments;
+    std::vector<ExpertMatrix> matrices;
     for (const auto& [number, expert] : group.experts) {
       Parts parts;
       for (const ExpertRole role : roles) parts.push_back(all_of(expert.weights[index_of(role)]));
-      append(segments, std::move(parts), shape[1]);
+      const bool interleaved = form_.interleaved && parts.size() > 1;
+      matrices.push_back({std::move(parts), shape[1], form_.transposed, interleaved});
     }
     const std::uint64_t rows = roles.size() * shape[0];
     std::vector<std::uint64_t> extents = {group.experts.size(), rows, shape[1]};
     if (form_.transposed) std::swap(extents[1], extents[2]);
-    add(std::string(group.path).append(".").append(name), extents, segments);
+    add(std::string(group.path).append(".").append(name), extents, std::move(matrices));
   }
 
   void fuse_biases(const ExpertGroup& group, const std::vector<ExpertRole>& roles,
                    std::string_view name) {
-    std::vector<Segment> segments;
+    std::vector<ExpertMatrix> matrices;
     std::uint64_t rows = 0;
     for (const auto& [number, expert] : group.experts) {
       Parts parts;
       for (const ExpertRole role : roles) {
         const ExpertSource& bias = expert.biases[index_of(role)];
         if (bias.empty()) continue;
+        if (!form_.biases) {
+          result_.biases_left_out.push_back(bias.tensor);
+          continue;
+        }
         parts.push_back(all_of(bias));
         rows = bias.shape()[0];
       }
       if (parts.empty()) continue;
       // As matrices of one column they are never transposed.
-      if (form_.interleaved && parts.size() > 1) {
-        segments.push_back(woven(std::move(parts), 1, false));
-      } else {
-        segments.insert(segments.end(), parts.begin(), parts.end());
-      }
+      const bool interleaved = form_.interleaved && parts.size() > 1;
+      matrices.push_back({std::move(parts), 1, false, interleaved});
     }
-    if (segments.empty()) return;
+    if (matrices.empty()) return;
     add(std::string(group.path).append(".").append(name).append("_bias"),
-        {group.experts.size(), roles.size() * rows}, segments);
-  }
-
-  // The matrix of one expert, at the end of `segments`.
-  void append(std::vector<Segment>& segments, Parts parts, std::uint64_t inner) {
-    if (!form_.transposed && (!form_.interleaved || parts.size() == 1)) {
-      segments.insert(segments.end(), parts.begin(), parts.end());
-    } else {
-      segments.push_back(woven(std::move(parts), inner, form_.transposed));
-    }
-  }
-
-  Segment woven(Parts parts, std::uint64_t inner, bool transposed) {
-    Weave weave;
-    weave.inner = inner;
-    weave.transposed = transposed;
-    weave.interleaved = form_.interleaved && parts.size() > 1;
-    weave.parts = std::move(parts);
-    return weave_of(std::move(weave), plan_);
+        {group.experts.size(), roles.size() * rows}, std::move(matrices));
   }
 
   bool check_complete(const ExpertGroup& group) {
@@ -252,9 +225,6 @@ class Builder {
                    "");
     }
     if (bias.empty()) return;
-    if (!form_.biases) {
-      return error(bias, "is a bias, and the architecture's fused experts have none", "");
-    }
     if (bias.shape() != std::vector<std::uint64_t>{rows} || type_of(bias) != type_of(first)) {
       error(bias, "is another bias than its weight wants", shape_text(bias.shape()));
     }
@@ -286,7 +256,7 @@ class Builder {
     const Tensor& tensor = source.linear != nullptr ? source.linear->codes() : *source.tensor;
     errors_.add(fail(ErrorCode::input,
                      Place{checkpoint_.file_of(tensor), std::string(source.name())},
-                     got.empty() ? what : what + ": " + got, kKeepHint));
+                     got.empty() ? what : what + ": " + got, request_.hint));
   }
 
   [[nodiscard]] const std::string& name_of(ExpertRole role) const {
@@ -303,85 +273,83 @@ class Builder {
     return std::string(group.path) + "." + std::to_string(number) + ".";
   }
 
+  // Of which one tensor has only one.
   [[nodiscard]] Dtype type_of(const ExpertSource& source) const {
-    if (source.linear != nullptr) return request_.dtype;
+    const Dtype output = request_.dtype.value_or(Dtype::f32);
+    if (source.linear != nullptr) return output;
     const Dtype dtype = source.tensor->dtype;
-    return dtype == Dtype::f16 || dtype == Dtype::bf16 ? request_.dtype : dtype;
+    const bool follows =
+        dtype == Dtype::f16 || dtype == Dtype::bf16 || (!request_.dtype && dtype == Dtype::f32);
+    return follows ? output : dtype;
   }
 
-  // All rows, as one segment; what it is made from is placed.
-  Segment all_of(const ExpertSource& source) {
-    if (source.linear == nullptr) {
-      placed_.tensors.insert(source.tensor);
-      Segment segment = carried(*source.tensor, source.tensor->shard, type_of(source));
-      folded_.divide(*source.tensor, segment);
-      return segment;
-    }
-    placed_.linears.insert(source.linear);
-    const auto [at, added] = tiles_.try_emplace(source.linear);
-    if (added) {
-      at->second = tile_of(*source.linear, request_.dtype, plan_);
-      folded_.divide(*source.linear, at->second);
-    }
-    return at->second;
-  }
-
-  // Some rows of the matrix whose last dimension the columns are; nothing after an error.
-  std::optional<Segment> rows_of(const ExpertSource& source, std::uint64_t first,
-                                 std::uint64_t count) {
-    const Segment all = all_of(source);
+  // All rows of a matrix, or all elements of a bias.
+  static ExpertPart all_of(const ExpertSource& source) {
     const std::vector<std::uint64_t> shape = source.shape();
-    const std::uint64_t columns = shape.size() == 3 ? shape[2] : 1;
-    const std::uint64_t row = columns * (dtype_bits(all.to) / 8);
-    if (first % all.row_block != 0 || count % all.row_block != 0) {
-      error(source, "cannot be divided where an expert ends", shape_text(shape));
-      return std::nullopt;
-    }
-    return cut(all, first * row, count * row);
+    std::uint64_t rows = shape[0];
+    if (shape.size() == 3) rows *= shape[1];
+    return {source, 0, rows};
   }
 
-  void add(const std::string& name, const std::vector<std::uint64_t>& shape,
-           const std::vector<Segment>& segments) {
-    PlannedTensor tensor;
-    tensor.name = plan_.arena.copy(name);
-    tensor.shape = plan_.arena.copy(std::span<const std::uint64_t>(shape));
-    tensor.dtype = segments.front().to;
-    tensor.first_segment = static_cast<std::uint32_t>(plan_.segments.size());
-    tensor.segment_count = static_cast<std::uint32_t>(segments.size());
-    bool dequantized = false;
-    bool cast = false;
-    std::uint64_t offset = 0;
-    for (Segment segment : segments) {
-      segment.offset = offset;
-      offset += segment.size;
-      dequantized =
-          dequantized || segment.kind == SegmentKind::tile || segment.kind == SegmentKind::woven;
-      cast = cast || segment.kind == SegmentKind::cast;
-      plan_.segments.push_back(segment);
-    }
-    tensor.size = offset;
-    plan_.tensors.push_back(tensor);
-    if (!dequantized) ++(cast ? plan_.tensors_cast : plan_.tensors_copied);
+  static ExpertMatrix matrix_of(Parts parts) {
+    const std::vector<std::uint64_t> shape = parts.front().source.shape();
+    const bool bias = parts.front().source.linear == nullptr && shape.size() == 1;
+    return {std::move(parts), bias ? 1 : shape.back(), false, false};
+  }
+
+  // Whether the rows can be made without others: packed rows come in blocks.
+  bool can_cut(const ExpertPart& part) {
+    const std::uint64_t block =
+        part.source.linear != nullptr ? part.source.linear->layout->row_block : 1;
+    if (part.first % block == 0 && part.rows % block == 0) return true;
+    error(part.source, "cannot be divided where an expert ends", shape_text(part.source.shape()));
+    return false;
+  }
+
+  void add(std::string name, std::vector<std::uint64_t> shape, std::vector<ExpertMatrix> matrices) {
+    result_.tensors.push_back({std::move(name), std::move(shape), std::move(matrices)});
   }
 
   static constexpr std::uint64_t kMostExperts = 100'000;
 
-  const PlanRequest& request_;
-  const Folded& folded_;
-  Plan& plan_;
-  const ExpertForm& form_;
+  const ExpertRequest& request_;
+  ExpertForm form_;  // of the group at hand
   const Checkpoint& checkpoint_;
-  PlacedExperts placed_;
-  std::map<const QuantizedLinear*, Segment> tiles_;
+  ExpertTensors result_;
   ErrorList errors_;
   std::size_t failed_ = 0;
 };
 
+std::optional<bool> only_one(bool yes, bool no) {
+  return yes != no ? std::optional(yes) : std::nullopt;
+}
+
 }  // namespace
 
-Result<PlacedExperts> add_experts(const PlanRequest& request, const Folded& folded, Plan& plan) {
-  if (request.expert_spec == nullptr || !request.expert_spec->experts) return PlacedExperts{};
-  return Builder(request, folded, plan).run();
+std::optional<std::uint64_t> hidden_size(const Checkpoint& checkpoint) {
+  return config_number(checkpoint.config(), {"hidden_size", "text_config.hidden_size"});
+}
+
+// With N outputs of one gate and K inputs: [2N, K] and [K, N], or [K, 2N] and [N, K].
+Orientation outputs_first(const ExpertGroup& group, std::optional<std::uint64_t> hidden) {
+  Orientation found;
+  std::vector<std::uint64_t> first;
+  std::vector<std::uint64_t> last;
+  if (!group.gate_up.empty()) first = group.gate_up.shape();
+  if (!group.down.empty()) last = group.down.shape();
+  if (first.size() == 3 && last.size() == 3) {
+    found.gate_up = only_one(first[2] == last[1] && first[1] == 2 * last[2],
+                             first[1] == last[2] && first[2] == 2 * last[1]);
+    found.down = found.gate_up;
+  }
+  if (found.gate_up || !hidden) return found;
+  if (first.size() == 3) found.gate_up = only_one(first[2] == *hidden, first[1] == *hidden);
+  if (last.size() == 3) found.down = only_one(last[1] == *hidden, last[2] == *hidden);
+  return found;
+}
+
+Result<ExpertTensors> describe_experts(const ExpertRequest& request) {
+  return Describer(request).run();
 }
 
 }  // namespace thaw

@@ -1,11 +1,13 @@
 #include "plan/output_tensors.h"
 
 #include <array>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "plan/expert_tensors.h"
+#include "plan/expert_segments.h"
 #include "plan/folded.h"
 #include "plan/tensor_list.h"
 
@@ -42,6 +44,24 @@ Status check_size(const QuantizedLinear& linear, const PlanRequest& request) {
               "a size in bytes below 2^64");
 }
 
+// Those that the architecture holds in another form than the checkpoint.
+Status add_experts(const PlanRequest& request, ExpertSegments& experts, Plan& plan) {
+  if (request.expert_spec == nullptr || !request.expert_spec->experts) return {};
+  THAW_ASSIGN_OR_RETURN(
+      ExpertTensors found,
+      describe_experts({.checkpoint = request.checkpoint,
+                        .linears = request.linears,
+                        .spec = request.expert_spec,
+                        .dtype = request.dtype,
+                        .hint = "Use --keep-names to write the experts as they are here."}));
+  for (const ExpertTensor& tensor : found.tensors) {
+    const auto shape = plan.arena.copy(std::span<const std::uint64_t>(tensor.shape));
+    experts.add(plan.arena.copy(tensor.name), shape, tensor, request.dtype, true);
+  }
+  plan.biases_left_out = std::move(found.biases_left_out);
+  return {};
+}
+
 Status check_names(const Plan& plan, const Checkpoint& checkpoint) {
   ErrorList errors;
   for (std::size_t i = 1; i < plan.tensors.size(); ++i) {
@@ -66,17 +86,20 @@ Status list_output_tensors(const PlanRequest& request, Plan& plan) {
   for (const QuantizedLinear& linear : request.linears->linears) {
     THAW_RETURN_IF_ERROR(check_size(linear, request));
   }
-  THAW_ASSIGN_OR_RETURN(const PlacedExperts experts, add_experts(request, folded, plan));
+  ExpertSegments experts(folded, plan);
+  THAW_RETURN_IF_ERROR(add_experts(request, experts, plan));
   for (const QuantizedLinear& linear : request.linears->linears) {
-    if (experts.linears.count(&linear) != 0) continue;
+    if (experts.has(linear)) continue;
     Segment tile = tile_of(linear, request.dtype, plan);
     folded.divide(linear, tile);
     add_tensor(plan, weight_of(linear, tile, plan), tile);
   }
+  const std::set<const Tensor*> left_out(plan.biases_left_out.begin(), plan.biases_left_out.end());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& input = inputs[i];
     const std::uint8_t mark = request.linears->consumed[i];
-    if (mark == 1 || folded.drops(input) || experts.tensors.count(&input) != 0) continue;
+    if (left_out.count(&input) != 0) continue;
+    if (mark == 1 || folded.drops(input) || experts.has(input)) continue;
     Segment segment = carried(input, input.shard, output_type_of(input, mark == 2, request));
     folded.divide(input, segment);
     ++(segment.kind == SegmentKind::cast ? plan.tensors_cast : plan.tensors_copied);

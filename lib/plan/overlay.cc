@@ -1,6 +1,7 @@
 #include "plan/overlay.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "base/text.h"
 #include "plan/block_member.h"
 #include "plan/outer_linears.h"
+#include "plan/overlay_experts.h"
 #include "plan/required_modules.h"
 
 namespace thaw {
@@ -68,6 +70,15 @@ class Matcher {
     }
     for (const Fold& fold : request_.folds) take(*fold.scales);
     match_outer_linears();
+    Result<std::vector<ExpertTensor>> experts = experts_like_base(request_);
+    if (!experts.ok()) {
+      errors_.add(std::move(experts).take_status());
+    } else {
+      overlay_.experts = std::move(experts).value();
+    }
+    for (std::size_t i = 0; i < overlay_.experts.size(); ++i) {
+      experts_.emplace(overlay_.experts[i].name, static_cast<std::uint32_t>(i));
+    }
     for (std::size_t i = 0; i < base_.tensors().size(); ++i) match(i);
     check_linears();
     for (std::size_t i = 0; i < quantized_.tensors().size(); ++i) check_left_over(i);
@@ -99,7 +110,10 @@ class Matcher {
     required_.note(RequiredModules::Side::base, member.number, module);
     const std::string name = name_in(request_.quantized_blocks, member);
     OverlaySource& source = overlay_.sources[index];
-    if (const QuantizedLinear* linear = find_linear(name)) {
+    if (const auto found = experts_.find(name); found != experts_.end()) {
+      source.experts = found->second;
+      match_experts(tensor, overlay_.experts[found->second], member.number);
+    } else if (const QuantizedLinear* linear = find_linear(name)) {
       // A linear that the spec does not name is refused with the others that nobody takes.
       if (module.empty()) return;
       source.linear = linear;
@@ -152,6 +166,45 @@ class Matcher {
     if (tensor == nullptr) return nullptr;
     const auto index = static_cast<std::size_t>(tensor - quantized_.tensors().data());
     return request_.linears->consumed[index] == 1 || tensor_taken_[index] != 0 ? nullptr : tensor;
+  }
+
+  // Experts that are put together, or taken apart, to what the base has.
+  void match_experts(const Tensor& tensor, const ExpertTensor& experts, std::uint64_t layer) {
+    const Place place{base_.file_of(tensor), tensor.name};
+    if (!std::equal(experts.shape.begin(), experts.shape.end(), tensor.shape.begin(),
+                    tensor.shape.end())) {
+      errors_.add(
+          fail(ErrorCode::input, place, "the shape in base and quantized checkpoint differs",
+               shape_text(tensor.shape), shape_text(experts.shape) + ", as its experts make it"));
+    } else if (!is_output_dtype(tensor.dtype)) {
+      errors_.add(fail(ErrorCode::input, place,
+                       "is dequantized to the type of the base, which thaw does not write",
+                       std::string(dtype_name(tensor.dtype)), "F16, BF16 or F32"));
+    }
+    for (const ExpertMatrix& matrix : experts.matrices) {
+      for (const ExpertPart& part : matrix.parts) take_expert(place, part.source, layer);
+    }
+  }
+
+  // The modules of a part are there on both sides, whatever they are called.
+  void take_expert(const Place& place, const ExpertSource& source, std::uint64_t layer) {
+    std::string name(source.name());
+    if (source.linear != nullptr) {
+      linear_taken_[static_cast<std::size_t>(source.linear - linears_.data())] = 1;
+      name = weight_name(*source.linear);
+    } else {
+      take(*source.tensor);
+      if (!is_output_dtype(source.tensor->dtype)) {
+        errors_.add(fail(ErrorCode::input, place,
+                         "the quantized checkpoint has " + printable(source.tensor->name) + " as " +
+                             std::string(dtype_name(source.tensor->dtype)) +
+                             ", which cannot be cast to the base's type"));
+      }
+    }
+    const Member member = member_of(request_.quantized_blocks, name);
+    const std::string_view module = spec_module(*request_.spec, member.name);
+    required_.note(RequiredModules::Side::base, layer, module);
+    required_.note(RequiredModules::Side::quantized, layer, module);
   }
 
   // `member`: its name within the block, or all of it outside of blocks.
@@ -309,6 +362,7 @@ class Matcher {
   RequiredModules required_;
   std::vector<std::uint8_t> linear_taken_;
   std::vector<std::uint8_t> tensor_taken_;
+  std::map<std::string_view, std::uint32_t> experts_;  // names to Overlay::experts
   Overlay overlay_;
   MemberCount only_base_;
   MemberCount only_quantized_;

@@ -12,6 +12,7 @@
 #include "checkpoint/checkpoint.h"
 #include "model/blocks.h"
 #include "model/spec.h"
+#include "plan/expert_tensors.h"
 #include "plan/fold.h"
 #include "plan/padded_modules.h"
 #include "quant/linears.h"
@@ -23,8 +24,14 @@ namespace thaw {
 struct OverlaySource {
   const QuantizedLinear* linear = nullptr;
   const Tensor* tensor = nullptr;
+  // Of experts that the quantized checkpoint holds in another form: index into Overlay::experts.
+  static constexpr std::uint32_t kNoExperts = 0xffffffff;
+  std::uint32_t experts = kNoExperts;
 
-  [[nodiscard]] bool replaced() const { return linear != nullptr || tensor != nullptr; }
+  [[nodiscard]] bool has_experts() const { return experts != kNoExperts; }
+  [[nodiscard]] bool replaced() const {
+    return linear != nullptr || tensor != nullptr || has_experts();
+  }
 };
 
 // A quantized linear outside of the blocks that goes into the base, as --take asks.
@@ -39,7 +46,8 @@ struct Overlay {
   Blocks base_blocks;
   Blocks quantized_blocks;
   std::vector<OverlaySource> sources;  // of every tensor of the base, by index
-  std::uint64_t replaced = 0;          // tensors of the base
+  std::vector<ExpertTensor> experts;  // in the base's form, under names of the quantized checkpoint
+  std::uint64_t replaced = 0;         // tensors of the base
   std::uint64_t kept = 0;
   std::uint64_t ignored = 0;  // tensors of the quantized checkpoint beside its blocks
   // Biases of linears that only the quantized checkpoint has: the result cannot hold them, so they

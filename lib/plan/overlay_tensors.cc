@@ -1,3 +1,4 @@
+#include "plan/expert_segments.h"
 #include "plan/folded.h"
 #include "plan/output_tensors.h"
 #include "plan/tensor_list.h"
@@ -9,12 +10,17 @@ void list_overlay_tensors(const PlanRequest& request, Plan& plan) {
   const std::span<const Tensor> base = overlay.base->tensors();
   const auto first_of_base = static_cast<std::uint32_t>(request.checkpoint->shards().size());
   const Folded folded(request, plan);
+  ExpertSegments experts(folded, plan);
   plan.tensors.reserve(base.size());
   plan.segments.reserve(base.size());
   for (std::size_t i = 0; i < base.size(); ++i) {
     const OverlaySource& source = overlay.sources[i];
     const Dtype dtype =
         request.as_float32 && is_output_dtype(base[i].dtype) ? Dtype::f32 : base[i].dtype;
+    if (source.has_experts()) {
+      experts.add(base[i].name, base[i].shape, overlay.experts[source.experts], dtype, false);
+      continue;
+    }
     PlannedTensor tensor;
     tensor.name = base[i].name;
     tensor.dtype = dtype;

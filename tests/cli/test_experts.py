@@ -15,6 +15,15 @@ def hashes(folder):
             for name, (dtype, shape, data) in read_checkpoint(folder).items()}
 
 
+def turn(tensor):
+    """The last two dimensions exchanged."""
+    dtype, (experts, rows, columns), data = tensor
+    at = [data[2 * i:2 * i + 2] for i in range(experts * rows * columns)]
+    return dtype, [experts, columns, rows], b"".join(
+        at[(e * rows + row) * columns + column]
+        for e in range(experts) for column in range(columns) for row in range(rows))
+
+
 class Experts(Case):
     def source(self, name):
         return DATA / "experts" / name / "model"
@@ -136,25 +145,124 @@ class Experts(Case):
         expected = json.loads((DATA / "experts" / "llama4" / "expected.json").read_text())
         self.assertEqual(hashes(self.work / "out"), expected)
 
-    def test_packed_parameters_go_into_a_base_that_holds_them_fused(self):
-        base = self.work / "base"
-        self.convert(self.source("gemma4"), base)
-        expected = json.loads((DATA / "experts" / "gemma4" / "expected.json").read_text())
-        # Another model's experts, so that it shows whose are taken.
-        tensors = {name: (dtype, shape, bytes(len(data)) if "experts." in name else data)
-                   for name, (dtype, shape, data) in read_checkpoint(base).items()}
+    def base_of(self, name, change=lambda tensors: tensors):
+        """The float original, with another model's experts, so that it shows whose are taken."""
+        base = self.work / f"base-{name}"
+        self.convert(self.source(name), base, "--force")
+        tensors = {key: (dtype, shape, bytes(len(data)) if "experts." in key else data)
+                   for key, (dtype, shape, data) in change(read_checkpoint(base)).items()}
         write_safetensors(base / "model.safetensors", tensors)
-        out = self.work / "laid"
-        self.convert(self.source("gemma4"), out, "--base", base, "--no-match-check", "--verify")
-        found = hashes(out)
-        self.assertEqual(found.keys(), expected.keys())
-        for name in (name for name in expected if "experts." in name):
-            self.assertEqual(found[name], expected[name], name)
+        return base
 
-    def test_split_experts_and_a_base_that_holds_them_fused_are_refused(self):
-        base = self.work / "base"
-        self.convert(self.source("llama4"), base)
+    def laid_over(self, model, base, *how):
         out = self.work / "laid"
-        refused = run("convert", self.source("llama4"), out, "--base", base)
-        self.assert_refused(refused, 3, "experts", "the base has no such weight")
+        self.convert(model, out, "--base", base, "--no-match-check", "--verify", "--force", *how)
+        self.assert_exit(run("verify", out, "--against", model, "--base", base,
+                             "--no-match-check"), 0)
+        self.assertEqual(read_checkpoint(out).keys(), read_checkpoint(base).keys())
+        return read_checkpoint(out)
+
+    def test_experts_go_into_a_base_that_holds_them_as_the_architecture_does(self):
+        for name in NAMES:
+            with self.subTest(name=name):
+                float_model = self.work / f"float-{name}"
+                self.convert(self.source(name), float_model)
+                self.assertEqual(self.laid_over(self.source(name), self.base_of(name)),
+                                 read_checkpoint(float_model))
+
+    def test_the_base_says_names_and_fusing_whatever_the_spec_says(self):
+        for name in ("llama4", "gpt_oss"):
+            with self.subTest(name=name):
+                kept = self.kept(name)
+                base = self.work / f"split-{name}"
+                shutil.copytree(kept, base)
+                tensors = read_checkpoint(kept)
+                write_safetensors(base / "model.safetensors",
+                                  {key: (dtype, shape, bytes(len(data)))
+                                   for key, (dtype, shape, data) in tensors.items()})
+                found = self.laid_over(self.source(name), base)
+                for key in (key for key in tensors if ".experts." in key):
+                    self.assertEqual(found[key], tensors[key], key)
+
+    def test_a_packed_parameter_goes_into_a_base_of_single_experts(self):
+        parameters = {}
+
+        def divided(tensors):
+            found = {}
+            for key, (dtype, shape, data) in tensors.items():
+                if "experts." not in key:
+                    found[key] = (dtype, shape, data)
+                    continue
+                parameters[key] = data
+                names = ("gate_proj", "up_proj") if key.endswith("gate_up_proj") else ("down_proj",)
+                rows, path = shape[1] // len(names), key[:key.rindex(".")]
+                each = len(data) // shape[0] // len(names)
+                for i in range(shape[0] * len(names)):
+                    one = f"{path}.{i // len(names)}.{names[i % len(names)]}.weight"
+                    found[one] = (dtype, [rows, shape[2]], data[i * each:(i + 1) * each])
+            self.wanted = found
+            return found
+        found = self.laid_over(self.source("gemma4"), self.base_of("gemma4", divided))
+        self.assertEqual(found, self.wanted)
+
+    def test_a_base_that_holds_them_transposed_against_the_spec(self):
+        """The shapes of the base decide, also where one of them is square."""
+        for name in ("llama4", "gpt_oss"):
+            float_out = read_checkpoint(self.kept_whole(name))
+
+            def turned(tensors):
+                found = dict(tensors)
+                for key in (key for key in tensors if key.endswith(("gate_up_proj", "down_proj"))
+                            and "experts." in key):
+                    found[key] = turn(tensors[key])
+                return found
+            with self.subTest(name=name):
+                found = self.laid_over(self.source(name), self.base_of(name, turned))
+                self.assertEqual(found, turned(float_out))
+
+    def kept_whole(self, name):
+        out = self.work / f"whole-{name}"
+        self.convert(self.source(name), out)
+        return out
+
+    def test_a_base_of_other_experts_is_refused_by_name(self):
+        for name, config, wanted in (("llama4", lambda shape: [shape[0] - 1] + shape[1:], "experts"),
+                                     ("llama4", lambda shape: shape[:2] + [shape[2] // 2], "shape")):
+            def smaller(tensors):
+                found = dict(tensors)
+                for key, (dtype, shape, data) in tensors.items():
+                    if key.endswith("experts.gate_up_proj"):
+                        shape = config(list(shape))
+                        size = 2 * shape[0] * shape[1] * shape[2]
+                        found[key] = (dtype, shape, bytes(size))
+                return found
+            with self.subTest(wanted=wanted):
+                out = self.work / "none"
+                refused = run("convert", self.source(name), out, "--base",
+                              self.base_of(name, smaller), "--no-match-check")
+                self.assert_refused(refused, 3, wanted, "gate_up_proj")
+                self.assertFalse(out.exists())
+
+    def test_biases_of_zeros_that_the_architecture_does_not_have(self):
+        def with_biases(fill):
+            def change(tensors):
+                found = dict(tensors)
+                for key in (key for key in tensors if key.endswith("weight_packed")
+                            and ".experts." in key):
+                    rows = tensors[key][1][0]
+                    found[key.replace("weight_packed", "bias")] = ("F16", [rows], fill * rows)
+                return found
+            return change
+        out = self.work / "out"
+        expected = json.loads((DATA / "experts" / "llama4" / "expected.json").read_text())
+        model = self.changed("llama4", with_biases(b"\0\0"))
+        result = self.convert(model, out)
+        self.assertIn("biases of experts that hold zeros only", result.stderr)
+        self.assertEqual(hashes(out), expected)
+        self.laid_over(model, self.base_of("llama4"))
+        shutil.rmtree(out)
+        model = self.changed("llama4", with_biases(b"\0\x3c"))
+        refused = run("convert", model, out)
+        self.assert_refused(refused, 3, "the architecture's experts have no such bias",
+                            "of its values are not zero")
         self.assertFalse(out.exists())
