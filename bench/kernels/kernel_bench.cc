@@ -114,14 +114,17 @@ struct Model {
       linear[Role::codes].pitch = k * bits / 8;
       linear[Role::zeros].pitch = k / g * 4;
       linear[Role::scales].pitch = k / g * 2;
-    } else if (layout == LayoutId::gptq || layout == LayoutId::gptq_rows) {
-      const std::uint64_t outputs = layout == LayoutId::gptq ? n : k;
+    } else if (layout == LayoutId::gptq || layout == LayoutId::gptq_rows ||
+               layout == LayoutId::gptq_bits || layout == LayoutId::gptq_bits_rows) {
+      const bool transposed = layout == LayoutId::gptq || layout == LayoutId::gptq_bits;
+      const std::uint64_t outputs = transposed ? n : k;
       linear[Role::codes].pitch = outputs * 4;
       linear[Role::zeros].pitch = outputs * bits / 8;
       linear[Role::scales].pitch = outputs * 2;
       linear.groups = k * n / outputs / g;
       linear.bits = static_cast<std::uint32_t>(bits);
       linear.zero_addend = 0x11111111;
+      if (layout == LayoutId::gptq_bits_rows) linear[Role::codes].pitch *= bits;  // units
       if (!index.empty()) linear[Role::group_index] = {index.data(), 0, 4};
     } else {
       linear[Role::codes].pitch = n * 8;

@@ -2,6 +2,7 @@
 #include "kernels/cast-inl.h"
 #include "kernels/ct-bytes-inl.h"
 #include "kernels/divide-inl.h"
+#include "kernels/gptq-bits-inl.h"
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/gptq-turned-inl.h"
 #include "kernels/layouts-inl.h"
@@ -72,7 +73,7 @@ using ProductSteps = StepProducts<FourSteps>;
 template <Target kTarget>
 struct Rows<CtPack, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
-    linear.bits == 8 ? ct_byte_rows<ProductSteps, CtPack, kTarget>(linear, begin, end, out, {})
+    linear.bits != 4 ? ct_byte_rows<ProductSteps, CtPack, kTarget>(linear, begin, end, out, {})
                      : ct_plain<CtPack, kTarget>(linear, begin, end, out);
   }
 };
@@ -117,6 +118,20 @@ void gptq_to(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t 
   }
 }
 
+template <Target kTarget>
+struct Rows<GptqBits, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    gptq_bits_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
+struct Rows<GptqBitsRows, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    gptq_bits_input_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
 template <class Layout>
 void gptq(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out,
           const OutputFormat& format) {
@@ -142,7 +157,9 @@ constexpr Table kScalarTable = checked({"scalar",
                                          entry<CtPack>(),
                                          entry<CtInt8>(),
                                          {Gptq::kId, Gptq::kRowBlock, gptq<Gptq>},
-                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>}},
+                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>},
+                                         entry<GptqBits>(),
+                                         entry<GptqBitsRows>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

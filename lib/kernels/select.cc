@@ -104,6 +104,10 @@ const char* name_of(LayoutId id) {
       return "gptq";
     case LayoutId::gptq_rows:
       return "gptq_rows";
+    case LayoutId::gptq_bits:
+      return "gptq_bits";
+    case LayoutId::gptq_bits_rows:
+      return "gptq_bits_rows";
   }
   __builtin_unreachable();
 }

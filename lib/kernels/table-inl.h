@@ -4,6 +4,7 @@
 #include "kernels/cast-inl.h"
 #include "kernels/ct-inl.h"
 #include "kernels/divide-inl.h"
+#include "kernels/gptq-bits-inl.h"
 #include "kernels/gptq-inl.h"
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/isa-inl.h"
@@ -37,21 +38,26 @@ THAW_DISPATCH(ct_rows)
 THAW_DISPATCH(ct_int8_rows)
 THAW_DISPATCH(gptq_output_rows)
 THAW_DISPATCH(gptq_input_rows)
+THAW_DISPATCH(gptq_bits_rows)
+THAW_DISPATCH(gptq_bits_input_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
 constexpr Table table_of(const char* name) {
-  return checked({name,
-                  {{AwqGemm::kId, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
-                   {AwqGemv::kId, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
-                   {AwqGemvFast::kId, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
-                   {AwqMarlin::kId, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
-                   {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
-                   {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
-                   {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
-                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>}},
-                  cast_with<Isa>,
-                  divide_with<Isa>});
+  return checked(
+      {name,
+       {{AwqGemm::kId, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
+        {AwqGemv::kId, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
+        {AwqGemvFast::kId, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
+        {AwqMarlin::kId, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
+        {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
+        {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
+        {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
+        {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
+        {GptqBits::kId, GptqBits::kRowBlock, gptq_bits_rows_dispatch<Isa>},
+        {GptqBitsRows::kId, GptqBitsRows::kRowBlock, gptq_bits_input_rows_dispatch<Isa>}},
+       cast_with<Isa>,
+       divide_with<Isa>});
 }
 
 }  // namespace

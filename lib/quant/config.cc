@@ -222,11 +222,12 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
     return fail(ErrorCode::input, Place{reader.method.file, {}}, refused, kMethodsHint);
   }
   config.packing = packing_of(claim);
+  config.planes = claim.checkpoint_format == "gptq_p" && config.packing == Packing::gptq_v2;
   check(reader, reader.version, is_known_version(config.version), kVersionsText);
   if (config.packing == Packing::awq) {
     check(reader, reader.bits, config.bits == 4, "4, the only width that AWQ has");
   } else {
-    check(reader, reader.bits, config.bits == 4 || config.bits == 8, "4 or 8");
+    check(reader, reader.bits, config.bits >= 2 && config.bits <= 8, "2 to 8");
   }
   const std::int64_t group = config.group_size.value_or(kDefaultGroupSize);
   check(reader, reader.group_size, group == -1 || (group >= 1 && group <= kLargestGroup),

@@ -20,10 +20,11 @@ enum class CodeForm : std::uint8_t { unsaid, words, bytes };
 // What compressed-tensors says of one group of modules (config_groups); unsaid members may be
 // anything.
 struct CompressedGroup {
-  std::optional<std::int64_t> bits;        // 4 or 8; of bytes 1 to 8
+  std::optional<std::int64_t> bits;        // 1 to 8
   std::optional<std::int64_t> group_size;  // -1: one group over in_features
   std::optional<bool> symmetric;
   CodeForm form = CodeForm::unsaid;
+  std::int64_t block_rows = 1;  // rows that share scales; more than 1: by block of the weight
 
   [[nodiscard]] bool operator==(const CompressedGroup&) const = default;
 };
@@ -49,6 +50,7 @@ struct QuantConfig {
   std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are read
   Targets targets;                          // which modules those groups are for
   bool fused_transforms = false;            // rotations, all of them part of the weights
+  bool planes = false;                      // gptq_p: codes of 3, 5, 6 and 7 bits are cut
   bool says_format = false;                 // the format of GPTQ, or the packing of auto-round
   std::vector<std::string> warnings;        // safe for a terminal
 

@@ -23,6 +23,8 @@ enum class LayoutId : std::uint8_t {
   ct_int8,
   gptq,
   gptq_rows,
+  gptq_bits,       // of other widths, words or planes (quant/gptq_bits.cc)
+  gptq_bits_rows,  // the same, not transposed
 };
 
 // Whose config speaks of it, and whose rules hold for all of its layouts.

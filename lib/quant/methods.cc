@@ -94,8 +94,9 @@ Packing gptq_packing(const MethodClaim& claim) {
 
 const std::string_view kMethodsHint =
     "this version reads AWQ checkpoints (GEMM, GEMV, GEMV_FAST, Marlin and llm-awq v2), "
-    "compressed-tensors (pack-quantized and int-quantized) and GPTQ, those of auto-round too, of 4 "
-    "and 8 bits";
+    "compressed-tensors (pack-quantized and int-quantized, 1 to 8 bits) and GPTQ, those of "
+    "auto-round "
+    "too, of 2 to 8 bits";
 
 std::string refuse_method(const MethodClaim& claim) {
   if (is_auto_round(claim)) {

@@ -144,7 +144,12 @@ struct Packed {
   std::uint64_t rows_per_slice = 0;
   bool int8_zeros = false;
   // Of gptq and gptq_rows.
-  bool v1 = false;                     // zeros are stored less one
+  bool v1 = false;  // zeros are stored less one
+  // Of ct_pack.
+  std::uint64_t rows_per_scale = 1;
+  // Of gptq_bits and gptq_bits_rows.
+  std::uint64_t word_bytes = 4;
+  bool planes = false;
   std::vector<std::int64_t> group_of;  // by input, negative ones from the end; empty: in order
 };
 
@@ -227,19 +232,26 @@ inline Element marlin_element(const Packed& p, std::uint64_t n, std::uint64_t k)
   return e;
 }
 
+// Bit by bit: of bit number `bit` of a stream, the lowest of each word first, what it is.
+template <class BitAt>
+int field_of_bits(std::uint64_t bits, const BitAt& bit_at) {
+  int value = 0;
+  for (std::uint64_t i = bits; i-- != 0;) value = 2 * value + static_cast<int>(bit_at(i));
+  return value;
+}
+
 // Codes and zeros are signed here, as they were before they were packed.
 inline Element ct_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
-  const std::uint64_t fields = 32 / p.bits;
-  const int middle = p.bits == 8 ? 128 : 8;
-  const auto field = [&](std::uint32_t word, std::uint64_t index) {
-    return static_cast<int>(word / (std::uint64_t{1} << (p.bits * index)) %
-                            (std::uint64_t{1} << p.bits)) -
-           middle;
-  };
+  const int middle = 1 << (p.bits - 1);
   Element e;
   const std::uint64_t g =
       p.group_index.data == nullptr ? k / p.group_size : p.group_index.at(0, k, 4);
-  e.code = field(p.qweight.at(n, k / fields, 4), k % fields);
+  e.code = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = k * p.bits + i;
+    return p.qweight.at(n, at / 32, 4) >> (at % 32) & 1u;
+  });
+  e.code -= middle;
+  n /= p.rows_per_scale;
   e.scale = p.scales.at(n, g, static_cast<std::uint64_t>(p.scale_type.bytes));
   if (p.qzeros.data == nullptr) return e;
   if (p.int8_zeros) {
@@ -253,9 +265,13 @@ inline Element ct_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (p.rows_per_slice != 0) {
     slice = n / p.rows_per_slice;
     row = n % p.rows_per_slice;
-    lines = (p.rows_per_slice + fields - 1) / fields;
+    lines = (p.rows_per_slice * p.bits + 31) / 32;
   }
-  e.zero = field(p.qzeros.at(slice * lines + row / fields, g, 4), row % fields);
+  e.zero = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = row * p.bits + i;
+    return p.qzeros.at(slice * lines + at / 32, g, 4) >> (at % 32) & 1u;
+  });
+  e.zero -= middle;
   return e;
 }
 
@@ -289,6 +305,53 @@ inline Element gptq_element(const Packed& p, std::uint64_t output, std::uint64_t
   return e;
 }
 
+// Where bit i of code (or zero) `index` stands in the stream of its unit of 32, by word and bit.
+inline std::uint64_t unit_bit(const Packed& p, std::uint64_t index, std::uint64_t i) {
+  if (!p.planes) return index * p.bits + i;
+  // Which plane has bit i: of widths 4, 2 and 1, those that p.bits is made of.
+  std::uint64_t low = 0;
+  for (std::uint64_t width = 4; width != 0; width /= 2) {
+    if ((p.bits & width) == 0) continue;
+    if (i < low + width) return 32 * low + index * width + (i - low);
+    low += width;
+  }
+  return 0;
+}
+
+inline Element gptq_bits_element(const Packed& p, std::uint64_t output, std::uint64_t input,
+                                 std::uint64_t inputs) {
+  const std::uint64_t groups = (inputs + p.group_size - 1) / p.group_size;
+  std::uint64_t group = input / p.group_size;
+  if (!p.group_of.empty()) {
+    const std::int64_t index = p.group_of[input];
+    group =
+        static_cast<std::uint64_t>(index < 0 ? index + static_cast<std::int64_t>(groups) : index);
+  }
+  const std::uint64_t word_bits = 8 * p.word_bytes;
+  Element e;
+  e.code = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = input / 32 * 32 * p.bits + unit_bit(p, input % 32, i);
+    return p.qweight.at(at / word_bits, output, p.word_bytes) >> (at % word_bits) & 1u;
+  });
+  e.scale = p.scales.at(group, output, p.scale_type.bytes);
+  e.zero = 1 << (p.bits - 1);
+  if (p.qzeros.data == nullptr) return e;
+  const bool whole_fields = 32 % p.bits == 0 && p.bits != 1;
+  const auto word_at = [&](std::uint64_t index) {
+    std::uint64_t word = p.qzeros.at(group, index, p.word_bytes);
+    if (!p.v1 || !whole_fields) return word;
+    std::uint64_t one_each = 0;
+    for (std::uint64_t bit = 0; bit < word_bits; bit += p.bits) one_each += std::uint64_t{1} << bit;
+    return (word + one_each) % (std::uint64_t{1} << word_bits);
+  };
+  e.zero = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = output / 32 * 32 * p.bits + unit_bit(p, output % 32, i);
+    return word_at(at / word_bits) >> (at % word_bits) & 1u;
+  });
+  if (p.v1 && !whole_fields) e.zero = (e.zero + 1) % (1 << p.bits);
+  return e;
+}
+
 // As ct_pack of 8 bits with zeros of a byte; codes are signed bytes themselves.
 inline Element int8_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   const auto byte = [](const Tensor& tensor, std::uint64_t row, std::uint64_t column) {
@@ -312,6 +375,10 @@ inline Element element(const char* layout, const Packed& p, std::uint64_t n, std
   if (std::strcmp(layout, "ct_int8") == 0) return int8_element(p, n, k);
   if (std::strcmp(layout, "gptq") == 0) return gptq_element(p, n, k, p.in_features);
   if (std::strcmp(layout, "gptq_rows") == 0) return gptq_element(p, k, n, p.out_features);
+  if (std::strcmp(layout, "gptq_bits") == 0) return gptq_bits_element(p, n, k, p.in_features);
+  if (std::strcmp(layout, "gptq_bits_rows") == 0) {
+    return gptq_bits_element(p, k, n, p.out_features);
+  }
   return marlin_element(p, n, k);
 }
 
