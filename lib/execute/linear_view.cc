@@ -90,6 +90,8 @@ kernels::LayoutId kernels_of(LayoutId id) {
       return kernels::LayoutId::gptq_bits;
     case LayoutId::gptq_bits_rows:
       return kernels::LayoutId::gptq_bits_rows;
+    case LayoutId::mlx_affine:
+      return kernels::LayoutId::mlx_affine;
   }
   __builtin_unreachable();
 }

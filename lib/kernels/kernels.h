@@ -35,8 +35,9 @@ enum class LayoutId : std::uint8_t {
   gptq_rows,
   gptq_bits,       // as gptq, of any width: a stream or planes, in words of 8 to 32 bits
   gptq_bits_rows,  // the same of gptq_rows
+  mlx_affine,      // codes * scale + bias, by row
 };
-inline constexpr std::size_t kLayoutCount = 10;
+inline constexpr std::size_t kLayoutCount = 11;
 
 // "awq_gemm"; for people and for the filters of tests and benchmarks.
 [[nodiscard]] const char* name_of(LayoutId id);
@@ -90,9 +91,9 @@ struct PackedLinear {
 // after row, to `out`, which is 64-byte aligned and holds exactly that many elements; nothing
 // outside it is written. Streaming stores are used where in_features elements are a multiple of 64
 // bytes, else normal ones. Takes up to 80 KiB of stack.
-// awq_gemv_fast must have zeros; elsewhere absent ones mean 8, in ct_pack, ct_int8 and gptq the
-// middle of the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so
-// is row_end, unless it is out_features. Any thread may call it.
+// awq_gemv_fast and mlx_affine must have zeros, which are floats there; elsewhere absent ones mean
+// 8, in ct_pack, ct_int8 and gptq the middle of the codes. row_begin is a multiple of the layout's
+// row block (kernels::Layout) and so is row_end, unless it is out_features. Any thread may call it.
 using DequantizeFn = void (*)(const PackedLinear& linear, std::uint64_t row_begin,
                               std::uint64_t row_end, void* out, const OutputFormat& format);
 

@@ -4,6 +4,7 @@
 #include "kernels/ct-plain-inl.h"
 #include "kernels/gptq-bits-plain-inl.h"
 #include "kernels/layouts-inl.h"
+#include "kernels/mlx-inl.h"
 
 namespace thaw::kernels {
 namespace {
@@ -180,6 +181,8 @@ std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint
       return count_gptq<GptqBits>(linear, row_begin, row_end, out, format);
     case LayoutId::gptq_bits_rows:
       return count_gptq<GptqBitsRows>(linear, row_begin, row_end, out, format);
+    case LayoutId::mlx_affine:
+      return count<MlxAffine>(linear, row_begin, row_end, out, format);
   }
   __builtin_unreachable();
 }

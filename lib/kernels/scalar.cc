@@ -6,6 +6,7 @@
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/gptq-turned-inl.h"
 #include "kernels/layouts-inl.h"
+#include "kernels/mlx-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -119,6 +120,13 @@ void gptq_to(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t 
 }
 
 template <Target kTarget>
+struct Rows<MlxAffine, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    mlx_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
 struct Rows<GptqBits, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
     gptq_bits_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
@@ -159,7 +167,8 @@ constexpr Table kScalarTable = checked({"scalar",
                                          {Gptq::kId, Gptq::kRowBlock, gptq<Gptq>},
                                          {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>},
                                          entry<GptqBits>(),
-                                         entry<GptqBitsRows>()},
+                                         entry<GptqBitsRows>(),
+                                         entry<MlxAffine>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

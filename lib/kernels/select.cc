@@ -108,6 +108,8 @@ const char* name_of(LayoutId id) {
       return "gptq_bits";
     case LayoutId::gptq_bits_rows:
       return "gptq_bits_rows";
+    case LayoutId::mlx_affine:
+      return "mlx_affine";
   }
   __builtin_unreachable();
 }

@@ -9,6 +9,7 @@
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/isa-inl.h"
 #include "kernels/marlin-inl.h"
+#include "kernels/mlx-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -40,24 +41,25 @@ THAW_DISPATCH(gptq_output_rows)
 THAW_DISPATCH(gptq_input_rows)
 THAW_DISPATCH(gptq_bits_rows)
 THAW_DISPATCH(gptq_bits_input_rows)
+THAW_DISPATCH(mlx_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
 constexpr Table table_of(const char* name) {
-  return checked(
-      {name,
-       {{AwqGemm::kId, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
-        {AwqGemv::kId, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
-        {AwqGemvFast::kId, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
-        {AwqMarlin::kId, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
-        {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
-        {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
-        {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
-        {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
-        {GptqBits::kId, GptqBits::kRowBlock, gptq_bits_rows_dispatch<Isa>},
-        {GptqBitsRows::kId, GptqBitsRows::kRowBlock, gptq_bits_input_rows_dispatch<Isa>}},
-       cast_with<Isa>,
-       divide_with<Isa>});
+  return checked({name,
+                  {{AwqGemm::kId, AwqGemm::kRowBlock, gemm_rows_dispatch<Isa>},
+                   {AwqGemv::kId, AwqGemv::kRowBlock, gemv_rows_dispatch<Isa>},
+                   {AwqGemvFast::kId, AwqGemvFast::kRowBlock, gemv_fast_all_rows_dispatch<Isa>},
+                   {AwqMarlin::kId, AwqMarlin::kRowBlock, marlin_rows_dispatch<Isa>},
+                   {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
+                   {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
+                   {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
+                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
+                   {GptqBits::kId, GptqBits::kRowBlock, gptq_bits_rows_dispatch<Isa>},
+                   {GptqBitsRows::kId, GptqBitsRows::kRowBlock, gptq_bits_input_rows_dispatch<Isa>},
+                   {MlxAffine::kId, MlxAffine::kRowBlock, mlx_rows_dispatch<Isa>}},
+                  cast_with<Isa>,
+                  divide_with<Isa>});
 }
 
 }  // namespace

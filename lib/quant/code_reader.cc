@@ -74,6 +74,7 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
       return nibble(word_at(data, pitch, k / 16, 128 * (n / 64) + 4 * t + j), kPlaceOf[e]);
     }
     case LayoutId::ct_pack:
+    case LayoutId::mlx_affine:
       return bits_at(data + n * pitch, k * linear_.bits, linear_.bits);
     case LayoutId::ct_int8:
       return static_cast<std::uint32_t>(load_little_endian<std::int8_t>(data + n * pitch + k) +
@@ -261,6 +262,11 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
     case LayoutId::gptq_bits_rows:
       step.scale = scale_at(scales_, g, k);
       step.zero = gptq_bits_zero(k, g);
+      break;
+    case LayoutId::mlx_affine:
+      step.scale = scale_at(scales_, n, g);
+      step.scaled_zero = scale_at(zeros_, n, g);
+      step.is_sum = true;
       break;
   }
   return step;

@@ -10,6 +10,7 @@
 #include "quant/compressed_config.h"
 #include "quant/config_places.h"
 #include "quant/methods.h"
+#include "quant/mlx_config.h"
 #include "quant/rotations.h"
 
 namespace thaw {
@@ -187,6 +188,8 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   for (const ConfigPlace& place : places) reader.take_all(place);
 
   QuantConfig config;
+  config.mlx = read_mlx_config(checkpoint, reader.errors);
+  if (config.mlx.said && !reader.method.value.has_value()) config.method = kMlxMethod;
   if (!places.empty()) config.source = printable(places.front().text());
   config.method = reader.method.value.value_or(config.method);
   if (reader.is_compressed && !reader.method.value.has_value()) config.method = kCompressedMethod;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +35,20 @@ struct CompressedGroup {
 // less one.
 enum class Packing : std::uint8_t { unsaid, awq, gptq, gptq_v2 };
 
+// What MLX says of its codes; 0: not said.
+struct MlxClaim {
+  std::int64_t bits = 0;
+  std::int64_t group_size = 0;
+  std::string mode = "affine";
+};
+
+struct MlxConfig {
+  bool said = false;
+  MlxClaim all;
+  std::map<std::string, MlxClaim, std::less<>> modules;  // that differ
+  [[nodiscard]] const MlxClaim& claim_of(std::string_view module) const;
+};
+
 // What the configs of a checkpoint say. They are claims: the tensors decide (specs/awq.md
 // clause 8), except for the group size of layouts that pad their scales.
 struct QuantConfig {
@@ -50,9 +66,10 @@ struct QuantConfig {
   std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are read
   Targets targets;                          // which modules those groups are for
   bool fused_transforms = false;            // rotations, all of them part of the weights
-  bool planes = false;                      // gptq_p: codes of 3, 5, 6 and 7 bits are cut
-  bool says_format = false;                 // the format of GPTQ, or the packing of auto-round
-  std::vector<std::string> warnings;        // safe for a terminal
+  MlxConfig mlx;
+  bool planes = false;                // gptq_p: codes of 3, 5, 6 and 7 bits are cut
+  bool says_format = false;           // the format of GPTQ, or the packing of auto-round
+  std::vector<std::string> warnings;  // safe for a terminal
 
   // What is said of one module, else of all.
   [[nodiscard]] ModuleClaims claims_of(std::string_view module) const;

@@ -31,6 +31,7 @@ bool version_names(std::string_view version, LayoutId id) {
     case LayoutId::gptq_rows:
     case LayoutId::gptq_bits:
     case LayoutId::gptq_bits_rows:
+    case LayoutId::mlx_affine:
       return false;
   }
   __builtin_unreachable();

@@ -18,7 +18,7 @@ constexpr std::array kReaders = {
     &kAwqGemvReader,          &kAwqMarlinReader,
     &kAwqGemmReader,          &kGptqRowsWithoutIndexReader,
     &kGptqWithoutIndexReader, &kCompressedPackReader,
-    &kCompressedInt8Reader,
+    &kCompressedInt8Reader,   &kMlxAffineReader,
 };
 
 }  // namespace

@@ -89,12 +89,14 @@ Problem check_partners(const ModuleTensors& tensors) {
                               {{tensors.weight, "weight"}, {tensors.qweight, "qweight"}});
     case Naming::scaled_weight:  // a weight_packed is refused where it is met itself
       return check_compressed(tensors, "weight", {{tensors.qweight, "qweight"}});
+    case Naming::mlx:  // a qweight is refused where it is met itself
+      return std::nullopt;
   }
   __builtin_unreachable();
 }
 
 const Tensor& scales_of(const ModuleTensors& tensors) {
-  return tensors.naming == Naming::qweight ? *tensors.scales : *tensors.weight_scale;
+  return tensors.scales != nullptr ? *tensors.scales : *tensors.weight_scale;
 }
 
 // GPTQModel can pack into wider words too.
@@ -136,7 +138,8 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
         kMethodsHint, true};
   }
   if (const Problem problem = check_partners(tensors)) {
-    const bool compressed = tensors.naming != Naming::qweight;
+    const bool compressed =
+        tensors.naming == Naming::weight_packed || tensors.naming == Naming::scaled_weight;
     return Refusal{(compressed ? "compressed-tensors: " : "") + *problem, {}};
   }
   for (const LayoutReader* reader : layout_readers()) {
@@ -258,6 +261,15 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       }
       continue;
     }
+    if (result.config.mlx.said && tensor.shape.size() >= 3 && is_output_dtype(tensor.dtype) &&
+        tensor.name.ends_with("weight")) {
+      refusals.add(place.file, place.tensor,
+                   tensor_text(tensor) +
+                       ": MLX keeps weights of three dimensions and more in an order of its own "
+                       "(channels last), which is not supported",
+                   kMethodsHint);
+      continue;
+    }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
     const std::optional<CodesName> name = codes_name(checkpoint, tensor);
     if (!name.has_value()) continue;
@@ -296,7 +308,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
     return fail(ErrorCode::input, Place{checkpoint.path(), {}},
                 "nothing in it is quantized: no tensor is named <module>.qweight or "
                 "<module>.weight_packed, and none is a <module>.weight of I8 beside its "
-                "weight_scale",
+                "weight_scale or of U32 beside its scales",
                 kMethodsHint);
   }
   if (result.config.overrides.exhausted() || result.config.targets.exhausted()) {

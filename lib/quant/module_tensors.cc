@@ -40,6 +40,11 @@ constexpr Part kOfScaledWeight[] = {{"weight", &ModuleTensors::weight},
                                     {"qweight", &ModuleTensors::qweight, false},
                                     {"bias", &ModuleTensors::bias, false}};
 
+constexpr Part kOfMlx[] = {{"weight", &ModuleTensors::weight},
+                           {"scales", &ModuleTensors::scales},
+                           {"biases", &ModuleTensors::biases},
+                           {"bias", &ModuleTensors::bias, false}};
+
 std::span<const Part> parts_of(Naming naming) {
   switch (naming) {
     case Naming::qweight:
@@ -48,6 +53,8 @@ std::span<const Part> parts_of(Naming naming) {
       return kOfWeightPacked;
     case Naming::scaled_weight:
       return kOfScaledWeight;
+    case Naming::mlx:
+      return kOfMlx;
   }
   __builtin_unreachable();
 }
@@ -111,6 +118,9 @@ std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& 
   const bool scaled = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
                       find_in_module(checkpoint, name->module, "weight_scale") != nullptr;
   if (scaled) return CodesName{name->module, Naming::scaled_weight};
+  const bool mlx = tensor.dtype == Dtype::u32 && name->suffix == "weight" &&
+                   find_in_module(checkpoint, name->module, "scales") != nullptr;
+  if (mlx) return CodesName{name->module, Naming::mlx};
   return std::nullopt;
 }
 

@@ -49,8 +49,8 @@ inline std::uint64_t choose_divisor(Choices& choices, std::uint64_t number, std:
 // Any shape that lib/kernels/kernels.h allows, of some thousand elements.
 inline test::Shape choose_shape(Choices& choices) {
   static const char* const kLayouts[] = {
-      "awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin", "ct_pack",
-      "ct_int8",  "gptq",     "gptq_rows",     "gptq_bits",  "gptq_bits_rows"};
+      "awq_gemm", "awq_gemv",  "awq_gemv_fast", "awq_marlin",     "ct_pack",   "ct_int8",
+      "gptq",     "gptq_rows", "gptq_bits",     "gptq_bits_rows", "mlx_affine"};
   static const std::uint64_t kPitches[] = {0, 4, 8, 12, 20, 64};
   test::Shape shape{choices.one_of(kLayouts), 0, 0, 0};
   const std::string& layout = shape.layout;
@@ -84,6 +84,11 @@ inline test::Shape choose_shape(Choices& choices) {
   const bool rows = layout.ends_with("_rows");
   if (layout == "gptq_bits_rows") shape.out_features = 32 * ((n + 31) / 32);
   shape.group_size = 1 + choices.up_to((rows ? shape.out_features : k) - 1);
+  if (layout == "mlx_affine") {
+    shape.bits = 1 + choices.up_to(7);
+    shape.has_zeros = true;
+    return shape;
+  }
   if (layout == "ct_pack" || layout == "ct_int8") {
     if (layout == "ct_int8") shape.bits = 8;
     if (layout == "ct_pack" && choices.flag()) shape.bits = 1 + choices.up_to(7);

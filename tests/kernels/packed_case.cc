@@ -63,6 +63,10 @@ Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
             {groups_of(s), (outputs + per_word - 1) / per_word * 4},
             {groups_of(s), outputs * scale_bytes}};
   }
+  if (s.layout == "mlx_affine") {
+    const Lines factors{n, groups * scale_bytes};
+    return {{n, (k * s.bits + 31) / 32 * 4}, factors, factors};
+  }
   if (s.layout == "awq_gemm") {
     return {{k, n / 2}, {groups, n / 2}, {groups, n * scale_bytes}};
   }
@@ -194,7 +198,9 @@ PackedCase::PackedCase(const Shape& shape, FloatType scale_type, Scales scales, 
   fill_floats(scales_, scales_pitch_);
   if (shape.has_zeros && sizes.qzeros.count != 0) {
     allocate(sizes.qzeros, qzeros_, qzeros_pitch_);
-    if (shape.layout == "awq_gemv_fast") fill_floats(qzeros_, qzeros_pitch_);
+    if (shape.layout == "awq_gemv_fast" || shape.layout == "mlx_affine") {
+      fill_floats(qzeros_, qzeros_pitch_);
+    }
   }
   if (shape.single_scale) scales_pitch_ = 0;
   if (shape.shuffled) make_group_index(seed);
@@ -251,7 +257,7 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   } else if (shape_.layout == "awq_gemm") {
     qweight += row / 2;
     qzeros += row / 2;
-  } else if (shape_.layout == "awq_gemv") {
+  } else if (shape_.layout == "awq_gemv" || shape_.layout == "mlx_affine") {
     qweight += row * qweight_pitch_;
     qzeros += row * qzeros_pitch_;
     scales = shape_.misalignment + row * scales_pitch_;

@@ -367,6 +367,18 @@ inline Element int8_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   return e;
 }
 
+inline Element mlx_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  e.code = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = k * p.bits + i;
+    return p.qweight.at(n, at / 32, 4) >> (at % 32) & 1u;
+  });
+  e.scale = p.scales.at(n, k / p.group_size, static_cast<std::uint64_t>(p.scale_type.bytes));
+  e.scaled_zero = p.qzeros.at(n, k / p.group_size, static_cast<std::uint64_t>(p.scale_type.bytes));
+  e.sum = true;
+  return e;
+}
+
 inline Element element(const char* layout, const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (std::strcmp(layout, "awq_gemm") == 0) return gemm_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv") == 0) return gemv_element(p, n, k);
@@ -375,6 +387,7 @@ inline Element element(const char* layout, const Packed& p, std::uint64_t n, std
   if (std::strcmp(layout, "ct_int8") == 0) return int8_element(p, n, k);
   if (std::strcmp(layout, "gptq") == 0) return gptq_element(p, n, k, p.in_features);
   if (std::strcmp(layout, "gptq_rows") == 0) return gptq_element(p, k, n, p.out_features);
+  if (std::strcmp(layout, "mlx_affine") == 0) return mlx_element(p, n, k);
   if (std::strcmp(layout, "gptq_bits") == 0) return gptq_bits_element(p, n, k, p.in_features);
   if (std::strcmp(layout, "gptq_bits_rows") == 0) {
     return gptq_bits_element(p, k, n, p.out_features);
