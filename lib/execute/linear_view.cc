@@ -92,6 +92,8 @@ kernels::LayoutId kernels_of(LayoutId id) {
       return kernels::LayoutId::gptq_bits_rows;
     case LayoutId::mlx_affine:
       return kernels::LayoutId::mlx_affine;
+    case LayoutId::bnb_int8:
+      return kernels::LayoutId::bnb_int8;
   }
   __builtin_unreachable();
 }

@@ -135,7 +135,7 @@ inline void ct_columns(const PackedLinear& linear, std::uint64_t row_begin, std:
       const std::uint64_t group = k / linear.group_size;
       const std::uint64_t group_end = (group + 1) * linear.group_size;
       const std::uint64_t stop = group_end < end ? group_end : end;
-      const Product factors = Layout::factors(linear, row, group);
+      const auto factors = Layout::factors(linear, row, group);
       const int count = 1 << linear.bits;
       if (count > 16 && stop - k < kTabledColumns * static_cast<std::uint64_t>(count)) {
         for (; k < stop; ++k) to[k] = narrow<kTarget>(factors.at(Layout::code(linear, codes, k)));

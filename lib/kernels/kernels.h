@@ -36,8 +36,9 @@ enum class LayoutId : std::uint8_t {
   gptq_bits,       // as gptq, of any width: a stream or planes, in words of 8 to 32 bits
   gptq_bits_rows,  // the same of gptq_rows
   mlx_affine,      // codes * scale + bias, by row
+  bnb_int8,        // as ct_int8 with one float32 scale a row, of which a code counts 1/127
 };
-inline constexpr std::size_t kLayoutCount = 11;
+inline constexpr std::size_t kLayoutCount = 12;
 
 // "awq_gemm"; for people and for the filters of tests and benchmarks.
 [[nodiscard]] const char* name_of(LayoutId id);

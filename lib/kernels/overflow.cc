@@ -1,5 +1,6 @@
 // Counts values that were finite and became infinite. The kernels do not count: a value can only
 // overflow where a scale is near the top of its type, and reading the scales shows that.
+#include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-plain-inl.h"
 #include "kernels/gptq-bits-plain-inl.h"
@@ -36,6 +37,14 @@ double bound(const Product& factors, double difference) {
 
 double bound(const Sum& factors, double difference) {
   return difference * magnitude_of(factors.scale) + magnitude_of(factors.zero);
+}
+
+double bound(const Hundred27th& factors, double difference) {
+  return difference * magnitude_of(factors.scale) / 127.0;
+}
+
+bool all_finite(const Hundred27th& factors) {
+  return magnitude_of(factors.scale) < __builtin_inf();
 }
 
 bool all_finite(const Product& factors) { return magnitude_of(factors.scale) < __builtin_inf(); }
@@ -183,6 +192,8 @@ std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint
       return count_gptq<GptqBitsRows>(linear, row_begin, row_end, out, format);
     case LayoutId::mlx_affine:
       return count<MlxAffine>(linear, row_begin, row_end, out, format);
+    case LayoutId::bnb_int8:
+      return count<BnbInt8>(linear, row_begin, row_end, out, format);
   }
   __builtin_unreachable();
 }

@@ -1,4 +1,5 @@
 // The table in plain C++: the fallback of every machine.
+#include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-bytes-inl.h"
 #include "kernels/divide-inl.h"
@@ -127,6 +128,13 @@ struct Rows<MlxAffine, kTarget> {
 };
 
 template <Target kTarget>
+struct Rows<BnbInt8, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    bnb_int8_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
 struct Rows<GptqBits, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
     gptq_bits_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
@@ -168,7 +176,8 @@ constexpr Table kScalarTable = checked({"scalar",
                                          {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>},
                                          entry<GptqBits>(),
                                          entry<GptqBitsRows>(),
-                                         entry<MlxAffine>()},
+                                         entry<MlxAffine>(),
+                                         entry<BnbInt8>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

@@ -110,6 +110,8 @@ const char* name_of(LayoutId id) {
       return "gptq_bits_rows";
     case LayoutId::mlx_affine:
       return "mlx_affine";
+    case LayoutId::bnb_int8:
+      return "bnb_int8";
   }
   __builtin_unreachable();
 }

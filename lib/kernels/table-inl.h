@@ -1,6 +1,7 @@
 // The table of an instruction set, from its steps.
 #pragma once
 
+#include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-inl.h"
 #include "kernels/divide-inl.h"
@@ -42,6 +43,7 @@ THAW_DISPATCH(gptq_input_rows)
 THAW_DISPATCH(gptq_bits_rows)
 THAW_DISPATCH(gptq_bits_input_rows)
 THAW_DISPATCH(mlx_rows)
+THAW_DISPATCH(bnb_int8_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
@@ -57,7 +59,8 @@ constexpr Table table_of(const char* name) {
                    {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
                    {GptqBits::kId, GptqBits::kRowBlock, gptq_bits_rows_dispatch<Isa>},
                    {GptqBitsRows::kId, GptqBitsRows::kRowBlock, gptq_bits_input_rows_dispatch<Isa>},
-                   {MlxAffine::kId, MlxAffine::kRowBlock, mlx_rows_dispatch<Isa>}},
+                   {MlxAffine::kId, MlxAffine::kRowBlock, mlx_rows_dispatch<Isa>},
+                   {BnbInt8::kId, BnbInt8::kRowBlock, bnb_int8_rows_dispatch<Isa>}},
                   cast_with<Isa>,
                   divide_with<Isa>});
 }

@@ -77,6 +77,7 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
     case LayoutId::mlx_affine:
       return bits_at(data + n * pitch, k * linear_.bits, linear_.bits);
     case LayoutId::ct_int8:
+    case LayoutId::bnb_int8:
       return static_cast<std::uint32_t>(load_little_endian<std::int8_t>(data + n * pitch + k) +
                                         128);
     case LayoutId::gptq:
@@ -262,6 +263,11 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
     case LayoutId::gptq_bits_rows:
       step.scale = scale_at(scales_, g, k);
       step.zero = gptq_bits_zero(k, g);
+      break;
+    case LayoutId::bnb_int8:
+      step.scale = scale_at(scales_, n, 0);
+      step.zero = 128;
+      step.divisor = 127;
       break;
     case LayoutId::mlx_affine:
       step.scale = scale_at(scales_, n, g);

@@ -17,6 +17,7 @@ struct CodeStep {
   double scale = 0;
   std::int32_t zero = 0;
   double scaled_zero = 0;
+  double divisor = 1;   // of the first form's product
   bool is_sum = false;  // the second form (specs/numbers.md clause 1.2)
 };
 

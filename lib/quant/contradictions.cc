@@ -32,6 +32,7 @@ bool version_names(std::string_view version, LayoutId id) {
     case LayoutId::gptq_bits:
     case LayoutId::gptq_bits_rows:
     case LayoutId::mlx_affine:
+    case LayoutId::bnb_int8:
       return false;
   }
   __builtin_unreachable();

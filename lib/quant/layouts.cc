@@ -19,6 +19,7 @@ constexpr std::array kReaders = {
     &kAwqGemmReader,          &kGptqRowsWithoutIndexReader,
     &kGptqWithoutIndexReader, &kCompressedPackReader,
     &kCompressedInt8Reader,   &kMlxAffineReader,
+    &kBnbInt8Reader,
 };
 
 }  // namespace

@@ -90,12 +90,14 @@ Problem check_partners(const ModuleTensors& tensors) {
     case Naming::scaled_weight:  // a weight_packed is refused where it is met itself
       return check_compressed(tensors, "weight", {{tensors.qweight, "qweight"}});
     case Naming::mlx:  // a qweight is refused where it is met itself
+    case Naming::bnb_int8:
       return std::nullopt;
   }
   __builtin_unreachable();
 }
 
 const Tensor& scales_of(const ModuleTensors& tensors) {
+  if (tensors.scb != nullptr) return *tensors.scb;
   return tensors.scales != nullptr ? *tensors.scales : *tensors.weight_scale;
 }
 
@@ -308,7 +310,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
     return fail(ErrorCode::input, Place{checkpoint.path(), {}},
                 "nothing in it is quantized: no tensor is named <module>.qweight or "
                 "<module>.weight_packed, and none is a <module>.weight of I8 beside its "
-                "weight_scale or of U32 beside its scales",
+                "weight_scale or its SCB, or of U32 beside its scales",
                 kMethodsHint);
   }
   if (result.config.overrides.exhausted() || result.config.targets.exhausted()) {

@@ -49,8 +49,8 @@ inline std::uint64_t choose_divisor(Choices& choices, std::uint64_t number, std:
 // Any shape that lib/kernels/kernels.h allows, of some thousand elements.
 inline test::Shape choose_shape(Choices& choices) {
   static const char* const kLayouts[] = {
-      "awq_gemm", "awq_gemv",  "awq_gemv_fast", "awq_marlin",     "ct_pack",   "ct_int8",
-      "gptq",     "gptq_rows", "gptq_bits",     "gptq_bits_rows", "mlx_affine"};
+      "awq_gemm", "awq_gemv",  "awq_gemv_fast", "awq_marlin",     "ct_pack",    "ct_int8",
+      "gptq",     "gptq_rows", "gptq_bits",     "gptq_bits_rows", "mlx_affine", "bnb_int8"};
   static const std::uint64_t kPitches[] = {0, 4, 8, 12, 20, 64};
   test::Shape shape{choices.one_of(kLayouts), 0, 0, 0};
   const std::string& layout = shape.layout;
@@ -87,6 +87,12 @@ inline test::Shape choose_shape(Choices& choices) {
   if (layout == "mlx_affine") {
     shape.bits = 1 + choices.up_to(7);
     shape.has_zeros = true;
+    return shape;
+  }
+  if (layout == "bnb_int8") {
+    shape.group_size = k;
+    shape.bits = 8;
+    shape.has_zeros = false;
     return shape;
   }
   if (layout == "ct_pack" || layout == "ct_int8") {
@@ -135,9 +141,10 @@ inline void run_kernels(const std::uint8_t* data, std::size_t size) {
   if (format.type == kernels::FloatType::bfloat16 && choices.flag()) {
     format.rounding = kernels::Rounding::via_float16;
   }
-  const kernels::FloatType scale_type = choices.one_of(kTypes);
+  kernels::FloatType scale_type = choices.one_of(kTypes);
   const Scales scales = choices.one_of(kScales);
   const test::Shape shape = choose_shape(choices);
+  if (shape.layout == "bnb_int8") scale_type = kernels::FloatType::float32;
   // A view that starts at first_row, and rows [begin, end) of it.
   const std::uint64_t block = test::row_block(shape.layout);
   const std::uint64_t step = shape.layout == "awq_gemv_fast" ? 8 : block;

@@ -63,6 +63,7 @@ Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
             {groups_of(s), (outputs + per_word - 1) / per_word * 4},
             {groups_of(s), outputs * scale_bytes}};
   }
+  if (s.layout == "bnb_int8") return {{n, k}, {0, 0}, {n, scale_bytes}};
   if (s.layout == "mlx_affine") {
     const Lines factors{n, groups * scale_bytes};
     return {{n, (k * s.bits + 31) / 32 * 4}, factors, factors};
@@ -257,7 +258,8 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   } else if (shape_.layout == "awq_gemm") {
     qweight += row / 2;
     qzeros += row / 2;
-  } else if (shape_.layout == "awq_gemv" || shape_.layout == "mlx_affine") {
+  } else if (shape_.layout == "awq_gemv" || shape_.layout == "mlx_affine" ||
+             shape_.layout == "bnb_int8") {
     qweight += row * qweight_pitch_;
     qzeros += row * qzeros_pitch_;
     scales = shape_.misalignment + row * scales_pitch_;

@@ -51,7 +51,7 @@ const std::vector<Row>& rows() {
        {{"m.qweight", "I32", {100, 10}}, {"m.scales", "F16", {7, 30}}},
        {"m.qweight", "m.scales"}},
       {"a neighbour whose name begins alike",
-       {{"m.weight", "I8", {16, 64}}, {"m.SCB", "F32", {16}}, {"m2.weight", "F16", {4}}},
+       {{"m.weight", "U8", {16, 64}}, {"m.SCB", "F32", {16}}, {"m2.weight", "F16", {4}}},
        {"m.SCB", "m.weight"}},
       {"a module below", {{"m.W_q", "U8", {16, 32}}, {"m.a.weight", "F16", {4}}}, {"m.W_q"}},
   };

@@ -30,6 +30,7 @@ struct Number {
   enum Kind { finite, infinite, nan } kind = finite;
   bool negative = false;
   std::array<std::uint32_t, 10> limb{};
+  int finer = 0;  // the units are so many times halved
 
   [[nodiscard]] bool is_zero() const { return limb == std::array<std::uint32_t, 10>{}; }
   [[nodiscard]] bool bit(int i) const { return i >= 0 && (limb[i / 32] >> (i % 32) & 1u) != 0; }
@@ -63,15 +64,16 @@ inline std::uint32_t bits_from_number(const Number& value, const Type& type) {
   const std::uint32_t sign = value.negative ? type.sign : 0;
   if (value.kind == Number::nan) return type.nan;
   if (value.kind == Number::infinite) return sign | type.infinity;
+  const int smallest = type.smallest + value.finer;
   int unit = value.length() - type.precision;  // the place of the last bit that stays
-  if (unit < type.smallest) unit = type.smallest;
+  if (unit < smallest) unit = smallest;
   std::uint64_t kept = 0;
   for (int i = type.precision - 1; i >= 0; --i) kept = kept << 1 | (value.bit(unit + i) ? 1 : 0);
   bool below = false;  // anything after the first bit that goes
   for (int i = 0; i < unit - 1; ++i) below = below || value.bit(i);
   if (value.bit(unit - 1) && (below || kept % 2 == 1)) ++kept;
   const std::uint64_t bits =
-      (static_cast<std::uint64_t>(unit - type.smallest) << (type.precision - 1)) + kept;
+      (static_cast<std::uint64_t>(unit - smallest) << (type.precision - 1)) + kept;
   return sign | (bits < type.infinity ? static_cast<std::uint32_t>(bits) : type.infinity);
 }
 
@@ -86,6 +88,22 @@ inline Number times(int factor, Number value) {
     limb = static_cast<std::uint32_t>(carry);
     carry >>= 32;
   }
+  return value;
+}
+
+// In units that are 2^32 times finer; where it does not go in them, the last bit says that there is
+// more.
+inline Number divided(Number value, std::uint32_t divisor) {
+  for (std::size_t i = value.limb.size() - 1; i > 0; --i) value.limb[i] = value.limb[i - 1];
+  value.limb[0] = 0;
+  value.finer = 32;
+  std::uint64_t rest = 0;
+  for (std::size_t i = value.limb.size(); i-- != 0;) {
+    rest = rest << 32 | value.limb[i];
+    value.limb[i] = static_cast<std::uint32_t>(rest / divisor);
+    rest %= divisor;
+  }
+  if (rest != 0) value.limb[0] |= 1;
   return value;
 }
 
@@ -160,6 +178,7 @@ struct Element {
   std::uint32_t scale = 0;
   std::uint32_t scaled_zero = 0;
   bool sum = false;
+  int divisor = 1;  // of the product
 };
 
 inline int nibble(std::uint32_t word, std::uint64_t index) {
@@ -379,6 +398,16 @@ inline Element mlx_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   return e;
 }
 
+// The scale of a byte of LLM.int8 is a 127th of what is stored.
+inline Element bnb_int8_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  const int byte = static_cast<int>(p.qweight.at(n, k, 1));
+  e.code = byte < 128 ? byte : byte - 256;
+  e.scale = p.scales.at(n, 0, 4);
+  e.divisor = 127;
+  return e;
+}
+
 inline Element element(const char* layout, const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (std::strcmp(layout, "awq_gemm") == 0) return gemm_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv") == 0) return gemv_element(p, n, k);
@@ -387,6 +416,7 @@ inline Element element(const char* layout, const Packed& p, std::uint64_t n, std
   if (std::strcmp(layout, "ct_int8") == 0) return int8_element(p, n, k);
   if (std::strcmp(layout, "gptq") == 0) return gptq_element(p, n, k, p.in_features);
   if (std::strcmp(layout, "gptq_rows") == 0) return gptq_element(p, k, n, p.out_features);
+  if (std::strcmp(layout, "bnb_int8") == 0) return bnb_int8_element(p, n, k);
   if (std::strcmp(layout, "mlx_affine") == 0) return mlx_element(p, n, k);
   if (std::strcmp(layout, "gptq_bits") == 0) return gptq_bits_element(p, n, k, p.in_features);
   if (std::strcmp(layout, "gptq_bits_rows") == 0) {
@@ -398,6 +428,9 @@ inline Element element(const char* layout, const Packed& p, std::uint64_t n, std
 // The exact value of an element.
 inline Number value(const Element& e, const Type& scale_type) {
   const Number scale = number_from_bits(e.scale, scale_type);
+  if (e.divisor != 1) {
+    return divided(times(e.code - e.zero, scale), static_cast<std::uint32_t>(e.divisor));
+  }
   if (!e.sum) return times(e.code - e.zero, scale);
   return plus(times(e.code, scale), number_from_bits(e.scaled_zero, scale_type));
 }
