@@ -25,17 +25,22 @@ inline void spread_rows(const PackedLinear& linear, std::uint64_t row, std::uint
     const std::uint64_t unit = k / kUnitInputs;
     const std::uint64_t words = words_of_unit(linear, unit, linear.in_features);
     const unsigned char* from = line(linear[Role::codes], unit * step) + row * linear.word_bytes;
+    // All of them before any is spread: what was just stored in words cannot be loaded by pairs of
+    // words at once.
+    alignas(64) unsigned char units[kBitsRows][kUnitBytes + 8];
     for (std::uint64_t i = 0; i < count; ++i) {
-      unsigned char bytes[kUnitBytes + 8] = {};
+      if (words * linear.word_bytes != 4 * linear.bits) __builtin_memset(units[i], 0, kUnitBytes);
       gather_unit(from + i * linear.word_bytes, linear[Role::codes].pitch, words, linear.word_bytes,
-                  bytes);
+                  units[i]);
+    }
+    for (std::uint64_t i = 0; i < count; ++i) {
       unsigned char* codes = to.codes[i] + (k - begin);
       if (linear.bits == 8) {
-        __builtin_memcpy(codes, bytes, kQuarter);
+        __builtin_memcpy(codes, units[i], kQuarter);
       } else if (linear.planes) {
-        spread_planes(bytes, linear.bits, codes);
+        spread_planes(units[i], linear.bits, codes);
       } else {
-        spread_quarter(bytes, linear.bits, codes);
+        spread_quarter(units[i], linear.bits, codes);
       }
     }
   }

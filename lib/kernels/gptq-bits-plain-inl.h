@@ -24,17 +24,19 @@ inline std::uint64_t words_of_unit(const PackedLinear& linear, std::uint64_t uni
 }
 
 // The unit of one output, where its words are `pitch` bytes apart.
+template <class Word>
+[[gnu::always_inline]] inline void gather_words(const unsigned char* from, std::uint64_t pitch,
+                                                std::uint64_t words, unsigned char* to) {
+  for (std::uint64_t i = 0; i < words; ++i) {
+    store(to + i * sizeof(Word), load<Word>(from + i * pitch));
+  }
+}
+
 inline void gather_unit(const unsigned char* from, std::uint64_t pitch, std::uint64_t words,
                         std::uint32_t word_bytes, unsigned char* to) {
-  for (std::uint64_t i = 0; i < words; ++i, from += pitch, to += word_bytes) {
-    if (word_bytes == 4) {
-      store(to, load<std::uint32_t>(from));
-    } else if (word_bytes == 2) {
-      store(to, load<std::uint16_t>(from));
-    } else {
-      *to = *from;
-    }
-  }
+  if (word_bytes == 4) return gather_words<std::uint32_t>(from, pitch, words, to);
+  if (word_bytes == 2) return gather_words<std::uint16_t>(from, pitch, words, to);
+  gather_words<std::uint8_t>(from, pitch, words, to);
 }
 
 inline int unit_code(const PackedLinear& linear, const unsigned char* unit, std::uint64_t index) {
