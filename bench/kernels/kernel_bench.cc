@@ -114,14 +114,24 @@ struct Model {
       linear[Role::codes].pitch = k * bits / 8;
       linear[Role::zeros].pitch = k / g * 4;
       linear[Role::scales].pitch = k / g * 2;
-    } else if (layout == LayoutId::gptq || layout == LayoutId::gptq_rows) {
-      const std::uint64_t outputs = layout == LayoutId::gptq ? n : k;
+    } else if (layout == LayoutId::mlx_affine || layout == LayoutId::ct_int8 ||
+               layout == LayoutId::bnb_int8) {
+      linear.bits = static_cast<std::uint32_t>(bits);
+      linear[Role::codes].pitch = k * bits / 8;
+      linear[Role::zeros].pitch = linear[Role::scales].pitch = k / g * 2;
+      if (layout != LayoutId::mlx_affine) linear[Role::zeros] = {};
+      if (layout == LayoutId::bnb_int8) linear.scale_type = FloatType::float32;
+    } else if (layout == LayoutId::gptq || layout == LayoutId::gptq_rows ||
+               layout == LayoutId::gptq_bits || layout == LayoutId::gptq_bits_rows) {
+      const bool transposed = layout == LayoutId::gptq || layout == LayoutId::gptq_bits;
+      const std::uint64_t outputs = transposed ? n : k;
       linear[Role::codes].pitch = outputs * 4;
       linear[Role::zeros].pitch = outputs * bits / 8;
       linear[Role::scales].pitch = outputs * 2;
       linear.groups = k * n / outputs / g;
       linear.bits = static_cast<std::uint32_t>(bits);
       linear.zero_addend = 0x11111111;
+      if (layout == LayoutId::gptq_bits_rows) linear[Role::codes].pitch *= bits;  // units
       if (!index.empty()) linear[Role::group_index] = {index.data(), 0, 4};
     } else {
       linear[Role::codes].pitch = n * 8;
@@ -130,6 +140,8 @@ struct Model {
     return linear;
   }
 };
+
+std::uint64_t model_bits() { return setting("THAW_BENCH_BITS", 4); }
 
 const Model& model() {
   static const Model model;
@@ -200,6 +212,8 @@ void register_all() {
   for (std::size_t t = 0; t < tables.count; ++t) {
     const Table& table = *tables.tables[t];
     for (const Layout& layout : table.layouts) {
+      const bool bytes = layout.id == LayoutId::ct_int8 || layout.id == LayoutId::bnb_int8;
+      if (bytes && model_bits() != 8) continue;  // THAW_BENCH_BITS=8
       for (const FloatType type : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
         for (const Stores stores : {Stores::streaming, Stores::normal}) {
           const OutputFormat format{type, Rounding::exact, stores};

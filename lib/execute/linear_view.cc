@@ -33,6 +33,9 @@ kernels::PackedLinear view_of(const QuantizedLinear& linear, const Address& addr
   view.bits = linear.bits;
   view.zero_addend = linear.zero_addend;
   view.rows_per_slice = linear.rows_per_slice;
+  view.rows_per_scale = linear.rows_per_scale;
+  view.word_bytes = linear.word_bytes;
+  view.planes = linear.planes;
   view.zeros = linear.byte_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
   for (std::size_t i = 0; i < kRoleCount; ++i) {
     const auto role = static_cast<Role>(i);
@@ -83,6 +86,14 @@ kernels::LayoutId kernels_of(LayoutId id) {
       return kernels::LayoutId::gptq;
     case LayoutId::gptq_rows:
       return kernels::LayoutId::gptq_rows;
+    case LayoutId::gptq_bits:
+      return kernels::LayoutId::gptq_bits;
+    case LayoutId::gptq_bits_rows:
+      return kernels::LayoutId::gptq_bits_rows;
+    case LayoutId::mlx_affine:
+      return kernels::LayoutId::mlx_affine;
+    case LayoutId::bnb_int8:
+      return kernels::LayoutId::bnb_int8;
   }
   __builtin_unreachable();
 }

@@ -1,5 +1,5 @@
-// The codes of a byte, of ct_pack and ct_int8. 256 values a group would make too large a table for
-// vectors: products-inl.h.
+// The codes of a byte, of ct_pack and ct_int8, and those of ct_pack that are spread to bytes first.
+// Up to 256 values a group would make too large a table for vectors: products-inl.h.
 #pragma once
 
 #include "kernels/ct-plain-inl.h"
@@ -44,37 +44,70 @@ template <class Isa, Target kTarget, bool kStream>
   put_bytes<Isa, kTarget, kStream>(factors, codes, out);
 }
 
-template <class Isa, class Layout, Target kTarget, bool kStream>
-inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
+// What a run of codes shares, of a 16-bit scale.
+template <class Isa>
+[[gnu::always_inline]] inline ByteFactors byte_factors(float scale, int zero_code) {
+  const bool fused = Isa::kFuses && scale >= kLeastFused && scale <= kMostFused;
+  const auto zero = static_cast<float>(zero_code);
+  const bool rare = !(__builtin_fabsf(scale) < kRareMagnitude);
+  return {scale, fused ? zero * scale : zero, rare, fused};
+}
+
+// Columns [begin, end) of a row, of which `codes` has the bytes from `begin` on; `out` is where
+// column 0 goes. factors_of(group) are the ByteFactors of a group.
+template <class Isa, class Layout, Target kTarget, bool kStream, class FactorsOf>
+[[gnu::always_inline]] inline void byte_columns(const unsigned char* codes,
+                                                std::uint64_t group_size, std::uint64_t begin,
+                                                std::uint64_t end, const FactorsOf& factors_of,
+                                                unsigned char* out) {
   constexpr std::uint64_t kElement = sizeof(ElementOf<kTarget>);
-  const unsigned char* codes = line(linear[Role::codes], row);
-  const unsigned char* scales = line(linear[Role::scales], row);
-  const CtZeros zeros(linear, row);
-  std::uint64_t group = 0;
-  for (std::uint64_t k = 0; k < linear.in_features; ++group) {
-    const std::uint64_t left = linear.in_features - k;
-    const std::uint64_t stop = k + (left < linear.group_size ? left : linear.group_size);
-    const float scale = load_float(scales + group * 2, linear.scale_type);
-    const float magnitude = __builtin_fabsf(scale);
-    const bool fused = Isa::kFuses && scale >= kLeastFused && scale <= kMostFused;
-    const auto zero = static_cast<float>(zeros.at(group));
-    const ByteFactors factors = {scale, fused ? zero * scale : zero, !(magnitude < kRareMagnitude),
-                                 fused};
+  std::uint64_t group = begin / group_size;
+  for (std::uint64_t k = begin; k < end; ++group) {
+    const std::uint64_t group_end = (group + 1) * group_size;
+    const std::uint64_t stop = group_end < end ? group_end : end;
+    const ByteFactors factors = factors_of(group);
     for (; k + kQuarter <= stop; k += kQuarter) {
-      if (k % (4 * kQuarter) == 0) __builtin_prefetch(codes + k + kBytesAhead, 0, 2);
+      if (k % (4 * kQuarter) == 0) __builtin_prefetch(codes + (k - begin) + kBytesAhead, 0, 2);
       alignas(64) unsigned char made[kQuarter];
-      const unsigned char* from = byte_codes<Layout>(codes + k, made);
+      const unsigned char* from = byte_codes<Layout>(codes + (k - begin), made);
       if constexpr (!Isa::kFuses) {
         put_bytes<Isa, kTarget, kStream>(factors, from, out + k * kElement);
-      } else if (fused) {
+      } else if (factors.fused) {
         put_usual_bytes<Isa, kTarget, kStream, true>(factors, from, out + k * kElement);
       } else {
         put_bytes_apart<Isa, kTarget, kStream>(factors, from, out + k * kElement);
       }
     }
     if (k == stop) continue;
-    put_few_bytes<Isa, Layout, kTarget>(factors, codes + k, stop - k, out + k * kElement);
+    put_few_bytes<Isa, Layout, kTarget>(factors, codes + (k - begin), stop - k, out + k * kElement);
     k = stop;
+  }
+}
+
+// Codes of fewer bits are spread, so many at a time.
+inline constexpr std::uint64_t kSpreadColumns = 1024;
+
+template <class Isa, class Layout, Target kTarget, bool kStream>
+inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
+  const unsigned char* codes = line(linear[Role::codes], row);
+  const unsigned char* scales = line(linear[Role::scales], factor_line(linear, row));
+  const CtZeros zeros(linear, row);
+  const auto factors_of = [&](std::uint64_t group) {
+    return byte_factors<Isa>(load_float(scales + group * 2, linear.scale_type), zeros.at(group));
+  };
+  const std::uint64_t columns = linear.in_features;
+  if (linear.bits == 8) {
+    return byte_columns<Isa, Layout, kTarget, kStream>(codes, linear.group_size, 0, columns,
+                                                       factors_of, out);
+  }
+  const std::uint64_t size = (columns * linear.bits + 7) / 8;
+  for (std::uint64_t k = 0; k < columns; k += kSpreadColumns) {
+    const std::uint64_t end = columns - k < kSpreadColumns ? columns : k + kSpreadColumns;
+    const std::uint64_t at = k / 8 * linear.bits;
+    alignas(64) unsigned char spread[kSpreadColumns];
+    __builtin_prefetch(codes + at + kBytesAhead, 0, 2);
+    spread_stream(codes + at, size - at, end - k, linear.bits, spread);
+    byte_columns<Isa, Layout, kTarget, kStream>(spread, linear.group_size, k, end, factors_of, out);
   }
 }
 

@@ -1,4 +1,4 @@
-// ct_pack with vectors: 4-bit codes through tables, as in gemv-inl.h, 8-bit ones by arithmetic.
+// ct_pack with vectors: 4-bit codes through tables, as in gemv-inl.h, all others by arithmetic.
 #pragma once
 
 #include "kernels/ct-bytes-inl.h"
@@ -38,7 +38,7 @@ template <class Isa, Target kTarget, bool kStream>
 void ct_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   constexpr std::uint64_t kStep = Isa::template kTableBytes<kTarget>;
   constexpr std::uint64_t kRunOut = kQuarter * sizeof(ElementOf<kTarget>);
-  const unsigned char* scales = line(linear[Role::scales], row);
+  const unsigned char* scales = line(linear[Role::scales], factor_line(linear, row));
   const unsigned char* codes = line(linear[Role::codes], row);
   const CtZeros zeros(linear, row);
   const std::uint64_t runs = vector_columns(linear) / kQuarter;
@@ -67,7 +67,7 @@ void ct_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
 template <class Isa, Target kTarget>
 void ct_rows(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end, void* out,
              const OutputFormat& format) {
-  if (linear.bits == 8) {
+  if (linear.bits != 4) {
     return ct_byte_rows<Isa, CtPack, kTarget>(linear, row_begin, row_end, out, format);
   }
   const bool whole_runs =

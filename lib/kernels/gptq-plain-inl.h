@@ -10,18 +10,6 @@
 namespace thaw::kernels {
 namespace {
 
-struct Gptq {
-  static constexpr LayoutId kId = LayoutId::gptq;
-  static constexpr std::uint32_t kRowBlock = 8;
-  static constexpr bool kRowsAreInputs = false;
-};
-
-struct GptqRows {
-  static constexpr LayoutId kId = LayoutId::gptq_rows;
-  static constexpr std::uint32_t kRowBlock = 8;
-  static constexpr bool kRowsAreInputs = true;
-};
-
 // How many codes a word has.
 inline std::uint64_t codes_per_word(const PackedLinear& linear) { return 32 / linear.bits; }
 
@@ -59,6 +47,28 @@ inline int gptq_code(const PackedLinear& linear, std::uint64_t input, std::uint6
   return static_cast<int>(code_of(word, input % per_word, linear.bits));
 }
 
+// What a layout says of an element, by its input and output.
+struct GptqFormulas {
+  static Product factors(const PackedLinear& linear, std::uint64_t group, std::uint64_t output) {
+    return gptq_factors(linear, group, output);
+  }
+  static int code(const PackedLinear& linear, std::uint64_t input, std::uint64_t output) {
+    return gptq_code(linear, input, output);
+  }
+};
+
+struct Gptq : GptqFormulas {
+  static constexpr LayoutId kId = LayoutId::gptq;
+  static constexpr std::uint32_t kRowBlock = 8;
+  static constexpr bool kRowsAreInputs = false;
+};
+
+struct GptqRows : GptqFormulas {
+  static constexpr LayoutId kId = LayoutId::gptq_rows;
+  static constexpr std::uint32_t kRowBlock = 8;
+  static constexpr bool kRowsAreInputs = true;
+};
+
 template <class Layout, Target kTarget>
 void gptq_plain(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                 void* out) {
@@ -67,8 +77,8 @@ void gptq_plain(const PackedLinear& linear, std::uint64_t row_begin, std::uint64
     for (std::uint64_t column = 0; column < linear.in_features; ++column) {
       const std::uint64_t input = Layout::kRowsAreInputs ? row : column;
       const std::uint64_t output = Layout::kRowsAreInputs ? column : row;
-      const Product factors = gptq_factors(linear, group_of_input(linear, input), output);
-      *to++ = narrow<kTarget>(factors.at(gptq_code(linear, input, output)));
+      const Product factors = Layout::factors(linear, group_of_input(linear, input), output);
+      *to++ = narrow<kTarget>(factors.at(Layout::code(linear, input, output)));
     }
   }
 }

@@ -33,8 +33,12 @@ enum class LayoutId : std::uint8_t {
   ct_int8,  // as ct_pack of 8 bits, but codes are signed bytes, less by 128
   gptq,
   gptq_rows,
+  gptq_bits,       // as gptq, of any width: a stream or planes, in words of 8 to 32 bits
+  gptq_bits_rows,  // the same of gptq_rows
+  mlx_affine,      // codes * scale + bias, by row
+  bnb_int8,        // as ct_int8 with one float32 scale a row, of which a code counts 1/127
 };
-inline constexpr std::size_t kLayoutCount = 8;
+inline constexpr std::size_t kLayoutCount = 12;
 
 // "awq_gemm"; for people and for the filters of tests and benchmarks.
 [[nodiscard]] const char* name_of(LayoutId id);
@@ -63,16 +67,22 @@ struct PackedLinear {
   std::uint64_t out_features = 0;  // of this view; its first one is a multiple of the row block
   std::uint64_t group_size = 0;    // along in_features, >= 1, divides in_features (not in ct_pack)
   FloatType scale_type = FloatType::float16;
-  // The rest is of ct_pack, ct_int8, gptq and gptq_rows.
-  std::uint32_t bits = 4;  // of a code: 4 or 8, in ct_int8 always 8
+  // The rest is of ct_pack, ct_int8, gptq and gptq_rows, gptq_bits and gptq_bits_rows.
+  std::uint32_t bits = 4;  // of a code: 1 to 8; in gptq and gptq_rows 4 or 8, in ct_int8 always 8
   // Of ct_pack and ct_int8, of which a view is always the whole linear.
   Zeros zeros = Zeros::packed;
   std::uint64_t rows_per_slice = 0;  // rows that packed zeros start a new word after; 0: never
-  // Of gptq and gptq_rows (specs/gptq.md). There, in_features and out_features are the columns and
+  std::uint64_t rows_per_scale = 1;  // rows that share a line of scales and one of zeros
+  // Of gptq and the like (specs/gptq.md). There, in_features and out_features are the columns and
   // rows of the weight that is wanted, group_size counts inputs (the columns of gptq, the rows of
   // gptq_rows), and the last group may be short.
-  std::uint64_t groups = 0;       // lines of scales
-  std::uint32_t zero_addend = 0;  // added to each word of zeros, wrapping
+  std::uint64_t groups = 0;  // lines of scales
+  // Added to each word of zeros, wrapping; in gptq_bits, of codes that may cross words, not 0: 1 is
+  // added to each zero, wrapping.
+  std::uint32_t zero_addend = 0;
+  // Of gptq_bits and gptq_bits_rows.
+  std::uint32_t word_bytes = 4;  // 1, 2 or 4
+  bool planes = false;           // 32 codes, and 32 zeros, are cut into planes (specs/gptq.md)
 
   Operand& operator[](Role role) { return operands[static_cast<std::size_t>(role)]; }
   const Operand& operator[](Role role) const { return operands[static_cast<std::size_t>(role)]; }
@@ -82,9 +92,9 @@ struct PackedLinear {
 // after row, to `out`, which is 64-byte aligned and holds exactly that many elements; nothing
 // outside it is written. Streaming stores are used where in_features elements are a multiple of 64
 // bytes, else normal ones. Takes up to 80 KiB of stack.
-// awq_gemv_fast must have zeros; elsewhere absent ones mean 8, in ct_pack, ct_int8 and gptq the
-// middle of the codes. row_begin is a multiple of the layout's row block (kernels::Layout) and so
-// is row_end, unless it is out_features. Any thread may call it.
+// awq_gemv_fast and mlx_affine must have zeros, which are floats there; elsewhere absent ones mean
+// 8, in ct_pack, ct_int8 and gptq the middle of the codes. row_begin is a multiple of the layout's
+// row block (kernels::Layout) and so is row_end, unless it is out_features. Any thread may call it.
 using DequantizeFn = void (*)(const PackedLinear& linear, std::uint64_t row_begin,
                               std::uint64_t row_end, void* out, const OutputFormat& format);
 

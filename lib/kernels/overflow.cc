@@ -1,9 +1,11 @@
 // Counts values that were finite and became infinite. The kernels do not count: a value can only
 // overflow where a scale is near the top of its type, and reading the scales shows that.
+#include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-plain-inl.h"
-#include "kernels/gptq-plain-inl.h"
+#include "kernels/gptq-bits-plain-inl.h"
 #include "kernels/layouts-inl.h"
+#include "kernels/mlx-inl.h"
 
 namespace thaw::kernels {
 namespace {
@@ -24,7 +26,8 @@ double overflow_limit(const OutputFormat& format) {
 
 // What |q - z| cannot exceed.
 double largest_difference(const PackedLinear& linear) {
-  return linear.bits == 8 || linear.zeros == Zeros::int8 ? 255 : 15;
+  if (linear.zeros == Zeros::int8) return 255;
+  return linear.bits <= 4 ? 15 : (1 << linear.bits) - 1;
 }
 
 // What |(q - z) * s| and |q * s + zero| cannot exceed.
@@ -34,6 +37,14 @@ double bound(const Product& factors, double difference) {
 
 double bound(const Sum& factors, double difference) {
   return difference * magnitude_of(factors.scale) + magnitude_of(factors.zero);
+}
+
+double bound(const Hundred27th& factors, double difference) {
+  return difference * magnitude_of(factors.scale) / 127.0;
+}
+
+bool all_finite(const Hundred27th& factors) {
+  return magnitude_of(factors.scale) < __builtin_inf();
 }
 
 bool all_finite(const Product& factors) { return magnitude_of(factors.scale) < __builtin_inf(); }
@@ -65,7 +76,10 @@ double bound_of_rows(const PackedLinear& linear, std::uint64_t row_begin, std::u
   const std::uint64_t groups = group_count(linear);
   const auto largest = [&](const Operand& operand) {
     return Layout::kScalesByRow
-               ? largest_magnitude(operand, row_begin, rows, 0, groups, linear.scale_type)
+               ? largest_magnitude(
+                     operand, row_begin / linear.rows_per_scale,
+                     (row_end - 1) / linear.rows_per_scale - row_begin / linear.rows_per_scale + 1,
+                     0, groups, linear.scale_type)
                : largest_magnitude(operand, 0, groups, row_begin, rows, linear.scale_type);
   };
   double sum = largest_difference(linear) * largest(linear[Role::scales]);
@@ -143,7 +157,7 @@ std::uint64_t count_gptq(const PackedLinear& linear, std::uint64_t row_begin, st
     for (std::uint64_t column = 0; column < linear.in_features; ++column, value += element) {
       const std::uint64_t input = Layout::kRowsAreInputs ? row : column;
       const std::uint64_t output = Layout::kRowsAreInputs ? column : row;
-      const Product factors = gptq_factors(linear, group_of_input(linear, input), output);
+      const Product factors = Layout::factors(linear, group_of_input(linear, input), output);
       if (!all_finite(factors) || most * magnitude_of(factors.scale) < limit) continue;
       overflows += count_infinite(value, 1, format.type);
     }
@@ -172,6 +186,14 @@ std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint
       return count_gptq<Gptq>(linear, row_begin, row_end, out, format);
     case LayoutId::gptq_rows:
       return count_gptq<GptqRows>(linear, row_begin, row_end, out, format);
+    case LayoutId::gptq_bits:
+      return count_gptq<GptqBits>(linear, row_begin, row_end, out, format);
+    case LayoutId::gptq_bits_rows:
+      return count_gptq<GptqBitsRows>(linear, row_begin, row_end, out, format);
+    case LayoutId::mlx_affine:
+      return count<MlxAffine>(linear, row_begin, row_end, out, format);
+    case LayoutId::bnb_int8:
+      return count<BnbInt8>(linear, row_begin, row_end, out, format);
   }
   __builtin_unreachable();
 }

@@ -1,10 +1,13 @@
 // The table in plain C++: the fallback of every machine.
+#include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-bytes-inl.h"
 #include "kernels/divide-inl.h"
+#include "kernels/gptq-bits-inl.h"
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/gptq-turned-inl.h"
 #include "kernels/layouts-inl.h"
+#include "kernels/mlx-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -72,7 +75,7 @@ using ProductSteps = StepProducts<FourSteps>;
 template <Target kTarget>
 struct Rows<CtPack, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
-    linear.bits == 8 ? ct_byte_rows<ProductSteps, CtPack, kTarget>(linear, begin, end, out, {})
+    linear.bits != 4 ? ct_byte_rows<ProductSteps, CtPack, kTarget>(linear, begin, end, out, {})
                      : ct_plain<CtPack, kTarget>(linear, begin, end, out);
   }
 };
@@ -117,6 +120,34 @@ void gptq_to(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t 
   }
 }
 
+template <Target kTarget>
+struct Rows<MlxAffine, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    mlx_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
+struct Rows<BnbInt8, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    bnb_int8_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
+struct Rows<GptqBits, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    gptq_bits_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
+struct Rows<GptqBitsRows, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    gptq_bits_input_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
 template <class Layout>
 void gptq(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out,
           const OutputFormat& format) {
@@ -142,7 +173,11 @@ constexpr Table kScalarTable = checked({"scalar",
                                          entry<CtPack>(),
                                          entry<CtInt8>(),
                                          {Gptq::kId, Gptq::kRowBlock, gptq<Gptq>},
-                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>}},
+                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>},
+                                         entry<GptqBits>(),
+                                         entry<GptqBitsRows>(),
+                                         entry<MlxAffine>(),
+                                         entry<BnbInt8>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

@@ -104,6 +104,14 @@ const char* name_of(LayoutId id) {
       return "gptq";
     case LayoutId::gptq_rows:
       return "gptq_rows";
+    case LayoutId::gptq_bits:
+      return "gptq_bits";
+    case LayoutId::gptq_bits_rows:
+      return "gptq_bits_rows";
+    case LayoutId::mlx_affine:
+      return "mlx_affine";
+    case LayoutId::bnb_int8:
+      return "bnb_int8";
   }
   __builtin_unreachable();
 }

@@ -1,13 +1,16 @@
 // The table of an instruction set, from its steps.
 #pragma once
 
+#include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-inl.h"
 #include "kernels/divide-inl.h"
+#include "kernels/gptq-bits-inl.h"
 #include "kernels/gptq-inl.h"
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/isa-inl.h"
 #include "kernels/marlin-inl.h"
+#include "kernels/mlx-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -37,6 +40,10 @@ THAW_DISPATCH(ct_rows)
 THAW_DISPATCH(ct_int8_rows)
 THAW_DISPATCH(gptq_output_rows)
 THAW_DISPATCH(gptq_input_rows)
+THAW_DISPATCH(gptq_bits_rows)
+THAW_DISPATCH(gptq_bits_input_rows)
+THAW_DISPATCH(mlx_rows)
+THAW_DISPATCH(bnb_int8_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
@@ -49,7 +56,11 @@ constexpr Table table_of(const char* name) {
                    {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
                    {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
                    {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
-                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>}},
+                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
+                   {GptqBits::kId, GptqBits::kRowBlock, gptq_bits_rows_dispatch<Isa>},
+                   {GptqBitsRows::kId, GptqBitsRows::kRowBlock, gptq_bits_input_rows_dispatch<Isa>},
+                   {MlxAffine::kId, MlxAffine::kRowBlock, mlx_rows_dispatch<Isa>},
+                   {BnbInt8::kId, BnbInt8::kRowBlock, bnb_int8_rows_dispatch<Isa>}},
                   cast_with<Isa>,
                   divide_with<Isa>});
 }

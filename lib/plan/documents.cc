@@ -9,7 +9,11 @@ namespace thaw {
 
 namespace {
 
-bool describes_quantization(std::string_view key) {
+// `quantization` is MLX's.
+bool describes_quantization(std::string_view key, const json::Node& value) {
+  if (key == "quantization") {
+    return value.find("bits") != nullptr && value.find("group_size") != nullptr;
+  }
   return key == "quantization_config" || key == "compression_config";
 }
 
@@ -23,7 +27,7 @@ bool names_half_type(std::string_view key, const json::Node& value) {
 void edit(const json::Node& node, Dtype dtype, json::Editor& editor) {
   for (std::size_t i = 0; i < node.members.size(); ++i) {
     const auto& [key, value] = node.members[i];
-    if (describes_quantization(key)) {
+    if (describes_quantization(key, value)) {
       editor.remove_member(node, i);
     } else if (names_half_type(key, value)) {
       // Keep the spelling: "torch.float16" stays a torch name.

@@ -56,8 +56,8 @@ void add_operand(Hash& hash, const PackedOperand& operand) {
 void add_linear(Hash& hash, const QuantizedLinear& linear) {
   // What the config claims has been decided on; the rest is for people and warnings.
   const auto& [module, layout, reason, operands, in_features, out_features, group_size, scale_dtype,
-               claims, bits, rows_per_slice, is_parameter, byte_zeros, assumed_width, zero_addend,
-               zeros_wrap] = linear;
+               claims, bits, rows_per_slice, is_parameter, byte_zeros, assumed_width,
+               rows_per_scale, zero_addend, zeros_wrap, word_bytes, planes] = linear;
   static_cast<void>(reason);
   static_cast<void>(claims);
   static_cast<void>(assumed_width);
@@ -67,7 +67,8 @@ void add_linear(Hash& hash, const QuantizedLinear& linear) {
   for (const PackedOperand& operand : operands) add_operand(hash, operand);
   for (const std::uint64_t number :
        {in_features, out_features, group_size, std::uint64_t{bits}, rows_per_slice,
-        std::uint64_t{is_parameter}, std::uint64_t{byte_zeros}, std::uint64_t{zero_addend}}) {
+        std::uint64_t{is_parameter}, std::uint64_t{byte_zeros}, rows_per_scale,
+        std::uint64_t{zero_addend}, std::uint64_t{word_bytes}, std::uint64_t{planes}}) {
     add_number(hash, number);
   }
   add_type(hash, scale_dtype);

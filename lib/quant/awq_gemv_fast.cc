@@ -22,11 +22,13 @@ constexpr PackLayout kLlmAwqV2 = {.id = LayoutId::llm_awq_v2,
                                   .row_step = kGemvFast.row_step};
 
 bool recognises_gemv_fast(const ModuleTensors& tensors) {
-  return tensors.qweight->dtype == Dtype::i16 && tensors.scaled_zeros == nullptr;
+  return tensors.qweight->dtype == Dtype::i16 && tensors.scaled_zeros == nullptr &&
+         !has_narrow_words(tensors);
 }
 
 bool recognises_llm_awq_v2(const ModuleTensors& tensors) {
-  return tensors.qweight->dtype == Dtype::i16 && tensors.scaled_zeros != nullptr;
+  return tensors.qweight->dtype == Dtype::i16 && tensors.scaled_zeros != nullptr &&
+         !has_narrow_words(tensors);
 }
 
 Problem describe(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear) {

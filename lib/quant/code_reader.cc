@@ -17,6 +17,16 @@ std::uint32_t word_at(const std::byte* data, std::uint64_t pitch, std::uint64_t 
   return load_little_endian<std::uint32_t>(data + line * pitch + index * 4);
 }
 
+// `bits` bits of a stream from number `bit` on, each from the byte it stands in.
+std::uint32_t bits_at(const std::byte* stream, std::uint64_t bit, std::uint32_t bits) {
+  std::uint32_t value = 0;
+  for (std::uint32_t i = 0; i < bits; ++i, ++bit) {
+    const auto byte = static_cast<std::uint32_t>(stream[bit / 8]);
+    value |= (byte >> (bit % 8) & 1u) << i;
+  }
+  return value;
+}
+
 std::uint32_t nibble(std::uint32_t word, std::uint64_t index) { return word >> (4 * index) & 15u; }
 
 }  // namespace
@@ -64,14 +74,22 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
       return nibble(word_at(data, pitch, k / 16, 128 * (n / 64) + 4 * t + j), kPlaceOf[e]);
     }
     case LayoutId::ct_pack:
-      return word_at(data, pitch, n, k / per_word_) >> (linear_.bits * (k % per_word_)) & mask_;
+    case LayoutId::mlx_affine:
+      return bits_at(data + n * pitch, k * linear_.bits, linear_.bits);
     case LayoutId::ct_int8:
+    case LayoutId::bnb_int8:
       return static_cast<std::uint32_t>(load_little_endian<std::int8_t>(data + n * pitch + k) +
                                         128);
     case LayoutId::gptq:
       return word_at(data, pitch, k / per_word_, n) >> (linear_.bits * (k % per_word_)) & mask_;
     case LayoutId::gptq_rows:
       return word_at(data, pitch, n / per_word_, k) >> (linear_.bits * (n % per_word_)) & mask_;
+    case LayoutId::gptq_bits:
+      return unit_code(data + n * linear_.word_bytes, pitch, k);
+    case LayoutId::gptq_bits_rows: {
+      const std::uint64_t inner = linear_.in_features * linear_.word_bytes;
+      return unit_code(data + k * linear_.word_bytes, inner, n);
+    }
   }
   __builtin_unreachable();
 }
@@ -116,6 +134,7 @@ double CodeReader::scale_at(const Field& field, std::uint64_t line, std::uint64_
 
 // As a field, that is plus half of the range; so are the codes (specs/compressed_tensors.md 3).
 std::int32_t CodeReader::compressed_zero(std::uint64_t n, std::uint64_t group) const {
+  n /= linear_.rows_per_scale;
   const std::int32_t middle = 1 << (linear_.bits - 1);
   if (zeros_.data == nullptr) return middle;
   if (linear_.byte_zeros) {
@@ -126,10 +145,63 @@ std::int32_t CodeReader::compressed_zero(std::uint64_t n, std::uint64_t group) c
   std::uint64_t line = 0;
   if (linear_.rows_per_slice != 0) {  // each expert begins with a word of its own
     row = n % linear_.rows_per_slice;
-    line = n / linear_.rows_per_slice * divide_up(linear_.rows_per_slice, per_word_);
+    line = n / linear_.rows_per_slice * divide_up(linear_.rows_per_slice * linear_.bits, 32);
   }
-  const std::uint32_t word = word_at(zeros_.data, zeros_.pitch, line + row / per_word_, group);
-  return static_cast<std::int32_t>(word >> (linear_.bits * (row % per_word_)) & mask_);
+  std::uint32_t zero = 0;
+  for (std::uint32_t i = 0; i < linear_.bits; ++i) {
+    const std::uint64_t bit = row * linear_.bits + i;
+    const std::uint32_t word = word_at(zeros_.data, zeros_.pitch, line + bit / 32, group);
+    zero |= (word >> (bit % 32) & 1u) << i;
+  }
+  return static_cast<std::int32_t>(zero);
+}
+
+// specs/gptq.md clause 2.5 to 2.7: bit i of a code stands in the stream of its column of words, or
+// in the plane that holds it.
+std::uint32_t CodeReader::unit_code(const std::byte* column, std::uint64_t pitch,
+                                    std::uint64_t input) const {
+  const std::uint32_t bits = linear_.bits;
+  const std::uint64_t word_bits = 8 * std::uint64_t{linear_.word_bytes};
+  std::uint32_t value = 0;
+  for (std::uint32_t i = 0; i < bits; ++i) {
+    const std::uint64_t bit = bit_of_unit(input, i);
+    const std::byte* word = column + bit / word_bits * pitch + bit % word_bits / 8;
+    value |= (static_cast<std::uint32_t>(*word) >> (bit % 8) & 1u) << i;
+  }
+  return value;
+}
+
+// Where bit i of code (or zero) number `index` is.
+std::uint64_t CodeReader::bit_of_unit(std::uint64_t index, std::uint32_t i) const {
+  if (!linear_.planes) return index * linear_.bits + i;
+  std::uint32_t low = 0;  // bits of the planes before
+  for (std::uint32_t width = 4; width != 0; width /= 2) {
+    if ((linear_.bits & width) == 0) continue;
+    if (i < low + width) break;
+    low += width;
+  }
+  const std::uint32_t rest = linear_.bits - low;
+  const std::uint32_t width = std::bit_floor(rest);
+  return index / 32 * 32 * linear_.bits + 32 * low + index % 32 * width + (i - low);
+}
+
+std::int32_t CodeReader::gptq_bits_zero(std::uint64_t output, std::uint64_t group) const {
+  if (zeros_.data == nullptr) return 1 << (linear_.bits - 1);
+  const std::byte* line = zeros_.data + group * zeros_.pitch;
+  const bool in_words = 8 % linear_.bits == 0;
+  const std::uint64_t first = bit_of_unit(output, 0);
+  std::uint32_t zero = 0;
+  if (!in_words || linear_.zero_addend == 0) {
+    for (std::uint32_t i = 0; i < linear_.bits; ++i) {
+      zero |= bits_at(line, bit_of_unit(output, i), 1) << i;
+    }
+    return static_cast<std::int32_t>((zero + (linear_.zero_addend == 0 ? 0 : 1)) & mask_);
+  }
+  const std::uint64_t word_bits = 8 * std::uint64_t{linear_.word_bytes};
+  const std::uint64_t begin = first / word_bits * word_bits;
+  const std::uint32_t word =
+      bits_at(line, begin, static_cast<std::uint32_t>(word_bits)) + linear_.zero_addend;
+  return static_cast<std::int32_t>(word >> (first - begin) & mask_);
 }
 
 std::int32_t CodeReader::gptq_zero(std::uint64_t output, std::uint64_t group) const {
@@ -140,7 +212,7 @@ std::int32_t CodeReader::gptq_zero(std::uint64_t output, std::uint64_t group) co
 }
 
 CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
-  const std::uint64_t g = group_of(layout_ == LayoutId::gptq_rows ? n : k);
+  const std::uint64_t g = group_of(linear_.layout->rows_are_inputs ? n : k);
   CodeStep step;
   switch (layout_) {
     case LayoutId::awq_gemm:
@@ -173,7 +245,7 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
     }
     case LayoutId::ct_pack:
     case LayoutId::ct_int8:
-      step.scale = scale_at(scales_, n, g);
+      step.scale = scale_at(scales_, n / linear_.rows_per_scale, g);
       step.zero = compressed_zero(n, g);
       break;
     case LayoutId::gptq:
@@ -184,12 +256,30 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
       step.scale = scale_at(scales_, g, k);
       step.zero = gptq_zero(k, g);
       break;
+    case LayoutId::gptq_bits:
+      step.scale = scale_at(scales_, g, n);
+      step.zero = gptq_bits_zero(n, g);
+      break;
+    case LayoutId::gptq_bits_rows:
+      step.scale = scale_at(scales_, g, k);
+      step.zero = gptq_bits_zero(k, g);
+      break;
+    case LayoutId::bnb_int8:
+      step.scale = scale_at(scales_, n, 0);
+      step.zero = 128;
+      step.divisor = 127;
+      break;
+    case LayoutId::mlx_affine:
+      step.scale = scale_at(scales_, n, g);
+      step.scaled_zero = scale_at(zeros_, n, g);
+      step.is_sum = true;
+      break;
   }
   return step;
 }
 
 std::uint64_t CodeReader::step_end(std::uint64_t k) const {
-  if (layout_ == LayoutId::gptq_rows) return k + 1;
+  if (linear_.layout->rows_are_inputs) return k + 1;
   if (group_index_.data == nullptr) return (k / linear_.group_size + 1) * linear_.group_size;
   const std::uint64_t group = group_of(k);
   std::uint64_t end = k + 1;

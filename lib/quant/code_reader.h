@@ -17,6 +17,7 @@ struct CodeStep {
   double scale = 0;
   std::int32_t zero = 0;
   double scaled_zero = 0;
+  double divisor = 1;   // of the first form's product
   bool is_sum = false;  // the second form (specs/numbers.md clause 1.2)
 };
 
@@ -47,6 +48,10 @@ class CodeReader {
   [[nodiscard]] double scale_at(const Field& field, std::uint64_t line, std::uint64_t index) const;
   [[nodiscard]] std::int32_t compressed_zero(std::uint64_t row, std::uint64_t group) const;
   [[nodiscard]] std::int32_t gptq_zero(std::uint64_t output, std::uint64_t group) const;
+  [[nodiscard]] std::uint32_t unit_code(const std::byte* column, std::uint64_t pitch,
+                                        std::uint64_t input) const;
+  [[nodiscard]] std::uint64_t bit_of_unit(std::uint64_t index, std::uint32_t bit) const;
+  [[nodiscard]] std::int32_t gptq_bits_zero(std::uint64_t output, std::uint64_t group) const;
 
   std::span<const MappedFile* const> files_;
   const QuantizedLinear& linear_;

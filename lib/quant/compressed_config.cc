@@ -1,5 +1,6 @@
 #include "quant/compressed_config.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -84,11 +85,12 @@ class Reader {
       if (format == kNaiveQuantized && others_.empty()) others_ = format;
       return false;
     }
-    const CodeForm form = form_of(format);
-    groups_.push_back({.bits = bits_of(*weights, at, form),
-                       .group_size = group_size_of(*weights, at),
+    const auto [block_rows, block_columns] = block_of(*weights, at);
+    groups_.push_back({.bits = bits_of(*weights, at),
+                       .group_size = group_size_of(*weights, at, block_columns),
                        .symmetric = boolean_of(*weights, at, "symmetric"),
-                       .form = form});
+                       .form = form_of(format),
+                       .block_rows = block_rows.value_or(1)});
     return true;
   }
 
@@ -125,22 +127,33 @@ class Reader {
     return bytes ? CodeForm::bytes : CodeForm::unsaid;
   }
 
-  std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at,
-                                      CodeForm form) {
+  std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at) {
     const std::optional<std::int64_t> bits = integer_of(weights, at, "num_bits");
-    if (form == CodeForm::bytes) {
-      if (!bits.has_value() || (*bits >= 1 && *bits <= 8)) return bits;
-      error(at + ".num_bits", std::to_string(*bits), "1 to 8");
-      return std::nullopt;
-    }
-    if (bits.has_value() && *bits != 4 && *bits != 8) {
-      error(at + ".num_bits", std::to_string(*bits), "4 or 8");
-      return std::nullopt;
-    }
-    return bits;
+    if (!bits.has_value() || (*bits >= 1 && *bits <= 8)) return bits;
+    error(at + ".num_bits", std::to_string(*bits), "1 to 8");
+    return std::nullopt;
   }
 
-  std::optional<std::int64_t> group_size_of(const json::Node& weights, const std::string& at) {
+  // Rows and columns of a block, where weights are quantized by block.
+  std::array<std::optional<std::int64_t>, 2> block_of(const json::Node& weights,
+                                                      const std::string& at) {
+    if (string_of(weights, at, "strategy") != "block") return {};
+    const json::Node* block = member_of(weights, "block_structure");
+    std::array<std::optional<std::int64_t>, 2> sizes;
+    if (block != nullptr && block->kind == json::Kind::array && block->items.size() == 2) {
+      sizes = {block->items[0].as_integer(), block->items[1].as_integer()};
+    }
+    for (const std::optional<std::int64_t>& size : sizes) {
+      if (size.has_value() && *size >= 1 && *size <= kLargestGroup) continue;
+      error(at + ".block_structure", block == nullptr ? "nothing" : node_text(*block),
+            "two numbers of 1 to " + std::to_string(kLargestGroup) + ", as strategy is block");
+      return {};
+    }
+    return sizes;
+  }
+
+  std::optional<std::int64_t> group_size_of(const json::Node& weights, const std::string& at,
+                                            std::optional<std::int64_t> block_columns) {
     const std::optional<std::int64_t> size = integer_of(weights, at, "group_size");
     if (size.has_value() && *size != -1 && (*size < 1 || *size > kLargestGroup)) {
       error(at + ".group_size", std::to_string(*size),
@@ -149,8 +162,9 @@ class Reader {
     }
     const std::optional<std::string> strategy = string_of(weights, at, "strategy");
     if (strategy == "channel" || strategy == "tensor") return -1;
+    if (strategy == "block") return block_columns;
     if (strategy.has_value() && strategy != "group") {
-      error(at + ".strategy", printable(*strategy), "group, channel or tensor");
+      error(at + ".strategy", printable(*strategy), "group, channel, tensor or block");
     }
     return size;
   }

@@ -28,6 +28,7 @@ bool is_shape(const Tensor& tensor, const std::vector<std::uint64_t>& shape) {
 Problem CompressedDescriber::start() {
   own_ = claim_group(config_, linear_);
   rows_ = {module_.codes().shape.begin(), module_.codes().shape.end() - 1};
+  scale_rows_ = rows_;
   return count_groups();
 }
 
@@ -46,13 +47,30 @@ Problem CompressedDescriber::count_groups() {
   const bool same_rank = scale.shape.size() == rows_.size() + 1;
   single_scale_ = element_count(scale.shape) == 1 && scale.shape.size() <= rows_.size() + 1;
   const bool by_row = rows_.size() == 1 && is_shape(scale, rows_);
-  const bool by_group = same_rank && std::equal(rows_.begin(), rows_.end(), scale.shape.begin());
+  bool by_group = same_rank && std::equal(rows_.begin(), rows_.end(), scale.shape.begin());
+  if (!single_scale_ && !by_row && !by_group && same_rank && rows_.size() == 1) {
+    by_group = find_blocks(scale.shape[0]);
+  }
   if (!dtype_fits || (!single_scale_ && !by_row && !by_group)) {
     return "weight_scale: got " + tensor_text(scale) + ", expected F16, BF16 or F32 " +
-           shape_text(rows_) + " with groups, or [1]";
+           shape_text(rows_) + " with groups, or [1]" +
+           (rows_.size() == 1 ? ", or the blocks that the config says" : "");
   }
   groups_ = single_scale_ || by_row ? 1 : scale.shape.back();
   return std::nullopt;
+}
+
+// Whether that many lines of scales are those of a config whose scales are by block of rows.
+bool CompressedDescriber::find_blocks(std::uint64_t lines) {
+  const auto fits_lines = [&](const CompressedGroup& claim) {
+    const auto block = static_cast<std::uint64_t>(claim.block_rows);
+    if (block == 1 || divide_up(rows_[0], block) != lines) return false;
+    linear_.rows_per_scale = block;
+    scale_rows_ = {lines};
+    return true;
+  };
+  if (own_ != nullptr) return fits_lines(*own_);
+  return std::any_of(config_.compressed.begin(), config_.compressed.end(), fits_lines);
 }
 
 void CompressedDescriber::describe_codes(std::uint64_t pitch) {
@@ -94,14 +112,14 @@ Problem CompressedDescriber::choose_group_size() {
 void CompressedDescriber::describe_scales() {
   linear_.operands[Role::scales] = {.tensor = module_.weight_scale, .lines = 1};
   if (single_scale_) return;
-  linear_.operands[Role::scales].lines = linear_.out_features;
+  linear_.operands[Role::scales].lines = divide_up(linear_.out_features, linear_.rows_per_scale);
   linear_.operands[Role::scales].pitch = groups_ * (dtype_bits(module_.weight_scale->dtype) / 8);
-  linear_.operands[Role::scales].out_features_per_line = 1;
+  linear_.operands[Role::scales].out_features_per_line = linear_.rows_per_scale;
 }
 
 CompressedDescriber::Extents CompressedDescriber::packed_zeros(std::uint64_t bits) const {
-  Extents shape = rows_;
-  shape.back() = divide_up(shape.back(), 32 / bits);
+  Extents shape = scale_rows_;
+  shape.back() = divide_up(shape.back() * bits, 32);  // rows of codes that are in the file
   return with(shape, {groups_});
 }
 
@@ -116,16 +134,17 @@ Problem CompressedDescriber::describe_zeros() {
       .tensor = &zeros,
       .lines = linear_.out_features / rows_.back() * packed[rows_.size() - 1],
       .pitch = groups_ * 4};
-  // Where an expert's rows end within a word, lines are no multiple of rows.
-  if (rows_.size() == 1 || rows_.back() % fields == 0) {
-    linear_.operands[Role::zeros].out_features_per_line = fields;
+  // Where an expert's rows end within a word, lines are no multiple of rows; nor are they where a
+  // zero may begin in one word and end in the next.
+  if (32 % linear_.bits == 0 && (rows_.size() == 1 || rows_.back() % fields == 0)) {
+    linear_.operands[Role::zeros].out_features_per_line = fields * linear_.rows_per_scale;
   }
   return std::nullopt;
 }
 
 Problem CompressedDescriber::describe_byte_zeros() {
   const Tensor& zeros = *module_.weight_zero_point;
-  const Extents plain = with(rows_, {groups_});
+  const Extents plain = with(scale_rows_, {groups_});
   const bool single = single_scale_ && element_count(zeros.shape) == 1;
   const bool by_row = groups_ == 1 && rows_.size() == 1 && is_shape(zeros, rows_);
   if (zeros.dtype != Dtype::i8 || (!single && !by_row && !is_shape(zeros, plain))) {
@@ -138,9 +157,9 @@ Problem CompressedDescriber::describe_byte_zeros() {
   linear_.byte_zeros = true;
   linear_.operands[Role::zeros] = {.tensor = &zeros, .lines = 1};
   if (single && !is_shape(zeros, plain)) return std::nullopt;
-  linear_.operands[Role::zeros].lines = linear_.out_features;
+  linear_.operands[Role::zeros].lines = divide_up(linear_.out_features, linear_.rows_per_scale);
   linear_.operands[Role::zeros].pitch = groups_;
-  linear_.operands[Role::zeros].out_features_per_line = 1;
+  linear_.operands[Role::zeros].out_features_per_line = linear_.rows_per_scale;
   return std::nullopt;
 }
 

@@ -33,11 +33,13 @@ class CompressedDescriber {
   const QuantConfig& config_;
   QuantizedLinear& linear_;
   Extents rows_;                          // [N], or [experts, N]
+  Extents scale_rows_;                    // the same by block of rows; of other scales rows_
   std::uint64_t groups_ = 0;              // of a row
   const CompressedGroup* own_ = nullptr;  // null: none is named, or any may be
 
  private:
   Problem count_groups();
+  bool find_blocks(std::uint64_t lines);
   void describe_codes(std::uint64_t pitch);
   Problem choose_group_size();
   void describe_scales();

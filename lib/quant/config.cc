@@ -10,6 +10,7 @@
 #include "quant/compressed_config.h"
 #include "quant/config_places.h"
 #include "quant/methods.h"
+#include "quant/mlx_config.h"
 #include "quant/rotations.h"
 
 namespace thaw {
@@ -187,6 +188,8 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
   for (const ConfigPlace& place : places) reader.take_all(place);
 
   QuantConfig config;
+  config.mlx = read_mlx_config(checkpoint, reader.errors);
+  if (config.mlx.said && !reader.method.value.has_value()) config.method = kMlxMethod;
   if (!places.empty()) config.source = printable(places.front().text());
   config.method = reader.method.value.value_or(config.method);
   if (reader.is_compressed && !reader.method.value.has_value()) config.method = kCompressedMethod;
@@ -222,11 +225,12 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
     return fail(ErrorCode::input, Place{reader.method.file, {}}, refused, kMethodsHint);
   }
   config.packing = packing_of(claim);
+  config.planes = claim.checkpoint_format == "gptq_p" && config.packing == Packing::gptq_v2;
   check(reader, reader.version, is_known_version(config.version), kVersionsText);
   if (config.packing == Packing::awq) {
     check(reader, reader.bits, config.bits == 4, "4, the only width that AWQ has");
   } else {
-    check(reader, reader.bits, config.bits == 4 || config.bits == 8, "4 or 8");
+    check(reader, reader.bits, config.bits >= 2 && config.bits <= 8, "2 to 8");
   }
   const std::int64_t group = config.group_size.value_or(kDefaultGroupSize);
   check(reader, reader.group_size, group == -1 || (group >= 1 && group <= kLargestGroup),

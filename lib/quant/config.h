@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,10 +22,11 @@ enum class CodeForm : std::uint8_t { unsaid, words, bytes };
 // What compressed-tensors says of one group of modules (config_groups); unsaid members may be
 // anything.
 struct CompressedGroup {
-  std::optional<std::int64_t> bits;        // 4 or 8; of bytes 1 to 8
+  std::optional<std::int64_t> bits;        // 1 to 8
   std::optional<std::int64_t> group_size;  // -1: one group over in_features
   std::optional<bool> symmetric;
   CodeForm form = CodeForm::unsaid;
+  std::int64_t block_rows = 1;  // rows that share scales; more than 1: by block of the weight
 
   [[nodiscard]] bool operator==(const CompressedGroup&) const = default;
 };
@@ -31,6 +34,20 @@ struct CompressedGroup {
 // Which family of layouts the config claims; gptq_v2 stores zero points as they are, gptq (v1)
 // less one.
 enum class Packing : std::uint8_t { unsaid, awq, gptq, gptq_v2 };
+
+// What MLX says of its codes; 0: not said.
+struct MlxClaim {
+  std::int64_t bits = 0;
+  std::int64_t group_size = 0;
+  std::string mode = "affine";
+};
+
+struct MlxConfig {
+  bool said = false;
+  MlxClaim all;
+  std::map<std::string, MlxClaim, std::less<>> modules;  // that differ
+  [[nodiscard]] const MlxClaim& claim_of(std::string_view module) const;
+};
 
 // What the configs of a checkpoint say. They are claims: the tensors decide (specs/awq.md
 // clause 8), except for the group size of layouts that pad their scales.
@@ -49,8 +66,10 @@ struct QuantConfig {
   std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are read
   Targets targets;                          // which modules those groups are for
   bool fused_transforms = false;            // rotations, all of them part of the weights
-  bool says_format = false;                 // the format of GPTQ, or the packing of auto-round
-  std::vector<std::string> warnings;        // safe for a terminal
+  MlxConfig mlx;
+  bool planes = false;                // gptq_p: codes of 3, 5, 6 and 7 bits are cut
+  bool says_format = false;           // the format of GPTQ, or the packing of auto-round
+  std::vector<std::string> warnings;  // safe for a terminal
 
   // What is said of one module, else of all.
   [[nodiscard]] ModuleClaims claims_of(std::string_view module) const;

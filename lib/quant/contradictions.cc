@@ -29,6 +29,10 @@ bool version_names(std::string_view version, LayoutId id) {
     case LayoutId::ct_int8:
     case LayoutId::gptq:
     case LayoutId::gptq_rows:
+    case LayoutId::gptq_bits:
+    case LayoutId::gptq_bits_rows:
+    case LayoutId::mlx_affine:
+    case LayoutId::bnb_int8:
       return false;
   }
   __builtin_unreachable();

@@ -40,14 +40,19 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
   if (name.suffix == "weight_scale_inv") return "fp8 with weight_scale_inv";
   if (name.suffix == "absmax") return "bitsandbytes";
   if (name.suffix == "quant_map" && sibling("absmax") == nullptr) return "bitsandbytes";
-  if (name.suffix == "SCB") return "bitsandbytes int8";
+  if (name.suffix == "SCB") {  // beside int8 it is read (bnb_int8.cc)
+    const Tensor* weight = sibling("weight");
+    if (weight == nullptr || weight->dtype != Dtype::i8) return "bitsandbytes without int8 codes";
+  }
   if (name.suffix == "B" && tensor.dtype == Dtype::i32 && sibling("s") != nullptr) {
     return "GPTQ-Marlin";
   }
   if (name.suffix == "W_q") return "HQQ";
   if (name.suffix == "codes" && sibling("codebooks") != nullptr) return "AQLM";
+  // Affine codes of a linear are read (mlx_affine.cc).
   if (name.suffix == "weight" && tensor.dtype == Dtype::u32 && sibling("scales") != nullptr) {
-    return "MLX";
+    if (sibling("scales")->dtype == Dtype::u8) return "MLX of small floats (mxfp4, mxfp8, nvfp4)";
+    if (tensor.shape.size() == 3) return "MLX with experts in one tensor";
   }
   return {};
 }

@@ -23,10 +23,14 @@ enum class LayoutId : std::uint8_t {
   ct_int8,
   gptq,
   gptq_rows,
+  gptq_bits,       // of other widths, words or planes (quant/gptq_bits.cc)
+  gptq_bits_rows,  // the same, not transposed
+  mlx_affine,
+  bnb_int8,
 };
 
 // Whose config speaks of it, and whose rules hold for all of its layouts.
-enum class LayoutFamily : std::uint8_t { awq, gptq, compressed_tensors };
+enum class LayoutFamily : std::uint8_t { awq, gptq, compressed_tensors, mlx, bitsandbytes };
 
 // What an operand is for. group_index: the group of each input, where groups are no runs of inputs.
 enum class Role : std::uint8_t { codes, zeros, scales, group_index };

@@ -18,12 +18,20 @@ constexpr std::array kReaders = {
     &kAwqGemvReader,          &kAwqMarlinReader,
     &kAwqGemmReader,          &kGptqRowsWithoutIndexReader,
     &kGptqWithoutIndexReader, &kCompressedPackReader,
-    &kCompressedInt8Reader,
+    &kCompressedInt8Reader,   &kMlxAffineReader,
+    &kBnbInt8Reader,
 };
 
 }  // namespace
 
 std::span<const LayoutReader* const> layout_readers() { return kReaders; }
+
+bool has_narrow_words(const ModuleTensors& tensors) {
+  const Dtype dtype = tensors.qweight->dtype;
+  if (dtype != Dtype::i16 && dtype != Dtype::i8) return false;
+  const bool has_index = tensors.g_idx != nullptr && tensors.g_idx->size() != 0;
+  return has_index || (tensors.qzeros != nullptr && tensors.qzeros->dtype == dtype);
+}
 
 std::string title_of(const QuantizedLinear& linear) {
   std::string title(linear.layout->title);

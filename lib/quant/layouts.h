@@ -43,6 +43,12 @@ extern const LayoutReader kGptqRowsWithoutIndexReader;
 extern const LayoutReader kGptqWithoutIndexReader;
 extern const LayoutReader kCompressedPackReader;
 extern const LayoutReader kCompressedInt8Reader;
+extern const LayoutReader kMlxAffineReader;
+extern const LayoutReader kBnbInt8Reader;
+
+// Whether the words of a qweight are GPTQ's of 8 or 16 bits (GPTQModel's pack_dtype). GEMV_FAST and
+// llm-awq v2 have words of 16 bits too, but no index, and zeros of floats.
+[[nodiscard]] bool has_narrow_words(const ModuleTensors& tensors);
 
 // Checks that layouts share. Each says what is wrong, or nothing.
 [[nodiscard]] Problem expect_tensor(std::string_view name, const Tensor& tensor,

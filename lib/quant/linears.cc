@@ -40,7 +40,9 @@ Problem check_qweight(const ModuleTensors& tensors) {
     return "a weight beside the qweight: both would be written as weight";
   }
   const Dtype dtype = tensors.qweight->dtype;
-  if (dtype != Dtype::i32 && dtype != Dtype::i16) return "qweight is neither I32 nor I16";
+  if (dtype != Dtype::i32 && dtype != Dtype::i16 && !has_narrow_words(tensors)) {
+    return "qweight is neither I32 nor I16";
+  }
   if (dtype == Dtype::i32 && tensors.scaled_zeros != nullptr) {
     return "scaled_zeros beside an I32 qweight";
   }
@@ -87,23 +89,23 @@ Problem check_partners(const ModuleTensors& tensors) {
                               {{tensors.weight, "weight"}, {tensors.qweight, "qweight"}});
     case Naming::scaled_weight:  // a weight_packed is refused where it is met itself
       return check_compressed(tensors, "weight", {{tensors.qweight, "qweight"}});
+    case Naming::mlx:  // a qweight is refused where it is met itself
+    case Naming::bnb_int8:
+      return std::nullopt;
   }
   __builtin_unreachable();
 }
 
 const Tensor& scales_of(const ModuleTensors& tensors) {
-  return tensors.naming == Naming::qweight ? *tensors.scales : *tensors.weight_scale;
+  if (tensors.scb != nullptr) return *tensors.scb;
+  return tensors.scales != nullptr ? *tensors.scales : *tensors.weight_scale;
 }
 
-// GPTQModel can pack into narrower words. GEMV_FAST and llm-awq v2 have I16 words too, but no
-// index, and zeros of floats.
-bool has_narrow_gptq_words(const ModuleTensors& tensors, const QuantConfig& config) {
-  if (tensors.naming != Naming::qweight) return false;
-  const Dtype dtype = tensors.qweight->dtype;
-  if (dtype != Dtype::i16 && dtype != Dtype::i8 && dtype != Dtype::i64) return false;
-  if (tensors.g_idx != nullptr && tensors.g_idx->size() != 0) return true;
-  const bool says_gptq = config.packing == Packing::gptq || config.packing == Packing::gptq_v2;
-  return says_gptq && tensors.qzeros != nullptr && tensors.qzeros->dtype == dtype;
+// GPTQModel can pack into wider words too.
+bool has_wide_gptq_words(const ModuleTensors& tensors) {
+  if (tensors.naming != Naming::qweight || tensors.qweight->dtype != Dtype::i64) return false;
+  const bool has_index = tensors.g_idx != nullptr && tensors.g_idx->size() != 0;
+  return has_index || (tensors.qzeros != nullptr && tensors.qzeros->dtype == Dtype::i64);
 }
 
 // What must hold for every layout, once it has been described; of AWQ: specs/awq.md clause 2.
@@ -132,13 +134,14 @@ Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear
 
 std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
                                    QuantizedLinear& linear) {
-  if (has_narrow_gptq_words(tensors, config)) {
-    return Refusal{"GPTQ in words of " + std::to_string(dtype_bits(tensors.qweight->dtype)) +
-                       " bits is not supported, only in words of 32 (pack_dtype int32)",
-                   kMethodsHint, true};
+  if (has_wide_gptq_words(tensors)) {
+    return Refusal{
+        "GPTQ in words of 64 bits is not supported, only in words of 8, 16 and 32 (pack_dtype)",
+        kMethodsHint, true};
   }
   if (const Problem problem = check_partners(tensors)) {
-    const bool compressed = tensors.naming != Naming::qweight;
+    const bool compressed =
+        tensors.naming == Naming::weight_packed || tensors.naming == Naming::scaled_weight;
     return Refusal{(compressed ? "compressed-tensors: " : "") + *problem, {}};
   }
   for (const LayoutReader* reader : layout_readers()) {
@@ -260,6 +263,15 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       }
       continue;
     }
+    if (result.config.mlx.said && tensor.shape.size() >= 3 && is_output_dtype(tensor.dtype) &&
+        tensor.name.ends_with("weight")) {
+      refusals.add(place.file, place.tensor,
+                   tensor_text(tensor) +
+                       ": MLX keeps weights of three dimensions and more in an order of its own "
+                       "(channels last), which is not supported",
+                   kMethodsHint);
+      continue;
+    }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
     const std::optional<CodesName> name = codes_name(checkpoint, tensor);
     if (!name.has_value()) continue;
@@ -298,7 +310,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
     return fail(ErrorCode::input, Place{checkpoint.path(), {}},
                 "nothing in it is quantized: no tensor is named <module>.qweight or "
                 "<module>.weight_packed, and none is a <module>.weight of I8 beside its "
-                "weight_scale",
+                "weight_scale or its SCB, or of U32 beside its scales",
                 kMethodsHint);
   }
   if (result.config.overrides.exhausted() || result.config.targets.exhausted()) {

@@ -33,12 +33,17 @@ struct QuantizedLinear {
   std::uint64_t rows_per_slice = 0;
   // The weight is a parameter of fused experts: it is called as the module, without ".weight".
   bool is_parameter = false;
-  bool byte_zeros = false;     // zeros are signed bytes, not packed as the codes are
-  bool assumed_width = false;  // neither tensors nor config say `bits`
+  bool byte_zeros = false;           // zeros are signed bytes, not packed as the codes are
+  bool assumed_width = false;        // neither tensors nor config say `bits`
+  std::uint64_t rows_per_scale = 1;  // rows that share a line of scales, and one of zeros
   // Of GPTQ (specs/gptq.md): there, out_features may be any number, and group_size need not divide;
   // with PackLayout::rows_are_inputs it counts out_features.
-  std::uint32_t zero_addend = 0;  // added to every word of zeros, wrapping
-  bool zeros_wrap = false;        // that happens: a v1 field is the highest there is
+  // Added to every word of zeros, wrapping; where codes may cross words (3, 5, 6 and 7 bits), 1 to
+  // every zero.
+  std::uint32_t zero_addend = 0;
+  bool zeros_wrap = false;       // that happens: a v1 field is the highest there is
+  std::uint32_t word_bytes = 4;  // of gptq_bits and gptq_bits_rows
+  bool planes = false;           // likewise: 32 codes are cut into planes
 
   [[nodiscard]] const PackedOperand& operator[](Role role) const { return operands[role]; }
   [[nodiscard]] const Tensor& codes() const { return *operands[Role::codes].tensor; }

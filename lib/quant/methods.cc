@@ -10,8 +10,8 @@ namespace thaw {
 namespace {
 
 // awq_marlin and auto_awq are names that servers use for AWQ checkpoints.
-constexpr std::array<std::string_view, 4> kMethods = {"awq", "awq_marlin", "auto_awq",
-                                                      "compressed-tensors"};
+constexpr std::array<std::string_view, 6> kMethods = {
+    "awq", "awq_marlin", "auto_awq", "compressed-tensors", "mlx", "bitsandbytes"};
 
 // exllama and ipex repack GEMM when a model is loaded; on disk they are GEMM.
 constexpr std::array<std::string_view, 7> kVersions = {"gemm",    "gemv", "gemv_fast", "marlin",
@@ -94,8 +94,10 @@ Packing gptq_packing(const MethodClaim& claim) {
 
 const std::string_view kMethodsHint =
     "this version reads AWQ checkpoints (GEMM, GEMV, GEMV_FAST, Marlin and llm-awq v2), "
-    "compressed-tensors (pack-quantized and int-quantized) and GPTQ, those of auto-round too, of 4 "
-    "and 8 bits";
+    "compressed-tensors (pack-quantized and int-quantized, 1 to 8 bits) and GPTQ, those of "
+    "auto-round "
+    "too, of 2 to 8 bits, MLX (affine), and bitsandbytes "
+    "(int8)";
 
 std::string refuse_method(const MethodClaim& claim) {
   if (is_auto_round(claim)) {

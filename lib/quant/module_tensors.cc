@@ -40,6 +40,16 @@ constexpr Part kOfScaledWeight[] = {{"weight", &ModuleTensors::weight},
                                     {"qweight", &ModuleTensors::qweight, false},
                                     {"bias", &ModuleTensors::bias, false}};
 
+constexpr Part kOfMlx[] = {{"weight", &ModuleTensors::weight},
+                           {"scales", &ModuleTensors::scales},
+                           {"biases", &ModuleTensors::biases},
+                           {"bias", &ModuleTensors::bias, false}};
+
+constexpr Part kOfBnbInt8[] = {{"weight", &ModuleTensors::weight},
+                               {"SCB", &ModuleTensors::scb},
+                               {"weight_format", &ModuleTensors::weight_format},
+                               {"bias", &ModuleTensors::bias, false}};
+
 std::span<const Part> parts_of(Naming naming) {
   switch (naming) {
     case Naming::qweight:
@@ -48,6 +58,10 @@ std::span<const Part> parts_of(Naming naming) {
       return kOfWeightPacked;
     case Naming::scaled_weight:
       return kOfScaledWeight;
+    case Naming::mlx:
+      return kOfMlx;
+    case Naming::bnb_int8:
+      return kOfBnbInt8;
   }
   __builtin_unreachable();
 }
@@ -111,6 +125,12 @@ std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& 
   const bool scaled = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
                       find_in_module(checkpoint, name->module, "weight_scale") != nullptr;
   if (scaled) return CodesName{name->module, Naming::scaled_weight};
+  const bool mlx = tensor.dtype == Dtype::u32 && name->suffix == "weight" &&
+                   find_in_module(checkpoint, name->module, "scales") != nullptr;
+  if (mlx) return CodesName{name->module, Naming::mlx};
+  const bool bnb = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
+                   find_in_module(checkpoint, name->module, "SCB") != nullptr;
+  if (bnb) return CodesName{name->module, Naming::bnb_int8};
   return std::nullopt;
 }
 

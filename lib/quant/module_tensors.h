@@ -22,7 +22,8 @@ struct TensorName {
 
 // How the tensors of a quantized module are named: after the one that holds its codes.
 // scaled_weight: `weight`, of a type that is no float's, beside a weight_scale.
-enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight };
+// mlx: `weight` of U32 beside `scales`. bnb_int8: `weight` of I8 beside `SCB`.
+enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight, mlx, bnb_int8 };
 
 // What a tensor that holds codes is called after. Views into its name.
 struct CodesName {
@@ -48,6 +49,9 @@ struct ModuleTensors {
   const Tensor* qzeros = nullptr;
   const Tensor* scaled_zeros = nullptr;
   const Tensor* scales = nullptr;
+  const Tensor* biases = nullptr;
+  const Tensor* scb = nullptr;
+  const Tensor* weight_format = nullptr;
   const Tensor* g_idx = nullptr;
   const Tensor* weight_packed = nullptr;
   const Tensor* weight_scale = nullptr;

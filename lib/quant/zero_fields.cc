@@ -42,4 +42,31 @@ Result<ZeroFields> read_zero_fields(const Checkpoint& checkpoint, const Tensor& 
   return found;
 }
 
+Result<ZeroFields> read_zero_streams(const Checkpoint& checkpoint, const Tensor& qzeros,
+                                     std::uint32_t bits, std::uint64_t outputs) {
+  ZeroFields found;
+  const std::uint64_t row_bytes = qzeros.shape[1] * (dtype_bits(qzeros.dtype) / 8);
+  const std::uint32_t highest = (1u << bits) - 1;
+  std::uint64_t at = 0;      // in the row
+  std::uint64_t fields = 0;  // of the row, so far
+  std::uint32_t held = 0;    // bits that are no whole field yet
+  std::uint32_t count = 0;   // of them
+  const auto scan = [&](std::span<const std::byte> bytes) {
+    for (const std::byte byte : bytes) {
+      held |= static_cast<std::uint32_t>(byte) << count;
+      for (count += 8; count >= bits; count -= bits, held >>= bits) {
+        if (fields++ >= outputs) continue;  // padding
+        const std::uint32_t field = held & highest;
+        found.all_half = found.all_half && field == 1u << (bits - 1);
+        found.any_highest = found.any_highest || field == highest;
+      }
+      if (++at != row_bytes) continue;
+      at = fields = 0;
+      held = count = 0;
+    }
+  };
+  THAW_RETURN_IF_ERROR(with_content(checkpoint, qzeros, scan));
+  return found;
+}
+
 }  // namespace thaw

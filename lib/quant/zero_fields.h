@@ -18,4 +18,10 @@ struct ZeroFields {
                                                   const Tensor& qzeros, std::uint32_t bits,
                                                   std::uint64_t outputs);
 
+// The same of words of any size and codes of any width, in one stream: of 3, 5, 6 and 7 bits a
+// field may begin in one word and end in the next.
+[[nodiscard]] Result<ZeroFields> read_zero_streams(const Checkpoint& checkpoint,
+                                                   const Tensor& qzeros, std::uint32_t bits,
+                                                   std::uint64_t outputs);
+
 }  // namespace thaw

@@ -48,8 +48,9 @@ inline std::uint64_t choose_divisor(Choices& choices, std::uint64_t number, std:
 
 // Any shape that lib/kernels/kernels.h allows, of some thousand elements.
 inline test::Shape choose_shape(Choices& choices) {
-  static const char* const kLayouts[] = {"awq_gemm", "awq_gemv", "awq_gemv_fast", "awq_marlin",
-                                         "ct_pack",  "ct_int8",  "gptq",          "gptq_rows"};
+  static const char* const kLayouts[] = {
+      "awq_gemm", "awq_gemv",  "awq_gemv_fast", "awq_marlin",     "ct_pack",    "ct_int8",
+      "gptq",     "gptq_rows", "gptq_bits",     "gptq_bits_rows", "mlx_affine", "bnb_int8"};
   static const std::uint64_t kPitches[] = {0, 4, 8, 12, 20, 64};
   test::Shape shape{choices.one_of(kLayouts), 0, 0, 0};
   const std::string& layout = shape.layout;
@@ -80,9 +81,23 @@ inline test::Shape choose_shape(Choices& choices) {
   shape.in_features = k;
   shape.out_features = n;
   shape.bits = choices.flag() ? 8 : 4;
-  shape.group_size = 1 + choices.up_to((layout == "gptq_rows" ? n : k) - 1);
+  const bool rows = layout.ends_with("_rows");
+  if (layout == "gptq_bits_rows") shape.out_features = 32 * ((n + 31) / 32);
+  shape.group_size = 1 + choices.up_to((rows ? shape.out_features : k) - 1);
+  if (layout == "mlx_affine") {
+    shape.bits = 1 + choices.up_to(7);
+    shape.has_zeros = true;
+    return shape;
+  }
+  if (layout == "bnb_int8") {
+    shape.group_size = k;
+    shape.bits = 8;
+    shape.has_zeros = false;
+    return shape;
+  }
   if (layout == "ct_pack" || layout == "ct_int8") {
     if (layout == "ct_int8") shape.bits = 8;
+    if (layout == "ct_pack" && choices.flag()) shape.bits = 1 + choices.up_to(7);
     const bool bytes = layout == "ct_int8" || choices.flag();
     shape.int8_zeros = shape.has_zeros && bytes;
     if (choices.flag()) shape.rows_per_slice = choose_divisor(choices, n, 1);
@@ -95,7 +110,18 @@ inline test::Shape choose_shape(Choices& choices) {
     }
   } else {
     static const std::uint64_t kIndexes[] = {0, 4, 8};
-    shape.v1 = choices.flag();
+    if (layout.starts_with("gptq_bits")) {
+      static const std::uint64_t kWords[] = {4, 2, 1};
+      shape.bits = 2 + choices.up_to(6);
+      shape.word_bytes = choices.one_of(kWords);
+      shape.planes = shape.word_bytes == 4 && shape.bits != 8 && choices.flag();
+      if (rows) shape.extra_pitch = 0;
+    }
+    if (shape.planes) {
+      (rows ? shape.in_features : shape.out_features) = 32 * ((rows ? k : n) / 32 + 1);
+      if (!rows) shape.in_features = 32 * ((k + 31) / 32);
+    }
+    shape.v1 = !shape.planes && choices.flag();
     shape.index_bytes = choices.one_of(kIndexes);
   }
   return shape;
@@ -115,9 +141,10 @@ inline void run_kernels(const std::uint8_t* data, std::size_t size) {
   if (format.type == kernels::FloatType::bfloat16 && choices.flag()) {
     format.rounding = kernels::Rounding::via_float16;
   }
-  const kernels::FloatType scale_type = choices.one_of(kTypes);
+  kernels::FloatType scale_type = choices.one_of(kTypes);
   const Scales scales = choices.one_of(kScales);
   const test::Shape shape = choose_shape(choices);
+  if (shape.layout == "bnb_int8") scale_type = kernels::FloatType::float32;
   // A view that starts at first_row, and rows [begin, end) of it.
   const std::uint64_t block = test::row_block(shape.layout);
   const std::uint64_t step = shape.layout == "awq_gemv_fast" ? 8 : block;

@@ -29,6 +29,8 @@ def case(name, *patterns, code=3, layout="gemm"):
 def all_cases():
     # Each module adds its cases when it is imported.
     import cases_compressed, cases_config, cases_files, cases_formats, cases_header  # noqa
+    import cases_bits  # noqa
     import cases_int8  # noqa
+    import cases_mlx  # noqa
     import cases_index, cases_legal, cases_places, cases_quant, cases_sizes, cases_specs  # noqa
     return CASES

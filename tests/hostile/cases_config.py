@@ -60,7 +60,7 @@ def method(name, value, *patterns):
 
 
 method("unknown", {"quant_method": "awq2", "bits": 4}, "awq2")
-method("gptq", {"quant_method": "gptq", "bits": 3}, "bits", "3")
+method("gptq", {"quant_method": "gptq", "bits": 9}, "bits", "9")
 method("gptq-format", {"quant_method": "gptq", "bits": 4, "format": "bitblas"}, "bitblas")
 method("gptq-sym", {"quant_method": "gptq", "bits": 4, "sym": "yes"}, "sym")
 method("gptq-dynamic", {"quant_method": "gptq", "bits": 4, "dynamic": [1]}, "dynamic", "object")

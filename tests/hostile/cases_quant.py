@@ -104,7 +104,7 @@ def bias_length(m):
 
 
 # GPTQ: qweight [16, 64], qzeros [2, 8], scales [2, 64], g_idx [128].
-bad_shape("gptq", "qweight", [15, 64], "neither 4 nor 8 bits")
+bad_shape("gptq", "qweight", [15, 64], "no width of 2 to 8 bits")
 bad_shape("gptq", "qweight", [16, 63], r"\[16, 63\]")
 bad_shape("gptq", "qweight", [16], r"\[16\]")
 bad_shape("gptq", "qweight", None, "F64", dtype="F64")
@@ -113,7 +113,7 @@ bad_shape("gptq", "qzeros", [3, 8], r"\[3, 8\]")
 bad_shape("gptq", "qzeros", None, "F16", dtype="F16")
 bad_shape("gptq", "scales", [2, 63], r"\[2, 63\]")
 bad_shape("gptq", "scales", None, "F64", dtype="F64")
-bad_shape("gptq", "g_idx", [100], "neither 4 nor 8 bits")
+bad_shape("gptq", "g_idx", [100], "no width of 2 to 8 bits")
 bad_shape("gptq", "g_idx", [2, 64], r"\[2, 64\]")
 bad_shape("gptq", "g_idx", None, "F32", dtype="F32")
 bad_shape("gptq", "g_idx", None, "I16", dtype="I16")

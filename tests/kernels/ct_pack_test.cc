@@ -57,6 +57,40 @@ TEST_CASE("ct_pack: 8 bits, every kind of zero and size: the oracle's bytes") {
   }
 }
 
+TEST_CASE("ct_pack: other widths, every kind of zero and size: the oracle's bytes") {
+  for (const std::uint64_t bits : {1u, 2u, 3u, 5u, 6u, 7u}) {
+    for (const Shape& base :
+         {shape(1152, 7, 128, bits), shape(2100, 3, 2100, bits), shape(1056, 4, 33, bits),
+          shape(160, 5, 64, bits), shape(75, 37, 25, bits), shape(66, 7, 11, bits),
+          shape(3, 2, 3, bits)}) {
+      check(with_zeros(base));
+    }
+  }
+}
+
+TEST_CASE("ct_pack: other widths by experts, with an index, or with one scale") {
+  for (const std::uint64_t bits : {1u, 2u, 3u, 5u, 6u, 7u}) {
+    Shape odd = shape(64, 30, 32, bits);
+    odd.rows_per_slice = 10;
+    Shape indexed = shape(584, 3, 8, bits);
+    indexed.shuffled = true;
+    Shape single = shape(128, 6, 128, bits);
+    single.single_scale = true;
+    single.has_zeros = false;
+    check({odd, indexed, single});
+  }
+}
+
+TEST_CASE("ct_pack: scales and zeros by block of rows") {
+  for (const std::uint64_t bits : {3u, 4u, 8u}) {
+    for (Shape blocks :
+         {shape(64, 24, 16, bits), shape(256, 37, 128, bits), shape(40, 9, 40, bits)}) {
+      blocks.rows_per_scale = 8;
+      check(with_zeros(blocks));
+    }
+  }
+}
+
 TEST_CASE("ct_pack: a last group that is shorter") {
   check({shape(160, 4, 64, 4), shape(170, 4, 64, 4), shape(90, 4, 64, 8)});
 }
@@ -95,7 +129,7 @@ TEST_CASE("ct_pack: one scale for the whole weight") {
 TEST_CASE("ct_pack: huge and tiny scales round, overflow and keep signs as the oracle does") {
   std::uint32_t seed = 6000;
   for (int trial = 0; trial < divided(2); ++trial) {
-    for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
+    for (const std::uint64_t bits : {3u, 4u, 7u, 8u}) {
       for (const FloatType type : kTypes) {
         for (const Scales scales : {Scales::huge, Scales::tiny}) {
           for (Shape hostile : with_zeros(shape(64, 12, 32, bits))) {
@@ -111,7 +145,7 @@ TEST_CASE("ct_pack: huge and tiny scales round, overflow and keep signs as the o
 TEST_CASE("ct_pack: the count is that of the finite values that became infinite") {
   std::uint32_t seed = 7000;
   std::uint64_t seen = 0;
-  for (const std::uint64_t bits : {std::uint64_t{4}, std::uint64_t{8}}) {
+  for (const std::uint64_t bits : {2u, 4u, 6u, 8u}) {
     for (const FloatType type : kTypes) {
       for (const Scales scales : {Scales::huge, Scales::random_bits, Scales::usual}) {
         for (Shape counted : with_zeros(shape(72, 10, 32, bits))) {

@@ -9,62 +9,13 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "kernels/packed_sizes.h"
 #include "support/layout_names.h"
 
 namespace thaw::test {
 namespace {
 
 using kernels::FloatType;
-
-struct Lines {
-  std::uint64_t count = 0;
-  std::uint64_t bytes = 0;
-};
-
-struct Sizes {
-  Lines qweight, qzeros, scales;
-};
-
-bool is_gptq(const Shape& s) { return s.layout == "gptq" || s.layout == "gptq_rows"; }
-std::uint64_t inputs_of(const Shape& s) {
-  return s.layout == "gptq_rows" ? s.out_features : s.in_features;
-}
-std::uint64_t groups_of(const Shape& s) { return (inputs_of(s) + s.group_size - 1) / s.group_size; }
-
-std::uint64_t padded_groups(std::uint64_t groups) { return (groups + 7) / 8 * 8; }
-
-Sizes sizes_of(const Shape& s, std::uint64_t scale_bytes) {
-  const std::uint64_t k = s.in_features;
-  const std::uint64_t n = s.out_features;
-  const std::uint64_t groups = (k + s.group_size - 1) / s.group_size;
-  if (s.layout == "ct_int8") {
-    return {{n, k}, {n, groups}, {s.single_scale ? 1 : n, groups * scale_bytes}};
-  }
-  if (s.layout == "ct_pack") {
-    const std::uint64_t fields = 32 / s.bits;
-    const std::uint64_t rows = s.rows_per_slice == 0 ? n : s.rows_per_slice;
-    const Lines packed{n / rows * ((rows + fields - 1) / fields), groups * 4};
-    const Lines scales{s.single_scale ? 1 : n, groups * scale_bytes};
-    return {{n, (k + fields - 1) / fields * 4}, s.int8_zeros ? Lines{n, groups} : packed, scales};
-  }
-  if (is_gptq(s)) {
-    const std::uint64_t per_word = 32 / s.bits;
-    const std::uint64_t outputs = s.layout == "gptq_rows" ? k : n;
-    return {{(inputs_of(s) + per_word - 1) / per_word, outputs * 4},
-            {groups_of(s), (outputs + per_word - 1) / per_word * 4},
-            {groups_of(s), outputs * scale_bytes}};
-  }
-  if (s.layout == "awq_gemm") {
-    return {{k, n / 2}, {groups, n / 2}, {groups, n * scale_bytes}};
-  }
-  if (s.layout == "awq_gemv") {
-    return {{n, (k + 7) / 8 * 4}, {n, padded_groups(groups) / 2}, {n, groups * scale_bytes}};
-  }
-  if (s.layout == "awq_gemv_fast") {
-    return {{n / 4, k * 2}, {groups, n * scale_bytes}, {groups, n * scale_bytes}};
-  }
-  return {{k / 16, n * 8}, {0, 0}, {groups, n * scale_bytes}};
-}
 
 // From the least to the greatest scale that fuses, or one that does not.
 std::uint32_t fused_bits(std::mt19937& random, const oracle::Type& t, bool always) {
@@ -140,6 +91,7 @@ std::string name_of(const kernels::OutputFormat& format) {
 
 std::uint64_t row_block(const std::string& layout) {
   if (layout == "awq_gemm" || layout == "gptq" || layout == "gptq_rows") return 8;
+  if (layout.starts_with("gptq_bits")) return 32;
   if (layout == "awq_gemv_fast") return 4;
   return layout == "awq_marlin" ? 64 : 1;
 }
@@ -184,7 +136,9 @@ PackedCase::PackedCase(const Shape& shape, FloatType scale_type, Scales scales, 
   fill_floats(scales_, scales_pitch_);
   if (shape.has_zeros && sizes.qzeros.count != 0) {
     allocate(sizes.qzeros, qzeros_, qzeros_pitch_);
-    if (shape.layout == "awq_gemv_fast") fill_floats(qzeros_, qzeros_pitch_);
+    if (shape.layout == "awq_gemv_fast" || shape.layout == "mlx_affine") {
+      fill_floats(qzeros_, qzeros_pitch_);
+    }
   }
   if (shape.single_scale) scales_pitch_ = 0;
   if (shape.shuffled) make_group_index(seed);
@@ -218,7 +172,7 @@ void PackedCase::make_group_index(std::uint32_t seed) {
 
 bool PackedCase::can_start_at(std::uint64_t row) const {
   if (shape_.layout.starts_with("ct_")) return row == 0;
-  return shape_.layout != "gptq_rows" || (row % shape_.group_size == 0 && shape_.index_bytes == 0);
+  return !is_rows(shape_) || (row % shape_.group_size == 0 && shape_.index_bytes == 0);
 }
 
 kernels::PackedLinear PackedCase::linear() const { return view(0, shape_.out_features); }
@@ -231,14 +185,18 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   if (shape_.layout == "gptq") {
     qweight += row * 4;
     qzeros += row * shape_.bits / 8;
-  } else if (shape_.layout == "gptq_rows") {
-    qweight += row * shape_.bits / 32 * qweight_pitch_;
+  } else if (shape_.layout == "gptq_bits") {
+    qweight += row * shape_.word_bytes;
+    qzeros += row * shape_.bits / 8;
+  } else if (is_rows(shape_)) {
+    qweight += row * shape_.bits / (8 * shape_.word_bytes) * qweight_pitch_;
     qzeros += row / shape_.group_size * qzeros_pitch_;
     scales = shape_.misalignment + row / shape_.group_size * scales_pitch_;
   } else if (shape_.layout == "awq_gemm") {
     qweight += row / 2;
     qzeros += row / 2;
-  } else if (shape_.layout == "awq_gemv") {
+  } else if (shape_.layout == "awq_gemv" || shape_.layout == "mlx_affine" ||
+             shape_.layout == "bnb_int8") {
     qweight += row * qweight_pitch_;
     qzeros += row * qzeros_pitch_;
     scales = shape_.misalignment + row * scales_pitch_;
@@ -259,11 +217,22 @@ kernels::PackedLinear PackedCase::view(std::uint64_t row, std::uint64_t rows) co
   linear.bits = static_cast<std::uint32_t>(shape_.bits);
   linear.zeros = shape_.int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
   linear.rows_per_slice = shape_.rows_per_slice;
+  linear.rows_per_scale = shape_.rows_per_scale;
+  linear.word_bytes = static_cast<std::uint32_t>(shape_.word_bytes);
+  linear.planes = shape_.planes;
   if (shape_.shuffled)
     linear[kernels::Role::group_index] = {group_index_.data() + shape_.misalignment, 0, 4};
   if (!is_gptq(shape_)) return linear;
   linear.groups = groups_of(shape_);
-  if (shape_.v1) linear.zero_addend = shape_.bits == 4 ? 0x11111111 : 0x01010101;
+  if (shape_.v1) {
+    linear.zero_addend = shape_.bits == 4   ? 0x11111111
+                         : shape_.bits == 8 ? 0x01010101
+                         : shape_.bits == 2 ? 0x55555555
+                                            : 1;
+  }
+  if (shape_.layout == "gptq_bits_rows") {  // a line is a unit
+    linear[kernels::Role::codes].pitch *= 4 * shape_.bits / shape_.word_bytes;
+  }
   if (!index_.empty()) {
     linear[kernels::Role::group_index] = {index_.data() + shape_.misalignment, 0,
                                           shape_.index_bytes};
@@ -285,6 +254,9 @@ oracle::Packed PackedCase::packed() const {
   packed.rows_per_slice = shape_.rows_per_slice;
   if (shape_.shuffled) packed.group_index = {group_index_.data() + shape_.misalignment, 0};
   packed.v1 = shape_.v1;
+  packed.rows_per_scale = shape_.rows_per_scale;
+  packed.word_bytes = shape_.word_bytes;
+  packed.planes = shape_.planes;
   for (std::uint64_t i = shape_.misalignment; i < index_.size(); i += shape_.index_bytes) {
     std::int64_t entry = 0;
     std::memcpy(&entry, &index_[i], shape_.index_bytes);

@@ -23,15 +23,18 @@ struct Shape {
   bool has_zeros = true;
   std::uint64_t misalignment = 0;  // bytes
   std::uint64_t extra_pitch = 0;   // bytes between lines, as a view of a wider tensor has
-  // Of ct_pack, ct_int8, gptq and gptq_rows.
+  // Of ct_pack, ct_int8, gptq and gptq_rows, gptq_bits and gptq_bits_rows.
   std::uint64_t bits = 4;
   // Of ct_pack and ct_int8, whose zeros are always int8.
   bool int8_zeros = false;
   std::uint64_t rows_per_slice = 0;
   bool shuffled = false;      // columns name their groups
   bool single_scale = false;  // one for the whole weight
-  // Of gptq and gptq_rows.
+  std::uint64_t rows_per_scale = 1;
+  // Of gptq and the like.
   bool v1 = false;
+  std::uint64_t word_bytes = 4;   // of gptq_bits and gptq_bits_rows
+  bool planes = false;            // likewise
   std::uint64_t index_bytes = 0;  // of an entry of a random g_idx; 0: none
 };
 

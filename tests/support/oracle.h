@@ -9,114 +9,9 @@
 #include <cstring>
 #include <vector>
 
+#include "support/oracle_number.h"
+
 namespace thaw::oracle {
-
-// A binary floating point type: the bits of its significand, the leading one included, and how
-// many times its smallest subnormal holds 2^-149, as a power of two.
-struct Type {
-  int precision;
-  int smallest;
-  std::uint32_t infinity;
-  std::uint32_t nan;
-  std::uint32_t sign;
-  int bytes;
-};
-inline constexpr Type kFloat16{11, 125, 0x7c00, 0x7e00, 0x8000, 2};
-inline constexpr Type kBfloat16{8, 16, 0x7f80, 0x7fc0, 0x8000, 2};
-inline constexpr Type kFloat32{24, 0, 0x7f800000, 0x7fc00000, 0x80000000, 4};
-
-// A number: sign and magnitude in units of 2^-149, wide enough for any sum that can come up.
-struct Number {
-  enum Kind { finite, infinite, nan } kind = finite;
-  bool negative = false;
-  std::array<std::uint32_t, 10> limb{};
-
-  [[nodiscard]] bool is_zero() const { return limb == std::array<std::uint32_t, 10>{}; }
-  [[nodiscard]] bool bit(int i) const { return i >= 0 && (limb[i / 32] >> (i % 32) & 1u) != 0; }
-  [[nodiscard]] int length() const {
-    int n = 320;
-    while (n > 0 && !bit(n - 1)) --n;
-    return n;
-  }
-};
-
-inline Number number_from_bits(std::uint32_t bits, const Type& type) {
-  Number result;
-  result.negative = (bits & type.sign) != 0;
-  const std::uint32_t magnitude = bits & ~type.sign;
-  if (magnitude >= type.infinity) {
-    result.kind = magnitude > type.infinity ? Number::nan : Number::infinite;
-    return result;
-  }
-  const std::uint32_t hidden = 1u << (type.precision - 1);
-  const std::uint32_t exponent = magnitude / hidden;
-  const std::uint32_t fraction = magnitude % hidden + (exponent != 0 ? hidden : 0);
-  const int shift = type.smallest + (exponent != 0 ? static_cast<int>(exponent) - 1 : 0);
-  for (int i = 0; i < 24; ++i) {
-    if ((fraction >> i & 1u) != 0) result.limb[(shift + i) / 32] |= 1u << ((shift + i) % 32);
-  }
-  return result;
-}
-
-// Nearest, ties to even, gradual underflow; NaN is the positive quiet one without payload.
-inline std::uint32_t bits_from_number(const Number& value, const Type& type) {
-  const std::uint32_t sign = value.negative ? type.sign : 0;
-  if (value.kind == Number::nan) return type.nan;
-  if (value.kind == Number::infinite) return sign | type.infinity;
-  int unit = value.length() - type.precision;  // the place of the last bit that stays
-  if (unit < type.smallest) unit = type.smallest;
-  std::uint64_t kept = 0;
-  for (int i = type.precision - 1; i >= 0; --i) kept = kept << 1 | (value.bit(unit + i) ? 1 : 0);
-  bool below = false;  // anything after the first bit that goes
-  for (int i = 0; i < unit - 1; ++i) below = below || value.bit(i);
-  if (value.bit(unit - 1) && (below || kept % 2 == 1)) ++kept;
-  const std::uint64_t bits =
-      (static_cast<std::uint64_t>(unit - type.smallest) << (type.precision - 1)) + kept;
-  return sign | (bits < type.infinity ? static_cast<std::uint32_t>(bits) : type.infinity);
-}
-
-// factor * value; the sign of zero as IEEE 754 has it, factor 0 being positive.
-inline Number times(int factor, Number value) {
-  if (value.kind == Number::infinite && factor == 0) value.kind = Number::nan;
-  value.negative = value.negative != (factor < 0);
-  std::uint64_t carry = 0;
-  for (std::uint32_t& limb : value.limb) {
-    carry += static_cast<std::uint64_t>(limb) *
-             static_cast<std::uint32_t>(factor < 0 ? -factor : factor);
-    limb = static_cast<std::uint32_t>(carry);
-    carry >>= 32;
-  }
-  return value;
-}
-
-inline Number plus(const Number& a, const Number& b) {
-  if (a.kind != Number::finite || b.kind != Number::finite) {
-    Number result = a.kind != Number::finite ? a : b;
-    const bool clash = a.kind == b.kind && a.negative != b.negative;
-    if (a.kind == Number::nan || b.kind == Number::nan || clash) result.kind = Number::nan;
-    return result;
-  }
-  Number result = a;
-  std::int64_t carry = 0;
-  const std::int64_t direction = a.negative == b.negative ? 1 : -1;
-  for (std::size_t i = 0; i < a.limb.size(); ++i) {
-    carry +=
-        static_cast<std::int64_t>(a.limb[i]) + direction * static_cast<std::int64_t>(b.limb[i]);
-    result.limb[i] = static_cast<std::uint32_t>(carry);
-    carry >>= 32;
-  }
-  if (carry < 0) {  // b was the larger: negate
-    result.negative = b.negative;
-    std::uint64_t one = 1;
-    for (std::uint32_t& limb : result.limb) {
-      one += static_cast<std::uint32_t>(~limb);
-      limb = static_cast<std::uint32_t>(one);
-      one >>= 32;
-    }
-  }
-  if (result.is_zero()) result.negative = a.negative && b.negative;
-  return result;
-}
 
 // --- the layouts
 
@@ -144,7 +39,12 @@ struct Packed {
   std::uint64_t rows_per_slice = 0;
   bool int8_zeros = false;
   // Of gptq and gptq_rows.
-  bool v1 = false;                     // zeros are stored less one
+  bool v1 = false;  // zeros are stored less one
+  // Of ct_pack.
+  std::uint64_t rows_per_scale = 1;
+  // Of gptq_bits and gptq_bits_rows.
+  std::uint64_t word_bytes = 4;
+  bool planes = false;
   std::vector<std::int64_t> group_of;  // by input, negative ones from the end; empty: in order
 };
 
@@ -155,6 +55,7 @@ struct Element {
   std::uint32_t scale = 0;
   std::uint32_t scaled_zero = 0;
   bool sum = false;
+  int divisor = 1;  // of the product
 };
 
 inline int nibble(std::uint32_t word, std::uint64_t index) {
@@ -227,19 +128,26 @@ inline Element marlin_element(const Packed& p, std::uint64_t n, std::uint64_t k)
   return e;
 }
 
+// Bit by bit: of bit number `bit` of a stream, the lowest of each word first, what it is.
+template <class BitAt>
+int field_of_bits(std::uint64_t bits, const BitAt& bit_at) {
+  int value = 0;
+  for (std::uint64_t i = bits; i-- != 0;) value = 2 * value + static_cast<int>(bit_at(i));
+  return value;
+}
+
 // Codes and zeros are signed here, as they were before they were packed.
 inline Element ct_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
-  const std::uint64_t fields = 32 / p.bits;
-  const int middle = p.bits == 8 ? 128 : 8;
-  const auto field = [&](std::uint32_t word, std::uint64_t index) {
-    return static_cast<int>(word / (std::uint64_t{1} << (p.bits * index)) %
-                            (std::uint64_t{1} << p.bits)) -
-           middle;
-  };
+  const int middle = 1 << (p.bits - 1);
   Element e;
   const std::uint64_t g =
       p.group_index.data == nullptr ? k / p.group_size : p.group_index.at(0, k, 4);
-  e.code = field(p.qweight.at(n, k / fields, 4), k % fields);
+  e.code = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = k * p.bits + i;
+    return p.qweight.at(n, at / 32, 4) >> (at % 32) & 1u;
+  });
+  e.code -= middle;
+  n /= p.rows_per_scale;
   e.scale = p.scales.at(n, g, static_cast<std::uint64_t>(p.scale_type.bytes));
   if (p.qzeros.data == nullptr) return e;
   if (p.int8_zeros) {
@@ -253,9 +161,13 @@ inline Element ct_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (p.rows_per_slice != 0) {
     slice = n / p.rows_per_slice;
     row = n % p.rows_per_slice;
-    lines = (p.rows_per_slice + fields - 1) / fields;
+    lines = (p.rows_per_slice * p.bits + 31) / 32;
   }
-  e.zero = field(p.qzeros.at(slice * lines + row / fields, g, 4), row % fields);
+  e.zero = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = row * p.bits + i;
+    return p.qzeros.at(slice * lines + at / 32, g, 4) >> (at % 32) & 1u;
+  });
+  e.zero -= middle;
   return e;
 }
 
@@ -289,6 +201,53 @@ inline Element gptq_element(const Packed& p, std::uint64_t output, std::uint64_t
   return e;
 }
 
+// Where bit i of code (or zero) `index` stands in the stream of its unit of 32, by word and bit.
+inline std::uint64_t unit_bit(const Packed& p, std::uint64_t index, std::uint64_t i) {
+  if (!p.planes) return index * p.bits + i;
+  // Which plane has bit i: of widths 4, 2 and 1, those that p.bits is made of.
+  std::uint64_t low = 0;
+  for (std::uint64_t width = 4; width != 0; width /= 2) {
+    if ((p.bits & width) == 0) continue;
+    if (i < low + width) return 32 * low + index * width + (i - low);
+    low += width;
+  }
+  return 0;
+}
+
+inline Element gptq_bits_element(const Packed& p, std::uint64_t output, std::uint64_t input,
+                                 std::uint64_t inputs) {
+  const std::uint64_t groups = (inputs + p.group_size - 1) / p.group_size;
+  std::uint64_t group = input / p.group_size;
+  if (!p.group_of.empty()) {
+    const std::int64_t index = p.group_of[input];
+    group =
+        static_cast<std::uint64_t>(index < 0 ? index + static_cast<std::int64_t>(groups) : index);
+  }
+  const std::uint64_t word_bits = 8 * p.word_bytes;
+  Element e;
+  e.code = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = input / 32 * 32 * p.bits + unit_bit(p, input % 32, i);
+    return p.qweight.at(at / word_bits, output, p.word_bytes) >> (at % word_bits) & 1u;
+  });
+  e.scale = p.scales.at(group, output, p.scale_type.bytes);
+  e.zero = 1 << (p.bits - 1);
+  if (p.qzeros.data == nullptr) return e;
+  const bool whole_fields = 32 % p.bits == 0 && p.bits != 1;
+  const auto word_at = [&](std::uint64_t index) {
+    std::uint64_t word = p.qzeros.at(group, index, p.word_bytes);
+    if (!p.v1 || !whole_fields) return word;
+    std::uint64_t one_each = 0;
+    for (std::uint64_t bit = 0; bit < word_bits; bit += p.bits) one_each += std::uint64_t{1} << bit;
+    return (word + one_each) % (std::uint64_t{1} << word_bits);
+  };
+  e.zero = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = output / 32 * 32 * p.bits + unit_bit(p, output % 32, i);
+    return word_at(at / word_bits) >> (at % word_bits) & 1u;
+  });
+  if (p.v1 && !whole_fields) e.zero = (e.zero + 1) % (1 << p.bits);
+  return e;
+}
+
 // As ct_pack of 8 bits with zeros of a byte; codes are signed bytes themselves.
 inline Element int8_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   const auto byte = [](const Tensor& tensor, std::uint64_t row, std::uint64_t column) {
@@ -304,6 +263,28 @@ inline Element int8_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
   return e;
 }
 
+inline Element mlx_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  e.code = field_of_bits(p.bits, [&](std::uint64_t i) {
+    const std::uint64_t at = k * p.bits + i;
+    return p.qweight.at(n, at / 32, 4) >> (at % 32) & 1u;
+  });
+  e.scale = p.scales.at(n, k / p.group_size, static_cast<std::uint64_t>(p.scale_type.bytes));
+  e.scaled_zero = p.qzeros.at(n, k / p.group_size, static_cast<std::uint64_t>(p.scale_type.bytes));
+  e.sum = true;
+  return e;
+}
+
+// The scale of a byte of LLM.int8 is a 127th of what is stored.
+inline Element bnb_int8_element(const Packed& p, std::uint64_t n, std::uint64_t k) {
+  Element e;
+  const int byte = static_cast<int>(p.qweight.at(n, k, 1));
+  e.code = byte < 128 ? byte : byte - 256;
+  e.scale = p.scales.at(n, 0, 4);
+  e.divisor = 127;
+  return e;
+}
+
 inline Element element(const char* layout, const Packed& p, std::uint64_t n, std::uint64_t k) {
   if (std::strcmp(layout, "awq_gemm") == 0) return gemm_element(p, n, k);
   if (std::strcmp(layout, "awq_gemv") == 0) return gemv_element(p, n, k);
@@ -312,12 +293,21 @@ inline Element element(const char* layout, const Packed& p, std::uint64_t n, std
   if (std::strcmp(layout, "ct_int8") == 0) return int8_element(p, n, k);
   if (std::strcmp(layout, "gptq") == 0) return gptq_element(p, n, k, p.in_features);
   if (std::strcmp(layout, "gptq_rows") == 0) return gptq_element(p, k, n, p.out_features);
+  if (std::strcmp(layout, "bnb_int8") == 0) return bnb_int8_element(p, n, k);
+  if (std::strcmp(layout, "mlx_affine") == 0) return mlx_element(p, n, k);
+  if (std::strcmp(layout, "gptq_bits") == 0) return gptq_bits_element(p, n, k, p.in_features);
+  if (std::strcmp(layout, "gptq_bits_rows") == 0) {
+    return gptq_bits_element(p, k, n, p.out_features);
+  }
   return marlin_element(p, n, k);
 }
 
 // The exact value of an element.
 inline Number value(const Element& e, const Type& scale_type) {
   const Number scale = number_from_bits(e.scale, scale_type);
+  if (e.divisor != 1) {
+    return divided(times(e.code - e.zero, scale), static_cast<std::uint32_t>(e.divisor));
+  }
   if (!e.sum) return times(e.code - e.zero, scale);
   return plus(times(e.code, scale), number_from_bits(e.scaled_zero, scale_type));
 }
