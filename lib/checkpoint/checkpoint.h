@@ -63,7 +63,8 @@ class Checkpoint {
   // config.json as it is on disk, empty when there is none, and parsed (null kind when none).
   [[nodiscard]] const std::string& config_text() const;
   [[nodiscard]] const json::Node& config() const;
-  // quant_config.json, quantize_config.json, quantization_config.json, those that are there.
+  // quant_config.json, quantize_config.json, quantization_config.json, hf_quant_config.json, those
+  // that are there.
   struct QuantizationFile {
     std::string name;
     std::string text;  // as it is on disk

@@ -33,7 +33,18 @@ void count_flaws(const std::byte* from, std::uint64_t count, Bits infinity, Scal
   flaws.zero += zero;
 }
 
+// E8M0 has neither a sign nor zero; E4M3 has no infinity.
+void count_byte_flaws(const std::byte* from, std::uint64_t count, Dtype dtype, ScaleFlaws& flaws) {
+  const bool exponents = dtype == Dtype::f8_e8m0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto byte = load_little_endian<std::uint8_t>(from + i);
+    flaws.nan += byte == 255 || (!exponents && byte == 127) ? 1 : 0;
+    flaws.zero += !exponents && byte % 128 == 0 ? 1 : 0;
+  }
+}
+
 void count_flaws(const std::byte* from, std::uint64_t count, Dtype dtype, ScaleFlaws& flaws) {
+  if (dtype_bits(dtype) == 8) return count_byte_flaws(from, count, dtype, flaws);
   if (dtype == Dtype::f32) return count_flaws<std::uint32_t>(from, count, 0x7f80'0000, flaws);
   const std::uint16_t infinity = dtype == Dtype::f16 ? 0x7c00 : 0x7f80;
   count_flaws<std::uint16_t>(from, count, infinity, flaws);

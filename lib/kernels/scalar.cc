@@ -5,6 +5,7 @@
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/gptq-turned-inl.h"
 #include "kernels/layouts-inl.h"
+#include "kernels/scaled-plain-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -84,6 +85,13 @@ struct Rows<CtInt8, kTarget> {
   }
 };
 
+template <Target kTarget>
+struct Rows<Scaled, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    scaled_plain<kTarget>(linear, begin, end, out);
+  }
+};
+
 template <class Layout>
 void dequantize(const PackedLinear& linear, std::uint64_t row_begin, std::uint64_t row_end,
                 void* out, const OutputFormat& format) {
@@ -142,7 +150,8 @@ constexpr Table kScalarTable = checked({"scalar",
                                          entry<CtPack>(),
                                          entry<CtInt8>(),
                                          {Gptq::kId, Gptq::kRowBlock, gptq<Gptq>},
-                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>}},
+                                         {GptqRows::kId, GptqRows::kRowBlock, gptq<GptqRows>},
+                                         entry<Scaled>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

@@ -104,6 +104,8 @@ const char* name_of(LayoutId id) {
       return "gptq";
     case LayoutId::gptq_rows:
       return "gptq_rows";
+    case LayoutId::scaled:
+      return "scaled";
   }
   __builtin_unreachable();
 }

@@ -8,6 +8,7 @@
 #include "kernels/gptq-rows-inl.h"
 #include "kernels/isa-inl.h"
 #include "kernels/marlin-inl.h"
+#include "kernels/scaled-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -37,6 +38,7 @@ THAW_DISPATCH(ct_rows)
 THAW_DISPATCH(ct_int8_rows)
 THAW_DISPATCH(gptq_output_rows)
 THAW_DISPATCH(gptq_input_rows)
+THAW_DISPATCH(scaled_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
@@ -49,7 +51,8 @@ constexpr Table table_of(const char* name) {
                    {CtPack::kId, CtPack::kRowBlock, ct_rows_dispatch<Isa>},
                    {CtInt8::kId, CtInt8::kRowBlock, ct_int8_rows_dispatch<Isa>},
                    {Gptq::kId, Gptq::kRowBlock, gptq_output_rows_dispatch<Isa>},
-                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>}},
+                   {GptqRows::kId, GptqRows::kRowBlock, gptq_input_rows_dispatch<Isa>},
+                   {Scaled::kId, Scaled::kRowBlock, scaled_rows_dispatch<Isa>}},
                   cast_with<Isa>,
                   divide_with<Isa>});
 }

@@ -10,7 +10,7 @@ namespace thaw {
 namespace {
 
 // Raise when the same input and options give other bytes than before.
-constexpr std::uint64_t kPlanVersion = 2;
+constexpr std::uint64_t kPlanVersion = 3;
 
 // The structured bindings below name every member: who adds one is stopped by the compiler until he
 // has said whether it decides a byte.
@@ -56,8 +56,9 @@ void add_operand(Hash& hash, const PackedOperand& operand) {
 void add_linear(Hash& hash, const QuantizedLinear& linear) {
   // What the config claims has been decided on; the rest is for people and warnings.
   const auto& [module, layout, reason, operands, in_features, out_features, group_size, scale_dtype,
-               claims, bits, rows_per_slice, byte_zeros, assumed_width, zero_addend, zeros_wrap] =
-      linear;
+               claims, bits, rows_per_slice, byte_zeros, assumed_width, zero_addend, zeros_wrap,
+               scaled] = linear;
+  const auto& [element, block_rows, divides_by_scale, divides_by_global] = scaled;
   static_cast<void>(reason);
   static_cast<void>(claims);
   static_cast<void>(assumed_width);
@@ -67,7 +68,8 @@ void add_linear(Hash& hash, const QuantizedLinear& linear) {
   for (const PackedOperand& operand : operands) add_operand(hash, operand);
   for (const std::uint64_t number :
        {in_features, out_features, group_size, std::uint64_t{bits}, rows_per_slice,
-        std::uint64_t{byte_zeros}, std::uint64_t{zero_addend}}) {
+        std::uint64_t{byte_zeros}, std::uint64_t{zero_addend}, static_cast<std::uint64_t>(element),
+        block_rows, std::uint64_t{divides_by_scale}, std::uint64_t{divides_by_global}}) {
     add_number(hash, number);
   }
   add_type(hash, scale_dtype);

@@ -18,7 +18,14 @@ struct CodeStep {
   std::int32_t zero = 0;
   double scaled_zero = 0;
   bool is_sum = false;  // the second form (specs/numbers.md clause 1.2)
+  // Of scaled elements: element * scale / divisor.
+  bool is_element = false;
+  SmallFloat element = SmallFloat::e4m3;
+  double divisor = 1;
 };
+
+// The number that a code of so many bits means by itself.
+[[nodiscard]] double number_of_element(SmallFloat element, std::uint32_t code);
 
 // Borrows everything; thread-safe. The bytes it reads must be in memory, or cost a page fault.
 class CodeReader {
@@ -45,6 +52,7 @@ class CodeReader {
   [[nodiscard]] std::uint32_t code(std::uint64_t row, std::uint64_t column) const;
   [[nodiscard]] std::uint64_t group_of(std::uint64_t input) const;
   [[nodiscard]] double scale_at(const Field& field, std::uint64_t line, std::uint64_t index) const;
+  [[nodiscard]] CodeStep scaled_step(std::uint64_t row, std::uint64_t column) const;
   [[nodiscard]] std::int32_t compressed_zero(std::uint64_t row, std::uint64_t group) const;
   [[nodiscard]] std::int32_t gptq_zero(std::uint64_t output, std::uint64_t group) const;
 
@@ -55,6 +63,7 @@ class CodeReader {
   Field zeros_;
   Field scales_;
   Field group_index_;
+  Field global_scale_;
   std::uint64_t groups_;
   std::uint32_t per_word_;  // codes in 32 bits
   std::uint32_t mask_;      // of a code

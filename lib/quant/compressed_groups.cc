@@ -13,7 +13,10 @@ bool is_cut(std::uint64_t in_features, std::int64_t group_size, std::uint64_t gr
 }
 
 bool width_fits(const CompressedGroup& group, const QuantizedLinear& linear) {
+  const bool elements = linear.layout->id == LayoutId::scaled;
   const bool bytes = linear.layout->id == LayoutId::ct_int8;
+  if ((group.form == CodeForm::elements) != elements && group.form != CodeForm::unsaid) return false;
+  if (elements) return group.bits.value_or(linear.bits) == linear.bits;
   if (group.form != CodeForm::unsaid && (group.form == CodeForm::bytes) != bytes) return false;
   // A byte may hold a narrower code.
   return bytes ? group.bits.value_or(8) <= 8 : group.bits.value_or(linear.bits) == linear.bits;

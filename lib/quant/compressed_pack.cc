@@ -92,7 +92,9 @@ class Describer : CompressedDescriber {
   std::uint64_t said_in_ = 0;  // by weight_shape; 0: not said
 };
 
-bool recognises(const ModuleTensors&) { return true; }
+bool recognises(const ModuleTensors& tensors) {
+  return tensors.weight_packed->dtype == Dtype::i32;
+}
 
 Problem describe(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear) {
   return Describer(tensors, config, linear).run();

@@ -9,13 +9,18 @@ void CompressedWarnings::note(const QuantizedLinear& linear, bool activations) {
   if (linear.assumed_width) assumed_.note(linear);
   if (activations) activations_.note(linear);
   const ModuleClaims& claims = linear.claims;
-  const CompressedGroup own = {claims.bits, claims.group_size, claims.symmetric};
+  if (claims.unnamed) unnamed_.note(linear);
+  if (claims.ignored) ignored_.note(linear);
+  if (linear.layout->family == LayoutFamily::scaled) return;  // its grid was asked of the config
+  const CompressedGroup own = {.bits = claims.bits,
+                               .group_size = claims.group_size,
+                               .symmetric = claims.symmetric,
+                               .form = CodeForm::unsaid,
+                               .block = std::nullopt};
   bool fitting = config_.compressed.empty();
   for (const CompressedGroup& group : config_.compressed) fitting = fitting || fits(group, linear);
   if (!fitting) differing_.note(linear);
   if (fitting && !fits(own, linear)) misnamed_.note(linear);
-  if (claims.unnamed) unnamed_.note(linear);
-  if (claims.ignored) ignored_.note(linear);
 }
 
 void CompressedWarnings::Count::note(const QuantizedLinear& linear) {

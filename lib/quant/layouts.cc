@@ -17,8 +17,11 @@ constexpr std::array kReaders = {
     &kGptqRowsReader,         &kGptqReader,
     &kAwqGemvReader,          &kAwqMarlinReader,
     &kAwqGemmReader,          &kGptqRowsWithoutIndexReader,
-    &kGptqWithoutIndexReader, &kCompressedPackReader,
-    &kCompressedInt8Reader,
+    &kGptqWithoutIndexReader, &kMxfp4PackedReader,
+    &kNvfp4PackedReader,      &kCompressedPackReader,
+    &kCompressedInt8Reader,   &kFloat8E4m3Reader,
+    &kFloat8E5m2Reader,       &kMxfp4Reader,
+    &kNvfp4Reader,
 };
 
 }  // namespace

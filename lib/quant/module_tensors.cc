@@ -28,6 +28,7 @@ constexpr Part kOfWeightPacked[] = {{"weight_packed", &ModuleTensors::weight_pac
                                     {"weight_zero_point", &ModuleTensors::weight_zero_point},
                                     {"weight_shape", &ModuleTensors::weight_shape},
                                     {"weight_g_idx", &ModuleTensors::weight_g_idx},
+                                    {"weight_global_scale", &ModuleTensors::weight_global_scale},
                                     {"weight", &ModuleTensors::weight, false},
                                     {"qweight", &ModuleTensors::qweight, false},
                                     {"bias", &ModuleTensors::bias, false}};
@@ -40,6 +41,15 @@ constexpr Part kOfScaledWeight[] = {{"weight", &ModuleTensors::weight},
                                     {"qweight", &ModuleTensors::qweight, false},
                                     {"bias", &ModuleTensors::bias, false}};
 
+constexpr Part kOfSmallFloats[] = {{"weight", &ModuleTensors::weight},
+                                   {"weight_scale", &ModuleTensors::weight_scale},
+                                   {"weight_scale_inv", &ModuleTensors::weight_scale_inv},
+                                   {"scale", &ModuleTensors::short_scale},
+                                   {"weight_scale_2", &ModuleTensors::weight_scale_2},
+                                   {"weight_packed", &ModuleTensors::weight_packed, false},
+                                   {"qweight", &ModuleTensors::qweight, false},
+                                   {"bias", &ModuleTensors::bias, false}};
+
 std::span<const Part> parts_of(Naming naming) {
   switch (naming) {
     case Naming::qweight:
@@ -48,6 +58,8 @@ std::span<const Part> parts_of(Naming naming) {
       return kOfWeightPacked;
     case Naming::scaled_weight:
       return kOfScaledWeight;
+    case Naming::small_floats:
+      return kOfSmallFloats;
   }
   __builtin_unreachable();
 }
@@ -75,10 +87,35 @@ std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tens
   if (!name.has_value()) return std::nullopt;
   if (name->suffix == "qweight") return Naming::qweight;
   if (name->suffix == "weight_packed") return Naming::weight_packed;
-  const bool scaled = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
-                      find_in_module(checkpoint, name->module, "weight_scale") != nullptr;
-  if (scaled) return Naming::scaled_weight;
-  return std::nullopt;
+  if (name->suffix != "weight") return std::nullopt;
+  const auto sibling = [&](std::string_view suffix) {
+    return find_in_module(checkpoint, name->module, suffix);
+  };
+  // Any module may have a `scale`; those of weights are exponents.
+  const auto has_exponents = [&] {
+    const Tensor* scale = sibling("scale");
+    return scale != nullptr && scale->dtype == Dtype::f8_e8m0;
+  };
+  switch (tensor.dtype) {
+    case Dtype::i8:
+      if (sibling("weight_scale") != nullptr) return Naming::scaled_weight;
+      if (has_exponents()) return Naming::small_floats;
+      return std::nullopt;
+    case Dtype::f8_e4m3:
+    case Dtype::f8_e5m2:
+      if (sibling("weight_scale") != nullptr || sibling("weight_scale_inv") != nullptr ||
+          has_exponents()) {
+        return Naming::small_floats;
+      }
+      return std::nullopt;
+    case Dtype::u8: {  // ModelOpt has integer codes in such bytes too, whose scales are wide
+      const Tensor* scale = sibling("weight_scale");
+      if (scale != nullptr && dtype_bits(scale->dtype) == 8) return Naming::small_floats;
+      return std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
 }
 
 ModuleTensors find_module_tensors(const Checkpoint& checkpoint, std::string_view module,
@@ -88,6 +125,11 @@ ModuleTensors find_module_tensors(const Checkpoint& checkpoint, std::string_view
     tensors.*part.member = find_in_module(checkpoint, module, part.suffix);
   }
   return tensors;
+}
+
+const Tensor* ModuleTensors::scale() const {
+  if (weight_scale != nullptr) return weight_scale;
+  return weight_scale_inv != nullptr ? weight_scale_inv : short_scale;
 }
 
 const Tensor& ModuleTensors::codes() const { return *(this->*parts_of(naming).front().member); }

@@ -21,8 +21,9 @@ struct TensorName {
 [[nodiscard]] std::optional<TensorName> split_tensor_name(std::string_view name);
 
 // How the tensors of a quantized module are named: after the one that holds its codes.
-// scaled_weight: `weight`, of a type that is no float's, beside a weight_scale.
-enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight };
+// scaled_weight: `weight` of I8 beside a weight_scale. small_floats: `weight` of a float of 8 bits,
+// or of bytes that hold two of 4, beside scales.
+enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight, small_floats };
 // Of a tensor that holds the codes of a module.
 [[nodiscard]] std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor);
 
@@ -41,11 +42,17 @@ struct ModuleTensors {
   const Tensor* weight_zero_point = nullptr;
   const Tensor* weight_shape = nullptr;
   const Tensor* weight_g_idx = nullptr;
+  const Tensor* weight_scale_inv = nullptr;
+  const Tensor* short_scale = nullptr;  // `scale`, of DeepSeek V4
+  const Tensor* weight_scale_2 = nullptr;
+  const Tensor* weight_global_scale = nullptr;
   const Tensor* weight = nullptr;
   const Tensor* bias = nullptr;
 
   // The tensor that holds the codes; always there.
   [[nodiscard]] const Tensor& codes() const;
+  // The scales of a module that is not named after a qweight; null where there are none.
+  [[nodiscard]] const Tensor* scale() const;
   // Those that a linear consumes: all but its bias, and what must not be beside its codes.
   [[nodiscard]] std::vector<const Tensor*> packed() const;
 };
