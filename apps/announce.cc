@@ -169,6 +169,7 @@ std::string verify_command(const std::string& out, const ConvertOptions& options
   if (!options.match_check) command += " --no-match-check";
   if (options.copy_unknown) command += " --copy-unknown";
   if (options.this_file_only) command += " --this-file-only";
+  if (options.keep_names) command += " --keep-names";
   if (options.allow_overflow) command += " --allow-overflow";
   return command;
 }

@@ -30,6 +30,7 @@ OptionTable verify_table(VerifyWords& words, VerifyArguments& to) {
   add("rounding", text(words.rounding, "HOW"), "as of convert (as a sample of OUT has it)");
   add("max-shard-size", text(words.max_shard_size, "SIZE"), "as of convert (as OUT is divided)");
   add("copy-unknown", flag(options.copy_unknown), "as of convert");
+  add("keep-names", flag(options.keep_names), "as of convert");
   add("strict", flag(options.strict), "as of convert");
   add("this-file-only", flag(options.this_file_only), "as of convert");
   add("allow-overflow", flag(options.allow_overflow), "as of convert");

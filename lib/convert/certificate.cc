@@ -32,28 +32,31 @@ Result<Certificate> certify(const Plan& plan, const Checkpoint& out, const Memor
   Certificate certificate;
   for (const PlannedFile& file : plan.files) {
     for (const Segment& segment : file.segments) {
-      if (segment.kind != SegmentKind::tile) continue;
-      const QuantizedLinear& linear = *plan.linears[segment.source];
-      const PlannedTensor& tensor = plan.tensors[segment.tensor];
-      LinearCertificate result;
-      result.tensor = std::string(tensor.name);
-      result.layout = std::string(linear.layout->name);
-      if (const Tensor* weight = find_written(plan, tensor, out)) {
-        const CertifyTask task{.plan = plan,
-                               .segment = segment,
-                               .weight_begin = segment.offset,
-                               .weight_input = first_out + weight->shard,
-                               .weight_file = out.shards()[weight->shard].file,
-                               .resident_bytes = memory.input_bytes + memory.slab_bytes};
-        THAW_RETURN_IF_ERROR(certify_linear(task, cache, parallel, result));
-      } else {
-        result.flaw = "no weight of its size stands in its place in " + printable(file.name);
-        ++certificate.flawed;
-      }
-      certificate.recovered += result.recovered;
-      certificate.ambiguous += result.ambiguous;
-      certificate.wrong += result.wrong;
-      certificate.linears.push_back(std::move(result));
+      Status status;
+      each_tile(plan, segment, [&](const Segment& tile, const TilePlace& place) {
+        if (!status.ok()) return;
+        const PlannedTensor& tensor = plan.tensors[segment.tensor];
+        LinearCertificate result;
+        result.tensor = std::string(tensor.name);
+        result.layout = std::string(plan.linears[tile.source]->layout->name);
+        if (const Tensor* weight = find_written(plan, tensor, out)) {
+          const CertifyTask task{.plan = plan,
+                                 .segment = tile,
+                                 .place = place,
+                                 .weight_input = first_out + weight->shard,
+                                 .weight_file = out.shards()[weight->shard].file,
+                                 .resident_bytes = memory.input_bytes + memory.slab_bytes};
+          status = certify_linear(task, cache, parallel, result);
+        } else {
+          result.flaw = "no weight of its size stands in its place in " + printable(file.name);
+          ++certificate.flawed;
+        }
+        certificate.recovered += result.recovered;
+        certificate.ambiguous += result.ambiguous;
+        certificate.wrong += result.wrong;
+        certificate.linears.push_back(std::move(result));
+      });
+      THAW_RETURN_IF_ERROR(std::move(status));
     }
   }
   cache.drop_idle();

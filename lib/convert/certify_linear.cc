@@ -104,7 +104,7 @@ class Linear {
     std::uint64_t ambiguous = 0;
     for (std::uint64_t i = 0; i < end - begin; ++i) {
       const std::size_t q = codes[i] & 15u;
-      if (load_bits(values + i * element_) != bits[q]) {
+      if (load_bits(values + i * task_.place.column_stride) != bits[q]) {
         counts.add_wrong(n, begin + i);
       } else {
         ++(unique[q] ? recovered : ambiguous);
@@ -143,8 +143,8 @@ class Linear {
   [[nodiscard]] bool is_last(std::int32_t code) const { return (code + 1) % half_ == 0; }
 
   [[nodiscard]] const std::byte* value_at(std::uint64_t n, std::uint64_t k) const {
-    return task_.weight_file.bytes().data() + task_.weight_begin +
-           ((n - task_.segment.begin) * linear_.in_features + k) * element_;
+    return task_.weight_file.bytes().data() + task_.place.begin +
+           (n - task_.segment.begin) * task_.place.row_stride + k * task_.place.column_stride;
   }
   [[nodiscard]] std::uint32_t load_bits(const std::byte* at) const {
     return element_ == 2 ? load_little_endian<std::uint16_t>(at)
@@ -206,20 +206,36 @@ Status certify_linear(const CertifyTask& task, InputCache& cache, Parallel& para
   const QuantizedLinear& packed = linear.packed();
   const std::uint64_t rows = task.segment.size / task.segment.row_bytes;
   const std::uint64_t step = linear.unit_rows();
-  const std::uint64_t columns = columns_of_pass(packed, task.resident_bytes);
+  // Transposed, a column is a row of the output: some of them stay in memory during a pass.
+  const bool transposed = task.place.column_stride > task.place.row_stride;
+  std::uint64_t columns = columns_of_pass(packed, task.resident_bytes / (transposed ? 2 : 1));
+  if (transposed) {
+    const std::uint64_t fitting = task.resident_bytes / 2 / task.place.column_stride;
+    columns = std::min(columns, std::max<std::uint64_t>(64, round_down(fitting, 64)));
+  }
   std::mutex mutex;
   Counts all;
   for (std::uint64_t begin = 0; begin < packed.in_features; begin += columns) {
     const std::uint64_t end = std::min(begin + columns, packed.in_features);
     HeldInput held(cache);
     THAW_RETURN_IF_ERROR(held.add(resident_ranges(linear, task.segment, task.plan, begin, end)));
+    if (transposed) {
+      const std::uint64_t offset = task.place.begin + begin * task.place.column_stride;
+      const std::uint64_t size =
+          std::min((end - begin) * task.place.column_stride, task.weight_file.size() - offset);
+      THAW_RETURN_IF_ERROR(held.add(InputRange{task.weight_input, offset, size}));
+    }
     const auto part = [&](unsigned, std::uint64_t index) -> Status {
       const std::uint64_t first = index * step;
       const std::uint64_t last = std::min(first + step, rows);
       HeldInput of_unit(cache);
       const std::uint64_t row_bytes = task.segment.row_bytes;
-      THAW_RETURN_IF_ERROR(of_unit.add(InputRange{
-          task.weight_input, task.weight_begin + first * row_bytes, (last - first) * row_bytes}));
+      if (!transposed) {
+        const std::uint64_t row = task.place.row_stride;
+        THAW_RETURN_IF_ERROR(
+            of_unit.add(InputRange{task.weight_input, task.place.begin + first * row,
+                                   (last - first - 1) * row + row_bytes}));
+      }
       if (!packed.layout->columns_strided) {
         const Segment piece = cut(task.segment, first * row_bytes, (last - first) * row_bytes);
         THAW_RETURN_IF_ERROR(of_unit.add(input_ranges(task.plan, piece)));

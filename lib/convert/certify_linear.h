@@ -10,13 +10,14 @@
 #include "execute/input_cache.h"
 #include "execute/parallel.h"
 #include "plan/plan.h"
+#include "plan/tiles.h"
 
 namespace thaw {
 
 struct CertifyTask {
   const Plan& plan;
   const Segment& segment;          // of the plan: some rows of a linear
-  std::uint64_t weight_begin = 0;  // bytes into the output's shard: where they lie
+  TilePlace place;                 // in the output's shard: where their elements lie
   std::uint32_t weight_input = 0;  // index of the shard among the files of the cache
   const MappedFile& weight_file;
   std::uint64_t resident_bytes = 0;  // of packed input that may be in memory at once

@@ -108,7 +108,8 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
   THAW_ASSIGN_OR_RETURN(side->plan, plan_tensors({.checkpoint = &side->checkpoint,
                                                   .linears = &side->linears,
                                                   .folds = side->folds,
-                                                  .dtype = Dtype::f32}));
+                                                  .dtype = Dtype::f32,
+                                                  .expert_spec = side->spec}));
   return side;
 }
 

@@ -15,6 +15,7 @@
 #include "model/spec.h"
 #include "plan/fold.h"
 #include "plan/plan.h"
+#include "plan/tiles.h"
 #include "quant/linears.h"
 
 namespace thaw {
@@ -33,7 +34,9 @@ struct CompareSide {
   template <typename Function>
   void each_linear(const PlannedTensor& tensor, const Function& function) const {
     for (const Segment& segment : plan.segments_of(tensor)) {
-      if (segment.kind == SegmentKind::tile) function(*plan.linears[segment.source], segment);
+      each_tile(plan, segment, [&](const Segment& tile, const TilePlace&) {
+        function(*plan.linears[tile.source], tile);
+      });
     }
   }
   [[nodiscard]] bool is_quantized(const PlannedTensor& tensor) const;

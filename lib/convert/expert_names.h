@@ -1,13 +1,21 @@
-// Experts whose names are the quantizer's: specs/closed_world.md clause 6.5.
+// Whether the experts of a quantized checkpoint need a spec, and what to say where there is none.
+// specs/models.md clause 6. Private to lib/convert.
 #pragma once
 
-#include "checkpoint/checkpoint.h"
+#include <optional>
+#include <string>
+
+#include "model/spec.h"
 #include "quant/linears.h"
 
 namespace thaw {
 
-// Adds a warning where experts are written in a form that transformers does not save the
-// architecture in: one by one, or a parameter of all experts as a module with a weight.
-void warn_of_expert_names(const Checkpoint& checkpoint, QuantizedLinears& linears);
+// Linears of single experts, or parameters of all of them, are quantized.
+[[nodiscard]] bool has_quantized_experts(const QuantizedLinears& linears);
+
+// Nothing where the spec (null: none serves the model) says how the architecture holds experts.
+[[nodiscard]] std::optional<std::string> warn_of_expert_names(const QuantizedLinears& linears,
+                                                              const ModelSpec* spec,
+                                                              const std::string& model_type);
 
 }  // namespace thaw

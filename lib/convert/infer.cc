@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "convert/infer_shards.h"
 #include "convert/round_once.h"
+#include "plan/tiles.h"
 #include "quant/code_reader.h"
 
 namespace thaw {
@@ -36,9 +37,10 @@ std::optional<Dtype> weight_dtype(const Plan& plan, const Checkpoint& out) {
   std::map<Dtype, std::uint64_t> votes;
   for (const PlannedFile& file : plan.files) {
     for (const Segment& segment : file.segments) {
-      if (segment.kind != SegmentKind::tile) continue;
-      const Tensor* tensor = out.find(plan.name_of(segment));
-      if (tensor != nullptr && is_output_dtype(tensor->dtype)) ++votes[tensor->dtype];
+      each_tile(plan, segment, [&](const Segment&, const TilePlace&) {
+        const Tensor* tensor = out.find(plan.name_of(segment));
+        if (tensor != nullptr && is_output_dtype(tensor->dtype)) ++votes[tensor->dtype];
+      });
     }
   }
   const auto most = std::max_element(
@@ -80,44 +82,54 @@ double float_at(const std::byte* data, std::uint64_t index, Dtype type) {
   return float_of_bits(bits, type);
 }
 
-// How many elements of a sample are as one rounding gives them and not as two, less those that are
-// the other way about.
+// How many elements of a sample of a tile are as one rounding gives them and not as two, less those
+// that are the other way about. `file` is the shard that holds it.
+std::int64_t vote_of(const Plan& plan, const Segment& tile, const TilePlace& place,
+                     const std::byte* file) {
+  const QuantizedLinear& linear = *plan.linears[tile.source];
+  const CodeReader reader(plan.inputs, linear);
+  const std::uint64_t columns = std::min(kSampledColumns, linear.in_features);
+  const std::uint64_t rows = std::min(kSampledRows, tile.size / tile.row_bytes);
+  std::vector<std::uint8_t> codes(rows * columns);
+  reader.read_codes(tile.begin, tile.begin + rows, 0, columns, codes.data());
+  std::int64_t votes = 0;
+  for (std::uint64_t i = 0; i < rows * columns; ++i) {
+    const std::uint64_t n = i / columns;
+    const std::uint64_t k = i % columns;
+    const CodeStep step = reader.step(tile.begin + n, k);
+    double divisor = 0;
+    if (tile.divisor != 0) {
+      const Tensor& scales = *plan.divisors[tile.divisor - 1].scales;
+      divisor = float_at(plan.inputs[scales.shard]->bytes().data() + scales.begin, k, scales.dtype);
+    }
+    const std::uint32_t once = value_bits(step, codes[i], divisor, {Dtype::bf16, false});
+    const std::uint32_t twice = value_bits(step, codes[i], divisor, {Dtype::bf16, true});
+    const std::uint32_t found = load_little_endian<std::uint16_t>(
+        file + place.begin + n * place.row_stride + k * place.column_stride);
+    if (once != twice) votes += (found == once ? 1 : 0) - (found == twice ? 1 : 0);
+  }
+  return votes;
+}
+
+// Of some of the weights that are where the plan has them.
 std::int64_t vote_for_exact(const Plan& plan, const Checkpoint& out) {
   std::int64_t votes = 0;
   std::size_t sampled = 0;
   for (const PlannedFile& file : plan.files) {
     for (const Segment& segment : file.segments) {
-      if (segment.kind != SegmentKind::tile || segment.to != Dtype::bf16) continue;
+      if (segment.tensor == Segment::kNoTensor || segment.to != Dtype::bf16) continue;
       const PlannedTensor& planned = plan.tensors[segment.tensor];
       const Tensor* tensor = out.find(planned.name);
       if (tensor == nullptr || tensor->dtype != Dtype::bf16 || tensor->size() != planned.size) {
         continue;
       }
-      const QuantizedLinear& linear = *plan.linears[segment.source];
-      const CodeReader reader(plan.inputs, linear);
-      const std::uint64_t columns = std::min(kSampledColumns, linear.in_features);
-      const std::uint64_t first = segment.begin;
-      const std::uint64_t rows = std::min(kSampledRows, segment.size / segment.row_bytes);
-      std::vector<std::uint8_t> codes(rows * columns);
-      reader.read_codes(first, first + rows, 0, columns, codes.data());
-      const std::byte* written = out.bytes(*tensor).data() + (segment.offset - planned.offset);
-      for (std::uint64_t i = 0; i < rows * columns; ++i) {
-        const std::uint64_t n = i / columns;
-        const std::uint64_t k = i % columns;
-        const CodeStep step = reader.step(first + n, k);
-        double divisor = 0;
-        if (segment.divisor != 0) {
-          const Tensor& scales = *plan.divisors[segment.divisor - 1].scales;
-          divisor =
-              float_at(plan.inputs[scales.shard]->bytes().data() + scales.begin, k, scales.dtype);
-        }
-        const std::uint32_t once = value_bits(step, codes[i], divisor, {Dtype::bf16, false});
-        const std::uint32_t twice = value_bits(step, codes[i], divisor, {Dtype::bf16, true});
-        const std::uint32_t found =
-            load_little_endian<std::uint16_t>(written + (n * linear.in_features + k) * 2);
-        if (once != twice) votes += (found == once ? 1 : 0) - (found == twice ? 1 : 0);
-      }
-      if (++sampled == kSampledLinears) return votes;
+      each_tile(plan, segment, [&](const Segment& tile, TilePlace place) {
+        if (sampled == kSampledLinears) return;
+        place.begin = place.begin - planned.offset + tensor->begin;
+        votes += vote_of(plan, tile, place, out.shards()[tensor->shard].file.bytes().data());
+        ++sampled;
+      });
+      if (sampled == kSampledLinears) return votes;
     }
   }
   return votes;

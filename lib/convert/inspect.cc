@@ -118,7 +118,7 @@ void add_tensors(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   auto& tensors = inspection.tensors;
   for (const QuantizedLinear& linear : linears.linears) {
     InspectedTensor& found = tensors.emplace_back();
-    found.name = std::string(linear.module) + ".weight";
+    found.name = weight_name(linear);
     found.layout = title_of(linear);
     found.bits = linear.bits;
     found.group_size = linear.group_size;

@@ -125,6 +125,11 @@ Status check_overlay_options(const ConvertOptions& options) {
                 "--dtype does not go with --base: each tensor has the type that the base gives it",
                 "Leave --dtype out.");
   }
+  if (options.keep_names) {
+    return fail(ErrorCode::usage, {},
+                "--keep-names does not go with --base: the names are those of the base",
+                "Leave one of them out.");
+  }
   if (options.in_place && !options.out.empty()) {
     return fail(ErrorCode::usage, {.file = options.out, .tensor = {}},
                 "OUT does not go with --in-place, which replaces the base",

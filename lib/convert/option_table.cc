@@ -171,6 +171,9 @@ constexpr std::array kTable = {
                 set_switch<&ConvertOptions::strict>},
     OptionEntry{"this-file-only", "", "", "convert a MODEL that is one shard of several, alone",
                 set_switch<&ConvertOptions::this_file_only>},
+    OptionEntry{"keep-names", "", "",
+                "leave experts as the quantizer named and divided them, not as the architecture",
+                set_switch<&ConvertOptions::keep_names>},
     OptionEntry{"max-shard-size", "SIZE", "",
                 "largest output shard (5GB; with --base its shards); one larger tensor gets a "
                 "shard of its own",

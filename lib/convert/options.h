@@ -42,9 +42,10 @@ struct ConvertOptions {
   OutputMode output_mode = OutputMode::automatic;
 
   bool copy_unknown = false;    // copy packed tensors that thaw does not read, instead of refusing
+  bool keep_names = false;      // experts stay as the quantizer named and divided them
   bool this_file_only = false;  // take one shard of several for the whole of `model` and `base`
   bool strict = false;          // what would be a warning about the model's parts is an error
-  std::string model_specs;      // the directory of the model specs; needed for activation scales
+  std::string model_specs;      // the directory of the model specs; for experts, and what is folded
 
   // The overlay: the blocks of `model` in the float checkpoint `base`. specs/overlay.md.
   std::string base;          // as `model`; empty: none

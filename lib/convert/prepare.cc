@@ -69,44 +69,44 @@ bool has_adapters(const ModelSpec& spec) {
 }
 
 // The side files of the frame, and its adapters where its spec makes them a part of the model.
-Result<std::vector<SideFile>> carried_files(const Checkpoint& frame, const ConvertOptions& options,
-                                            const Base* base, FileSystem& file_system) {
+std::vector<SideFile> carried_files(const Checkpoint& frame, const ModelSpec* spec) {
   std::vector<SideFile> files(frame.side_files().begin(), frame.side_files().end());
-  const std::span<const SideFile> adapters = frame.adapter_files();
-  if (adapters.empty()) return files;
-  bool part = false;
-  if (base != nullptr) {
-    part = has_adapters(base->spec);
-  } else if (!options.model_specs.empty()) {
-    THAW_ASSIGN_OR_RETURN(const std::vector<ModelSpec> specs,
-                          load_model_specs(file_system, options.model_specs));
-    const json::Node* type = frame.config().find("model_type");
-    const auto name = type != nullptr ? type->as_string() : std::nullopt;
-    const ModelSpec* spec = name ? find_model_spec(specs, *name) : nullptr;
-    part = spec != nullptr && has_adapters(*spec);
-  }
-  if (!part) return files;
-  files.insert(files.end(), adapters.begin(), adapters.end());
+  if (spec == nullptr || !has_adapters(*spec)) return files;
+  files.insert(files.end(), frame.adapter_files().begin(), frame.adapter_files().end());
   std::sort(files.begin(), files.end(),
             [](const SideFile& a, const SideFile& b) { return a.name < b.name; });
   return files;
 }
 
-// Model specs are read only where something has to be folded: most conversions need none.
-Result<std::vector<Fold>> folds_of(const Prepared& prepared, const ConvertOptions& options,
-                                   FileSystem& file_system) {
+std::string model_type_of(const Checkpoint& checkpoint) {
+  const json::Node* type = checkpoint.config().find("model_type");
+  const auto name = type != nullptr ? type->as_string() : std::nullopt;
+  return name ? std::string(*name) : std::string();
+}
+
+// Model specs are read only where something has to be folded, experts have to be named, or adapters
+// may be a part of the model: most conversions need none. With a base, its own spec is taken.
+Result<std::optional<ModelSpec>> spec_of(const Prepared& prepared, const ConvertOptions& options,
+                                         FileSystem& file_system) {
+  const bool experts = !options.keep_names && has_quantized_experts(prepared.linears);
+  const bool needed = !prepared.linears.activation_scales.empty() || experts ||
+                      !prepared.checkpoint.adapter_files().empty();
+  if (prepared.base != nullptr || !needed || options.model_specs.empty()) {
+    return std::optional<ModelSpec>();
+  }
+  THAW_ASSIGN_OR_RETURN(std::vector<ModelSpec> specs,
+                        load_model_specs(file_system, options.model_specs));
+  const ModelSpec* found = find_model_spec(specs, model_type_of(prepared.checkpoint));
+  return found != nullptr ? std::optional(*found) : std::nullopt;
+}
+
+Result<std::vector<Fold>> folds_of(const Prepared& prepared) {
   if (prepared.base != nullptr) {
     return find_folds(prepared.checkpoint, prepared.linears, &prepared.base->spec);
   }
   if (prepared.linears.activation_scales.empty()) return std::vector<Fold>();
-  std::vector<ModelSpec> specs;
-  if (!options.model_specs.empty()) {
-    THAW_ASSIGN_OR_RETURN(specs, load_model_specs(file_system, options.model_specs));
-  }
-  const json::Node* type = prepared.checkpoint.config().find("model_type");
-  const auto name = type != nullptr ? type->as_string() : std::nullopt;
   return find_folds(prepared.checkpoint, prepared.linears,
-                    name ? find_model_spec(specs, *name) : nullptr);
+                    prepared.spec ? &*prepared.spec : nullptr);
 }
 
 // The destination of an archive or a single file.
@@ -209,7 +209,15 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
       prepared->linears,
       find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown,
                                                     .is_part_of_model = own_adapters}));
-  THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared, options, file_system));
+  THAW_ASSIGN_OR_RETURN(prepared->spec, spec_of(*prepared, options, file_system));
+  THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared));
+  const ModelSpec* const own_spec = prepared->spec ? &*prepared->spec : nullptr;
+  if (options.base.empty() && !options.keep_names) {
+    if (auto warning = warn_of_expert_names(prepared->linears, own_spec,
+                                            model_type_of(prepared->checkpoint))) {
+      prepared->linears.warnings.push_back(std::move(*warning));
+    }
+  }
   // From here on we know what every tensor is.
 
   Base* const base = prepared->base.get();
@@ -219,7 +227,6 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   }
   if (base == nullptr) {
     warn_of_tied_head(prepared->checkpoint, prepared->linears);
-    warn_of_expert_names(prepared->checkpoint, prepared->linears);
   }
   // From here on every tensor of the result has one source.
   prepared->findings = find_oddities(prepared->checkpoint, prepared->linears,
@@ -228,7 +235,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
 
   const Checkpoint& frame = base != nullptr ? base->checkpoint : prepared->checkpoint;
   THAW_ASSIGN_OR_RETURN(prepared->type, find_type(options, *prepared));
-  THAW_ASSIGN_OR_RETURN(prepared->carried, carried_files(frame, options, base, file_system));
+  prepared->carried = carried_files(frame, base != nullptr ? &base->spec : own_spec);
   THAW_ASSIGN_OR_RETURN(prepared->side_files, open_side_files(prepared->carried, file_system));
   const PlanRequest request{.checkpoint = &prepared->checkpoint,
                             .linears = &prepared->linears,
@@ -240,6 +247,7 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                             .via_float16 = options.rounding == Rounding::via_float16,
                             .allow_overflow = options.allow_overflow,
                             .shards_only = format == StreamFormat::safetensors,
+                            .expert_spec = options.keep_names ? nullptr : own_spec,
                             .keep_shards = base != nullptr && !options.max_shard_size,
                             .max_shard_size = options.max_shard_size.value_or(kMaxShardSize)};
   THAW_ASSIGN_OR_RETURN(prepared->plan, make_plan(request));

@@ -14,6 +14,7 @@
 #include "convert/report.h"
 #include "io/mapped_file.h"
 #include "kernels/kernels.h"
+#include "model/spec.h"
 #include "plan/memory.h"
 #include "plan/plan.h"
 #include "quant/linears.h"
@@ -27,6 +28,7 @@ struct Prepared {
   Checkpoint checkpoint;
   std::unique_ptr<Base> base;  // null: no overlay
   QuantizedLinears linears;
+  std::optional<ModelSpec> spec;  // of the model's type, where it is needed; not with a base
   std::vector<Fold> folds;
   std::vector<SideFile> carried;       // beside the weights, sorted by name
   std::vector<MappedFile> side_files;  // of these

@@ -16,7 +16,7 @@ namespace thaw {
 struct LoadedUnit {
   Unit unit;
   std::uint64_t input_bytes = 0;  // what it counts against the limit
-  TileSource slab;                // only for a slab unit
+  TileSource slab;                // only for a slab unit; of a weave, which reads by itself, empty
   std::uint64_t pieces = 0;
   std::uint64_t taken = 0;
   std::uint64_t completed = 0;

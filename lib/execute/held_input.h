@@ -30,6 +30,13 @@ class HeldInput {
     return {};
   }
   [[nodiscard]] Status add(const InputRange& range) { return add({&range, 1}); }
+  [[nodiscard]] Status add(const Plan& plan, const Segment& segment) {
+    Status status;
+    each_input_range(plan, segment, [&](const InputRange& range) {
+      if (status.ok()) status = add(range);
+    });
+    return status;
+  }
   // Keeps its storage.
   void release() {
     for (const InputRange& range : ranges_) cache_->release(range);

@@ -15,6 +15,8 @@ std::uint64_t make_segment(const Plan& plan, const kernels::Table& table, const 
                                                      : kernels::Rounding::exact,
                                      .stores = stores};
   switch (segment.kind) {
+    case SegmentKind::woven:  // its parts are made, and scattered: TensorReader
+      return 0;
     case SegmentKind::literal:
       std::memcpy(out, plan.literals[segment.source].data() + segment.begin, segment.size);
       return 0;

@@ -66,6 +66,11 @@ class Reader {
 
   bool load_slab(const Unit& unit, Status& status) {
     const Segment& whole = run_.files.files[unit.file].segments[unit.first_segment];
+    if (whole.kind == SegmentKind::woven) {  // it reads by itself
+      if (!run_.feed.admit(0, 1, true)) return false;
+      run_.feed.push(unit, 0, {});
+      return true;
+    }
     const InputRange divisors = divisor_range(run_.plan, whole);  // read in place by the workers
     if (!run_.feed.admit(divisors.size, 1, true)) return false;
     const QuantizedLinear& linear = *run_.plan.linears[whole.source];

@@ -61,6 +61,7 @@ struct Run {
   const TensorReader reader;
   Feed feed;
   OutputQueue output;
+  ReadSpace woven_space;      // of the one slab unit in use, where it is a weave
   AlignedMemory slab_buffer;  // made by the reader when first needed; one slab is in use at a time
   std::atomic<unsigned> workers_left;
 
@@ -88,9 +89,7 @@ void for_each_input_range(const Run& run, const Unit& unit, const Function& func
     const Segment& whole = segments[unit.first_segment + i];
     const bool part = unit.segments == 1 && unit.size != whole.size;
     const Segment segment = part ? cut(whole, unit.begin, unit.size) : whole;
-    for (const InputRange& range : input_ranges(run.plan, segment)) {
-      if (range.size != 0) function(range);
-    }
+    each_input_range(run.plan, segment, function);
   }
 }
 

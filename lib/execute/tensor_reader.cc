@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "execute/gather.h"
 #include "execute/linear_view.h"
+#include "execute/scatter.h"
 #include "plan/input_ranges.h"
 #include "plan/memory.h"
 
@@ -32,17 +33,18 @@ Status reserve(AlignedMemory& memory, std::uint64_t size) {
 }
 
 Status TensorReader::check_undamaged(const Segment& piece) const {
-  for (const InputRange& range : input_ranges(plan_, piece)) {
-    if (range.size == 0) continue;
-    const MappedFile& file = *plan_.inputs[range.input];
-    if (file.damaged()) return file.check_unchanged();
-  }
-  return {};
+  const MappedFile* damaged = nullptr;
+  each_input_range(plan_, piece, [&](const InputRange& range) {
+    const MappedFile* file = plan_.inputs[range.input];
+    if (file->damaged()) damaged = file;
+  });
+  return damaged == nullptr ? Status() : damaged->check_unchanged();
 }
 
 Result<std::uint64_t> TensorReader::make(const Segment& piece, const TileSource* slab,
                                          kernels::Stores stores, ReadSpace& space,
                                          std::byte* out) const {
+  if (piece.kind == SegmentKind::woven) return weave(piece, Input::present, space, out);
   TileSource source;
   if (piece.kind == SegmentKind::tile) {
     const QuantizedLinear& linear = *plan_.linears[piece.source];
@@ -68,7 +70,7 @@ Status TensorReader::read(const PlannedTensor& tensor, std::uint64_t from, std::
     const std::uint64_t last = std::min(from + size, begin + segment.size);
     if (first < last) {
       std::byte* const to = out + (first - from);
-      if (segment.kind == SegmentKind::tile) {
+      if (segment.kind == SegmentKind::tile || segment.kind == SegmentKind::woven) {
         const TileSource* held = hold != nullptr ? hold->find(index) : nullptr;
         THAW_RETURN_IF_ERROR(read_rows(segment, first - begin, last - first, held, space, to));
       } else {
@@ -95,24 +97,26 @@ Status TensorReader::read_elements(const Segment& segment, std::uint64_t from, s
 
 Status TensorReader::read_rows(const Segment& segment, std::uint64_t from, std::uint64_t size,
                                const TileSource* held, ReadSpace& space, std::byte* out) const {
-  const QuantizedLinear& linear = *plan_.linears[segment.source];
   const std::uint64_t grain = segment.grain();
-  // Where a slab has to be gathered, all lines are read for it: rather once.
-  std::uint64_t step = std::max(grain, round_down(kStep, grain));
-  if (held == nullptr && linear.layout->columns_strided) {
-    const std::uint64_t packed = divide_up(packed_bytes(linear), linear.out_features);  // of a row
-    step = std::max(grain, round_down(2 * kStep / packed * segment.row_bytes, grain));
+  // Where all lines or parts are read for a piece of any size: rather once.
+  std::uint64_t most = kStep;
+  if (segment.kind == SegmentKind::woven) {
+    most = std::max(kStep, size);
+  } else if (const QuantizedLinear& linear = *plan_.linears[segment.source];
+             held == nullptr && linear.layout->columns_strided) {
+    most = kStep / divide_up(packed_bytes(linear), linear.out_features) * segment.row_bytes;
   }
+  const std::uint64_t step = std::max(grain, round_down(most, grain));
   for (std::uint64_t at = round_down(from, grain); at < from + size;) {
     const std::uint64_t end =
         std::min(at + step, std::min(round_up(from + size, grain), segment.size));
     const Segment piece = cut(segment, at, end - at);
     const bool whole = at >= from && end <= from + size;
     if (whole && is_aligned(out + (at - from))) {
-      THAW_RETURN_IF_ERROR(make_rows(piece, held, space, out + (at - from)));
+      THAW_RETURN_IF_ERROR(make_rows(piece, held, space, out + (at - from)).take_status());
     } else {
       THAW_RETURN_IF_ERROR(reserve(space.rows, end - at));
-      THAW_RETURN_IF_ERROR(make_rows(piece, held, space, space.rows.data()));
+      THAW_RETURN_IF_ERROR(make_rows(piece, held, space, space.rows.data()).take_status());
       const std::uint64_t first = std::max(at, from);
       const std::uint64_t last = std::min(end, from + size);
       std::memcpy(out + (first - from), space.rows.data() + (first - at), last - first);
@@ -122,24 +126,65 @@ Status TensorReader::read_rows(const Segment& segment, std::uint64_t from, std::
   return {};
 }
 
-Status TensorReader::make_rows(const Segment& piece, const TileSource* held, ReadSpace& space,
-                               std::byte* out) const {
-  const auto made = [&](const TileSource* source) -> Status {
-    return make(piece, source, kernels::Stores::normal, space, out).take_status();
-  };
-  if (held != nullptr) return made(held);
-  const QuantizedLinear& linear = *plan_.linears[piece.source];
+Result<std::uint64_t> TensorReader::make_rows(const Segment& piece, const TileSource* held,
+                                              ReadSpace& space, std::byte* out) const {
+  if (piece.kind == SegmentKind::woven) return read_woven(piece, space, out);
+  if (held != nullptr) return make(piece, held, kernels::Stores::normal, space, out);
   HeldInput input(input_);
-  if (!linear.layout->columns_strided) {
-    THAW_RETURN_IF_ERROR(input.add(input_ranges(plan_, piece)));
-    return made(nullptr);
+  const bool strided =
+      piece.kind == SegmentKind::tile && plan_.linears[piece.source]->layout->columns_strided;
+  if (!strided) {
+    THAW_RETURN_IF_ERROR(input.add(plan_, piece));
+    return make(piece, nullptr, kernels::Stores::normal, space, out);
   }
+  const QuantizedLinear& linear = *plan_.linears[piece.source];
   const Slab slab = lay_out_slab(linear, piece.begin, piece.begin + piece.size / piece.row_bytes);
   THAW_RETURN_IF_ERROR(reserve(space.slab, slab.size));
   THAW_RETURN_IF_ERROR(gather_slab(plan_.inputs, input_, linear, slab, space.slab.data()));
   THAW_RETURN_IF_ERROR(input.add(divisor_range(plan_, piece)));
   const TileSource source{slab_view(linear, slab, space.slab.data()), slab.first};
-  return made(&source);
+  return make(piece, &source, kernels::Stores::normal, space, out);
+}
+
+Result<std::uint64_t> TensorReader::read_woven(const Segment& piece, ReadSpace& space,
+                                               std::byte* out) const {
+  return weave(piece, Input::absent, space, out);
+}
+
+// Of a transposed matrix every strip of rows needs some columns of all rows of its parts, which are
+// made whole, block by block: an overflow is counted in the first strip alone.
+Result<std::uint64_t> TensorReader::weave(const Segment& piece, Input input, ReadSpace& space,
+                                          std::byte* out) const {
+  const Weave& weave = plan_.weaves[piece.source];
+  const std::uint64_t row_begin = piece.begin;
+  const std::uint64_t row_end = row_begin + piece.size / piece.row_bytes;
+  std::uint64_t overflows = 0;
+  for (std::size_t i = 0; i < weave.parts.size(); ++i) {
+    const Segment& part = weave.parts[i];
+    const std::uint64_t all = weave.rows_of(i);
+    const std::uint64_t part_row = part.size / std::max<std::uint64_t>(1, all);
+    std::uint64_t first = 0;
+    std::uint64_t last = all;
+    if (!weave.transposed) {
+      const std::uint64_t count = weave.parts.size();
+      first = round_down(row_begin / count, part.row_block);
+      last = std::min(all, round_up(divide_up(row_end, count), part.row_block));
+    }
+    const std::uint64_t step = weave.block_rows(i);
+    THAW_RETURN_IF_ERROR(reserve(space.woven, std::min(step, all) * part_row));
+    for (std::uint64_t at = first; at < last; at += step) {
+      const std::uint64_t end = std::min(at + step, last);
+      const Segment rows = cut(part, at * part_row, (end - at) * part_row);
+      std::byte* const made = space.woven.data();
+      THAW_ASSIGN_OR_RETURN(const std::uint64_t count,
+                            input == Input::present
+                                ? make(rows, nullptr, kernels::Stores::normal, space, made)
+                                : make_rows(rows, nullptr, space, made));
+      if (!weave.transposed || row_begin == 0) overflows += count;
+      scatter(weave, i, at, end, made, row_begin, row_end, out);
+    }
+  }
+  return overflows;
 }
 
 const TileSource* TensorReader::Hold::find(std::size_t segment) const {

@@ -22,6 +22,7 @@ struct ReadSpace {
   AlignedMemory rows;     // row blocks of which only a part is wanted
   AlignedMemory divided;  // rows in float32 on their way to being divided
   AlignedMemory slab;     // columns of a linear whose lines are inputs
+  AlignedMemory woven;    // rows of a matrix on their way to where a weave has them
 };
 
 // Thread-safe: it has no state but the cache.
@@ -38,6 +39,11 @@ class TensorReader {
   [[nodiscard]] Result<std::uint64_t> make(const Segment& piece, const TileSource* slab,
                                            kernels::Stores stores, ReadSpace& space,
                                            std::byte* out) const;
+
+  // A piece of a woven segment whose input nobody has brought in: it comes and goes block by block.
+  // Returns and errors as make(), and ErrorCode::io.
+  [[nodiscard]] Result<std::uint64_t> read_woven(const Segment& piece, ReadSpace& space,
+                                                 std::byte* out) const;
 
   // Keeps in memory what some rows of a tensor are made from, where every row needs bytes of all
   // lines of a packed tensor: without it, each read() brings them in again. Reads may go on in
@@ -77,8 +83,12 @@ class TensorReader {
                                      ReadSpace& space, std::byte* out) const;
   [[nodiscard]] Status read_rows(const Segment& segment, std::uint64_t from, std::uint64_t size,
                                  const TileSource* held, ReadSpace& space, std::byte* out) const;
-  [[nodiscard]] Status make_rows(const Segment& piece, const TileSource* held, ReadSpace& space,
-                                 std::byte* out) const;
+  // These return how many finite values became infinite.
+  [[nodiscard]] Result<std::uint64_t> make_rows(const Segment& piece, const TileSource* held,
+                                                ReadSpace& space, std::byte* out) const;
+  enum class Input : bool { present, absent };
+  [[nodiscard]] Result<std::uint64_t> weave(const Segment& piece, Input input, ReadSpace& space,
+                                            std::byte* out) const;
   [[nodiscard]] Status check_undamaged(const Segment& piece) const;
 
   const Plan& plan_;

@@ -44,6 +44,13 @@ class Worker {
                                        ? kernels::Stores::normal
                                        : kernels::Stores::streaming;
     const TileSource* slab = loaded.unit.slab ? &loaded.slab : nullptr;
+    if (slab != nullptr && piece_.segments.front().kind == SegmentKind::woven) {
+      const Segment& segment = piece_.segments.front();
+      THAW_ASSIGN_OR_RETURN(const std::uint64_t overflows,
+                            run_.reader.read_woven(segment, run_.woven_space, buffer));
+      if (overflows != 0) THAW_RETURN_IF_ERROR(note_overflow(segment, overflows));
+      return {};
+    }
     for (const Segment& segment : piece_.segments) {
       THAW_ASSIGN_OR_RETURN(const std::uint64_t overflows,
                             run_.reader.make(segment, slab, stores, space_,
@@ -67,13 +74,16 @@ class Worker {
                      : "Use --allow-overflow to keep the infinities.");
   }
 
+  [[nodiscard]] const Segment& segment_of(const LoadedUnit& unit) const {
+    return run_.files.files[unit.unit.file].segments[unit.unit.first_segment];
+  }
+
   void release_input(const LoadedUnit& done) {
     if (!done.unit.slab) {
       for_each_input_range(run_, done.unit,
                            [&](const InputRange& range) { run_.input.release(range); });
-    } else {  // the rest was copied
-      run_.input.release(divisor_range(
-          run_.plan, run_.files.files[done.unit.file].segments[done.unit.first_segment]));
+    } else if (segment_of(done).kind != SegmentKind::woven) {  // the rest was copied
+      run_.input.release(divisor_range(run_.plan, segment_of(done)));
     }
     run_.feed.forget(done);
   }

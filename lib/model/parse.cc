@@ -127,6 +127,47 @@ void read_prefixes(SpecKeys& keys, const json::Node& item, const std::string& ke
   spec.prefixes.push_back(std::move(part));
 }
 
+bool read_flag(SpecKeys& keys, const json::Node& item, const char* name) {
+  const json::Node* flag = item.find(name);
+  if (flag == nullptr) return false;
+  if (flag->kind != json::Kind::boolean)
+    keys.add(std::string("experts.") + name, "is not a boolean");
+  return flag->kind == json::Kind::boolean && flag->boolean;
+}
+
+void read_experts(SpecKeys& keys, const json::Node* item, ModelSpec& spec) {
+  if (item == nullptr) return;
+  if (!keys.check(*item, "experts", {"module", "gate", "up", "down"},
+                  {"fused", "transposed", "interleaved", "biases", "count"})) {
+    return;
+  }
+  ExpertForm form;
+  form.module = keys.name(*item->find("module"), "experts.module");
+  form.gate = keys.names(*item->find("gate"), "experts.gate");
+  form.up = keys.names(*item->find("up"), "experts.up");
+  form.down = keys.names(*item->find("down"), "experts.down");
+  form.fused = read_flag(keys, *item, "fused");
+  form.transposed = read_flag(keys, *item, "transposed");
+  form.interleaved = read_flag(keys, *item, "interleaved");
+  form.biases = read_flag(keys, *item, "biases");
+  if (const json::Node* count = item->find("count")) {
+    form.count = keys.names(*count, "experts.count");
+  }
+  if ((form.transposed || form.interleaved || form.biases) && !form.fused) {
+    keys.add("experts", "says how experts are fused that are not");
+  }
+  std::vector<std::string_view> seen;
+  for (const auto* names : {&form.gate, &form.up, &form.down}) {
+    for (const std::string& name : *names) {
+      if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
+        keys.add("experts", quoted(name) + " means two linears of an expert");
+      }
+      seen.push_back(name);
+    }
+  }
+  spec.experts = std::move(form);
+}
+
 ModelSpec read_spec(SpecKeys& keys, const std::string& file, const json::Node& root) {
   ModelSpec spec;
   spec.file = file;
@@ -135,7 +176,7 @@ ModelSpec read_spec(SpecKeys& keys, const std::string& file, const json::Node& r
   if (spec.name.ends_with(".json")) spec.name.resize(spec.name.size() - 5);
   if (!keys.check(root, "", {"model_types", "layers", "linears"},
                   {"layer_count", "extra_layer_count", "floats", "optional", "absorbs",
-                   "activation_scales", "prefixes"})) {
+                   "activation_scales", "prefixes", "experts"})) {
     return spec;
   }
   const auto names = [&](const char* key) {
@@ -160,6 +201,7 @@ ModelSpec read_spec(SpecKeys& keys, const std::string& file, const json::Node& r
   each_item(
       keys, root.find("activation_scales"), "activation_scales",
       [&](const json::Node& item, const std::string& key) { read_scales(keys, item, key, spec); });
+  read_experts(keys, root.find("experts"), spec);
   each_item(keys, root.find("prefixes"), "prefixes",
             [&](const json::Node& item, const std::string& key) {
               read_prefixes(keys, item, key, spec);

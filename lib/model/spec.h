@@ -3,6 +3,7 @@
 // member here and one more line in parse.cc.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,25 @@ struct Absorbs {
   double offset = 0;                 // 1 where the model computes with weight + 1 (Gemma's norms)
 };
 
+// The parameters of all experts in one, where an architecture fuses them: within
+// ExpertForm::module.
+inline constexpr std::string_view kGateUpName = "gate_up_proj";
+inline constexpr std::string_view kDownName = "down_proj";
+
+// How the float checkpoints of an architecture hold the experts of a block.
+struct ExpertForm {
+  std::string module;  // "mlp.experts"
+  // Names of one expert's linears: the architecture's own, then those that quantizers give them.
+  std::vector<std::string> gate;
+  std::vector<std::string> up;
+  std::vector<std::string> down;
+  bool fused = false;        // kGateUpName [E, 2N, K] and kDownName [E, K, N], else one by one
+  bool transposed = false;   // fused, with the last two dimensions exchanged
+  bool biases = false;       // fused, with kGateUpName_bias [E, 2N] and kDownName_bias [E, K]
+  bool interleaved = false;  // fused, gate and up row by row; else all gate rows come first
+  std::vector<std::string> count;  // keys of config.json, with dots: the number of experts
+};
+
 // A '#' in the name of a module stands for any number: "mlp.experts.#.up_proj".
 struct ModelSpec {
   std::string file;  // path, for messages
@@ -45,6 +65,7 @@ struct ModelSpec {
   std::vector<std::vector<std::string>> prefixes;
   // Keys of config.json: how many blocks that predict further tokens follow behind the others.
   std::vector<std::string> extra_layer_count = {};
+  std::optional<ExpertForm> experts = {};
 };
 
 // A tensor of a block, found by its name: "model.layers.12.mlp.act.scales" is block

@@ -13,7 +13,7 @@ namespace {
 
 // The names of a quantized weight in the layouts that thaw reads.
 bool is_packed_weight(std::string_view suffix) {
-  return suffix == "qweight" || suffix == "weight_packed";
+  return suffix == "qweight" || suffix.ends_with("_packed");
 }
 
 struct Numbered {

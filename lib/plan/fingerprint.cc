@@ -56,8 +56,8 @@ void add_operand(Hash& hash, const PackedOperand& operand) {
 void add_linear(Hash& hash, const QuantizedLinear& linear) {
   // What the config claims has been decided on; the rest is for people and warnings.
   const auto& [module, layout, reason, operands, in_features, out_features, group_size, scale_dtype,
-               claims, bits, rows_per_slice, byte_zeros, assumed_width, zero_addend, zeros_wrap,
-               scaled] = linear;
+               claims, bits, rows_per_slice, is_parameter, byte_zeros, assumed_width, zero_addend,
+               zeros_wrap, scaled] = linear;
   const auto& [element, block_rows, divides_by_scale, divides_by_global] = scaled;
   static_cast<void>(reason);
   static_cast<void>(claims);
@@ -68,8 +68,9 @@ void add_linear(Hash& hash, const QuantizedLinear& linear) {
   for (const PackedOperand& operand : operands) add_operand(hash, operand);
   for (const std::uint64_t number :
        {in_features, out_features, group_size, std::uint64_t{bits}, rows_per_slice,
-        std::uint64_t{byte_zeros}, std::uint64_t{zero_addend}, static_cast<std::uint64_t>(element),
-        block_rows, std::uint64_t{divides_by_scale}, std::uint64_t{divides_by_global}}) {
+        std::uint64_t{is_parameter}, std::uint64_t{byte_zeros}, std::uint64_t{zero_addend},
+        static_cast<std::uint64_t>(element), block_rows, std::uint64_t{divides_by_scale},
+        std::uint64_t{divides_by_global}}) {
     add_number(hash, number);
   }
   add_type(hash, scale_dtype);
@@ -105,6 +106,15 @@ void add_plan(Hash& hash, const Plan& plan) {
   add_number(hash, plan.inputs.size());
   add_number(hash, plan.linears.size());
   for (const QuantizedLinear* linear : plan.linears) add_linear(hash, *linear);
+  add_number(hash, plan.weaves.size());
+  for (const Weave& weave : plan.weaves) {
+    const auto& [parts, inner, outer, transposed, interleaved] = weave;
+    for (const Segment& part : parts) add_segment(hash, part);
+    for (const std::uint64_t number :
+         {inner, outer, std::uint64_t{transposed}, std::uint64_t{interleaved}}) {
+      add_number(hash, number);
+    }
+  }
   add_number(hash, plan.divisors.size());
   for (const Divisor& divisor : plan.divisors) {
     const auto& [scales, columns, weight_begin] = divisor;

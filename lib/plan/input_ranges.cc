@@ -33,6 +33,7 @@ InputRanges input_ranges(const Plan& plan, const Segment& segment) {
   InputRanges ranges;
   switch (segment.kind) {
     case SegmentKind::literal:
+    case SegmentKind::woven:  // of its parts
       break;
     case SegmentKind::copy:
     case SegmentKind::cast:
@@ -50,6 +51,12 @@ InputRanges input_ranges(const Plan& plan, const Segment& segment) {
   }
   ranges.back() = divisor_range(plan, segment);
   return ranges;
+}
+
+std::uint64_t input_size_of(const Plan& plan, const Segment& segment) {
+  std::uint64_t size = 0;
+  each_input_range(plan, segment, [&](const InputRange& range) { size += range.size; });
+  return size;
 }
 
 std::uint64_t total_size(const InputRanges& ranges) {

@@ -38,6 +38,24 @@ constexpr std::uint64_t kBufferedTile = 8 * kMiB;
 // Beside that window: steps that are being copied, and what the kernel notes down about each page.
 constexpr std::uint64_t kBufferedSteps = 6 * kMiB;
 
+// What a piece of a weave reads at once where it reads by itself: a block of packed rows and the
+// slab of their columns.
+constexpr std::uint64_t kWovenSlab = 16 * kMiB;
+
+// A block of a part's rows, and the same in float32 where it is divided.
+std::uint64_t woven_scratch(const Plan& plan, const Weave& weave) {
+  std::uint64_t most = 0;
+  for (std::size_t i = 0; i < weave.parts.size(); ++i) {
+    const Segment& part = weave.parts[i];
+    std::uint64_t bytes = weave.block_rows(i) * weave.inner * (dtype_bits(part.to) / 8);
+    if (part.divisor != 0 && part.kind == SegmentKind::tile) {
+      bytes += scratch_bytes(*plan.linears[part.source]);
+    }
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
 // What the largest parts of a plan need, whatever the budget.
 struct Needs {
   std::uint64_t fixed = 0;        // base and plan
@@ -66,6 +84,13 @@ Needs needs_of(const Plan& plan, bool ordered) {
     // Small tensors share a tile, and large writes are cheaper.
     if (!ordered) needs.best_tile = std::max(needs.best_tile, std::min(file.size, kSharedTile));
     for (const Segment& segment : file.segments) {
+      if (segment.kind == SegmentKind::woven) {
+        const Weave& weave = plan.weaves[segment.source];
+        needs.least_tile = std::max(needs.least_tile, std::min(segment.size, segment.grain()));
+        needs.strided = std::max(needs.strided, input_size_of(plan, segment));
+        needs.least_slab = std::max(needs.least_slab, kWovenSlab);
+        needs.scratch = std::max(needs.scratch, round_up(woven_scratch(plan, weave), kBufferGrain));
+      }
       if (segment.kind != SegmentKind::tile) {
         const std::uint64_t most = ordered ? kBufferGrain : kMostTile / 2;
         needs.best_tile = std::max(needs.best_tile, std::min(segment.size, most));

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "plan/expert_tensors.h"
 #include "plan/folded.h"
 #include "plan/tensor_list.h"
 
@@ -14,8 +15,7 @@ namespace {
 
 PlannedTensor weight_of(const QuantizedLinear& linear, const Segment& tile, Plan& plan) {
   PlannedTensor tensor;
-  tensor.name = "weight";
-  if (!linear.module.empty()) tensor.name = plan.arena.copy(std::string(linear.module) + ".weight");
+  tensor.name = plan.arena.copy(weight_name(linear));
   tensor.dtype = tile.to;
   tensor.size = tile.size;
   const bool sliced = linear.rows_per_slice != 0;  // of experts: [slices, rows, columns]
@@ -65,6 +65,10 @@ Status list_output_tensors(const PlanRequest& request, Plan& plan) {
   const Folded folded(request, plan);
   for (const QuantizedLinear& linear : request.linears->linears) {
     THAW_RETURN_IF_ERROR(check_size(linear, request));
+  }
+  THAW_ASSIGN_OR_RETURN(const PlacedExperts experts, add_experts(request, folded, plan));
+  for (const QuantizedLinear& linear : request.linears->linears) {
+    if (experts.linears.count(&linear) != 0) continue;
     Segment tile = tile_of(linear, request.dtype, plan);
     folded.divide(linear, tile);
     add_tensor(plan, weight_of(linear, tile, plan), tile);
@@ -72,7 +76,7 @@ Status list_output_tensors(const PlanRequest& request, Plan& plan) {
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Tensor& input = inputs[i];
     const std::uint8_t mark = request.linears->consumed[i];
-    if (mark == 1 || folded.drops(input)) continue;
+    if (mark == 1 || folded.drops(input) || experts.tensors.count(&input) != 0) continue;
     Segment segment = carried(input, input.shard, output_type_of(input, mark == 2, request));
     folded.divide(input, segment);
     ++(segment.kind == SegmentKind::cast ? plan.tensors_cast : plan.tensors_copied);

@@ -134,13 +134,16 @@ class Matcher {
     return module.empty() || (has(request_.spec->optional) && !has(request_.spec->linears));
   }
 
+  // A weight of a module, or the parameter of all experts that was packed by its own name.
   const QuantizedLinear* find_linear(std::string_view tensor) const {
-    if (!tensor.ends_with(kWeight)) return nullptr;
-    const std::string_view module = tensor.substr(0, tensor.size() - kWeight.size());
+    const bool weight = tensor.ends_with(kWeight);
+    const std::string_view module =
+        weight ? tensor.substr(0, tensor.size() - kWeight.size()) : tensor;
     const auto found = std::lower_bound(
         linears_.begin(), linears_.end(), module,
         [](const QuantizedLinear& linear, std::string_view name) { return linear.module < name; });
-    return found != linears_.end() && found->module == module ? &*found : nullptr;
+    const bool same = found != linears_.end() && found->module == module;
+    return same && found->is_parameter != weight ? &*found : nullptr;
   }
 
   // A tensor that is no part of a packed one and no scales that are folded.

@@ -13,9 +13,11 @@
 #include "base/status.h"
 #include "checkpoint/arena.h"
 #include "checkpoint/checkpoint.h"  // and with it MappedFile, which the plan only points at
+#include "model/spec.h"
 #include "plan/fold.h"
 #include "plan/overlay.h"
 #include "plan/segment.h"
+#include "plan/weave.h"
 #include "quant/linears.h"
 
 namespace thaw {
@@ -69,6 +71,7 @@ struct Plan : PlannedFiles {
   std::vector<const MappedFile*> inputs;
   std::vector<const QuantizedLinear*> linears;
   std::vector<Divisor> divisors;
+  std::vector<Weave> weaves;
   Dtype dtype = Dtype::f16;        // with an overlay, each tensor has its base's type
   bool via_float16 = false;        // where the output is bfloat16
   std::uint64_t base_tensors = 0;  // of an overlay's base
@@ -106,6 +109,9 @@ struct PlanRequest {
   bool via_float16 = false;
   bool allow_overflow = false;
   bool shards_only = false;  // no config, index and side files
+  // The spec of the model's type, which may say how experts are held. Null: all names are kept. Not
+  // with an overlay.
+  const ModelSpec* expert_spec = nullptr;
   bool as_float32 = false;   // of an overlay: its floats of 16 bits become float32
   bool keep_shards = false;  // only with an overlay: the base's shards; max_shard_size is not used
   std::uint64_t max_shard_size = 5'000'000'000;

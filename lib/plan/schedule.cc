@@ -43,9 +43,7 @@ class Scheduler {
   }
 
  private:
-  std::uint64_t input_of(const Segment& segment) const {
-    return total_size(input_ranges(plan_, segment));
-  }
+  std::uint64_t input_of(const Segment& segment) const { return input_size_of(plan_, segment); }
   bool is_large_input(const Segment& segment) const {
     return input_of(segment) > memory_.input_bytes;
   }
@@ -86,6 +84,18 @@ class Scheduler {
     Unit unit;
     unit.file = file;
     unit.first_segment = index;
+    if (segment.kind == SegmentKind::woven) {
+      unit.piece_bytes = best_multiple(segment.grain(), memory_.tile_bytes);
+      unit.size = segment.size;
+      // Where the parts' input is too large to be held, each piece reads it block by block, alone.
+      unit.slab = is_large_input(segment);
+      if (!unit.slab) {
+        units_.push_back(unit);
+      } else {
+        add_each(unit, segment, unit.piece_bytes);
+      }
+      return;
+    }
     if (segment.kind != SegmentKind::tile) {
       const std::uint64_t most = std::min(memory_.tile_bytes, memory_.input_bytes / 2);
       add_each(unit, segment, best_multiple(segment.grain(), most));

@@ -20,6 +20,7 @@ Segment cut(const Segment& whole, std::uint64_t from, std::uint64_t size) {
       part.begin += from / (dtype_bits(whole.to) / 8) * (dtype_bits(whole.from) / 8);
       break;
     case SegmentKind::tile:
+    case SegmentKind::woven:
       part.begin += from / whole.row_bytes;
       break;
   }

@@ -14,6 +14,7 @@ enum class SegmentKind : std::uint8_t {
   copy,     // a range of an input file, unchanged
   cast,     // a range of a float tensor, converted to another float type
   tile,     // rows of a linear's weight, dequantized
+  woven,    // rows of a matrix that is made of others (plan/weave.h)
 };
 
 struct Segment {
@@ -21,16 +22,16 @@ struct Segment {
 
   SegmentKind kind = SegmentKind::literal;
   Dtype from = Dtype::u8;  // cast: type of the source
-  Dtype to = Dtype::u8;    // cast, tile: type of the output
-  // literal: Plan::literals; copy and cast: Plan::inputs; tile: Plan::linears.
+  Dtype to = Dtype::u8;    // copy, cast, tile, woven: type of the output
+  // literal: Plan::literals; copy, cast: Plan::inputs; tile: Plan::linears; woven: Plan::weaves.
   std::uint32_t source = 0;
   std::uint32_t divisor = 0;         // cast, tile: not 0: 1 + the index into Plan::divisors
   std::uint32_t tensor = kNoTensor;  // index into Plan::tensors; of a header or another file: none
   std::uint64_t offset = 0;          // bytes into the output file
   std::uint64_t size = 0;            // bytes of output
-  std::uint64_t begin = 0;           // literal, copy, cast: first byte of the source; tile: row
-  std::uint64_t row_bytes = 0;       // tile: bytes of one output row
-  // tile: rows that are made together. `begin` is a multiple of it, and so is every cut.
+  std::uint64_t begin = 0;           // literal, copy, cast: first byte of the source; others: row
+  std::uint64_t row_bytes = 0;       // tile, woven: bytes of one output row
+  // tile, woven: rows that are made together. `begin` is a multiple of it, and so is every cut.
   std::uint32_t row_block = 1;
   std::uint32_t row_step = 1;  // tile: the rows that are made fastest; a multiple of row_block
 
@@ -40,7 +41,7 @@ struct Segment {
   }
   // The number of output bytes that cutting must not split.
   [[nodiscard]] std::uint64_t grain() const {
-    if (kind == SegmentKind::tile) return row_block * row_bytes;
+    if (kind == SegmentKind::tile || kind == SegmentKind::woven) return row_block * row_bytes;
     return kind == SegmentKind::cast ? dtype_bits(to) / 8 : 1;
   }
 };

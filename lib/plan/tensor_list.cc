@@ -1,6 +1,7 @@
 #include "plan/tensor_list.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 
@@ -29,6 +30,26 @@ Segment carried(const Tensor& tensor, std::uint32_t input, Dtype to) {
   segment.begin = tensor.begin;
   segment.size =
       cast ? tensor.size() / (dtype_bits(tensor.dtype) / 8) * (dtype_bits(to) / 8) : tensor.size();
+  return segment;
+}
+
+Segment weave_of(Weave weave, Plan& plan) {
+  Segment segment;
+  segment.kind = SegmentKind::woven;
+  segment.to = weave.parts[0].to;
+  segment.source = static_cast<std::uint32_t>(plan.weaves.size());
+  std::uint32_t block = 1;
+  for (std::size_t i = 0; i < weave.parts.size(); ++i) {
+    weave.outer += weave.rows_of(i);
+    block = std::max(block, weave.parts[i].row_block);
+    segment.size += weave.parts[i].size;
+  }
+  segment.row_bytes = weave.columns() * (dtype_bits(segment.to) / 8);
+  if (!weave.transposed) {
+    segment.row_block = block * static_cast<std::uint32_t>(weave.parts.size());
+    segment.row_step = segment.row_block;
+  }
+  plan.weaves.push_back(std::move(weave));
   return segment;
 }
 

@@ -10,6 +10,9 @@ namespace thaw {
 // A whole tensor of a checkpoint, which stands at `input` of Plan::inputs, in the type `to`.
 [[nodiscard]] Segment carried(const Tensor& tensor, std::uint32_t input, Dtype to);
 
+// All rows of a weave, whose outer is still to be counted.
+[[nodiscard]] Segment weave_of(Weave weave, Plan& plan);
+
 // Appends a tensor that one segment makes.
 void add_tensor(Plan& plan, const PlannedTensor& tensor, Segment segment);
 

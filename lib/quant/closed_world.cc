@@ -58,6 +58,12 @@ const QuantizedLinear* find_linear(const QuantizedLinears& linears, std::string_
 // The linear that the tensor stands beside or below; null: none.
 const QuantizedLinear* linear_around(const QuantizedLinears& linears, std::string_view name) {
   std::string_view module = module_of(name);
+  // "experts.gate_up_proj_input_scale", beside a parameter of all experts.
+  for (std::size_t cut = name.rfind('_'); cut != std::string_view::npos && cut > module.size();
+       cut = name.rfind('_', cut - 1)) {
+    const QuantizedLinear* linear = find_linear(linears, name.substr(0, cut));
+    if (linear != nullptr && linear->is_parameter) return linear;
+  }
   if (module.empty()) return find_linear(linears, module);
   for (; !module.empty(); module = module_of(module)) {
     if (const QuantizedLinear* linear = find_linear(linears, module)) return linear;
@@ -67,6 +73,10 @@ const QuantizedLinear* linear_around(const QuantizedLinears& linears, std::strin
 
 // The one tensor that every layout leaves to be carried as it is.
 bool is_bias(const Tensor& tensor, const QuantizedLinear& linear) {
+  if (linear.is_parameter && tensor.name.ends_with("_bias") && is_float(tensor.dtype) &&
+      tensor.name.size() == linear.module.size() + 5) {
+    return true;
+  }
   const std::optional<TensorName> name = split_tensor_name(tensor.name);
   return name.has_value() && name->module == linear.module && name->suffix == "bias" &&
          is_float(tensor.dtype);
@@ -75,7 +85,8 @@ bool is_bias(const Tensor& tensor, const QuantizedLinear& linear) {
 // "gate_up_proj_packed I32 [128, 1408, 256] (packed codes)".
 std::string described(const Tensor& tensor, std::string_view module, const std::string& what) {
   std::string_view rest = tensor.name;
-  if (!module.empty()) rest.remove_prefix(module.size() + 1);
+  const bool below = !module.empty() && rest[module.size()] == '.';
+  rest.remove_prefix(below ? module.size() + 1 : module.empty() ? 0 : rest.rfind('.') + 1);
   std::string text = printable(rest) + " " + tensor_text(tensor);
   return what.empty() ? text : text + " (" + what + ")";
 }
@@ -221,7 +232,7 @@ std::vector<std::string> list_tensors(const Checkpoint& checkpoint, bool with_ou
     const std::optional<TensorName> name = split_tensor_name(tensor.name);
     if (!name.has_value()) continue;
     const std::optional<Refusal> refusal = refuse_tensor(checkpoint, tensor, false);
-    const bool ours = naming_of(checkpoint, tensor).has_value();
+    const bool ours = codes_name(checkpoint, tensor).has_value();
     if (refusal.has_value() && refusal->unknown) {
       groups.add(checkpoint.file_of(tensor), tensor.name, refusal->what, {});
     } else if (ours && with_our_layouts) {

@@ -82,7 +82,8 @@ class Describer : CompressedDescriber {
   }
 
   static bool has_bits(const CompressedGroup& claim) {
-    return claim.bits.has_value() && claim.form != CodeForm::bytes;
+    return claim.bits.has_value() && claim.form != CodeForm::bytes &&
+           claim.form != CodeForm::elements;
   }
   static bool says(const CompressedGroup& claim, std::uint64_t bits) {
     return has_bits(claim) && claim.bits == static_cast<std::int64_t>(bits);

@@ -12,11 +12,7 @@ void CompressedWarnings::note(const QuantizedLinear& linear, bool activations) {
   if (claims.unnamed) unnamed_.note(linear);
   if (claims.ignored) ignored_.note(linear);
   if (linear.layout->family == LayoutFamily::scaled) return;  // its grid was asked of the config
-  const CompressedGroup own = {.bits = claims.bits,
-                               .group_size = claims.group_size,
-                               .symmetric = claims.symmetric,
-                               .form = CodeForm::unsaid,
-                               .block = std::nullopt};
+  const CompressedGroup own = {claims.bits, claims.group_size, claims.symmetric};
   bool fitting = config_.compressed.empty();
   for (const CompressedGroup& group : config_.compressed) fitting = fitting || fits(group, linear);
   if (!fitting) differing_.note(linear);

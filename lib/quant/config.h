@@ -26,7 +26,7 @@ struct CompressedGroup {
   std::optional<std::int64_t> group_size;  // -1: one group over in_features
   std::optional<bool> symmetric;
   CodeForm form = CodeForm::unsaid;
-  std::optional<std::array<std::uint64_t, 2>> block;  // rows, columns that share a scale
+  std::optional<std::array<std::uint64_t, 2>> block = std::nullopt;  // rows, columns of a scale
 
   [[nodiscard]] bool operator==(const CompressedGroup&) const = default;
 };

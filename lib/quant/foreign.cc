@@ -32,13 +32,15 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
   if (name.suffix == "weight_scale") {
     const Tensor* weight = sibling("weight");
     if (weight != nullptr && is_one_byte(weight->dtype) &&
-        !naming_of(checkpoint, *weight).has_value()) {
+        !codes_name(checkpoint, *weight).has_value()) {
       return "uint8 with weight_scale, as ModelOpt packs integers of 4 bits,";
     }
   }
   if (name.suffix == "weight_scale_inv") {
     const Tensor* weight = sibling("weight");
-    if (weight == nullptr || naming_of(checkpoint, *weight) != Naming::small_floats) {
+    const auto codes =
+        weight != nullptr ? codes_name(checkpoint, *weight) : std::optional<CodesName>();
+    if (!codes.has_value() || codes->naming != Naming::small_floats) {
       return "weight_scale_inv beside no weight of float8";
     }
   }

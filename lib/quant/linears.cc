@@ -154,6 +154,7 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
   for (const LayoutReader* reader : layout_readers()) {
     if (reader->naming != tensors.naming || !reader->recognises(tensors)) continue;
     linear.module = tensors.module;
+    linear.is_parameter = tensors.is_parameter;
     linear.layout = reader->layout;
     linear.reason = reader->reason;
     linear.scale_dtype = scales_of(tensors).dtype;
@@ -208,11 +209,11 @@ void consume(const Checkpoint& checkpoint, const Tensor* tensor,
 }
 
 // Whether there were any.
-bool consume_activations(const Checkpoint& checkpoint, std::string_view module,
+bool consume_activations(const Checkpoint& checkpoint, const CodesName& name,
                          std::vector<std::uint8_t>& consumed) {
   bool any = false;
   for (const std::string_view suffix : kActivations) {
-    const Tensor* tensor = find_in_module(checkpoint, module, suffix);
+    const Tensor* tensor = find_beside(checkpoint, name, suffix);
     if (tensor == nullptr || is_attention_scale(*tensor)) continue;
     consume(checkpoint, tensor, consumed);
     any = true;
@@ -225,9 +226,14 @@ bool consume_activations(const Checkpoint& checkpoint, std::string_view module,
 bool looks_quantized(const Checkpoint& checkpoint) {
   const auto tensors = checkpoint.tensors();
   return std::any_of(tensors.begin(), tensors.end(), [&](const Tensor& tensor) {
-    return naming_of(checkpoint, tensor).has_value() || tensor.name == ".qweight" ||
+    return codes_name(checkpoint, tensor).has_value() || tensor.name == ".qweight" ||
            tensor.name == ".weight_packed";
   });
+}
+
+std::string weight_name(const QuantizedLinear& linear) {
+  if (linear.module.empty()) return "weight";
+  return std::string(linear.module) + (linear.is_parameter ? "" : ".weight");
 }
 
 Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
@@ -240,7 +246,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   // Counted first, because growing step by step would need three times the memory for a moment.
   result.linears.reserve(static_cast<std::size_t>(std::count_if(
       checkpoint.tensors().begin(), checkpoint.tensors().end(),
-      [&](const Tensor& tensor) { return naming_of(checkpoint, tensor).has_value(); })));
+      [&](const Tensor& tensor) { return codes_name(checkpoint, tensor).has_value(); })));
 
   ErrorList errors;
   RefusalGroups refusals;
@@ -265,10 +271,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       continue;
     }
     if (is_activation_scales(checkpoint, tensor)) result.activation_scales.push_back(&tensor);
-    const std::optional<Naming> naming = naming_of(checkpoint, tensor);
-    if (!naming.has_value()) continue;
-    const std::string_view module = split_tensor_name(tensor.name)->module;
-    const ModuleTensors tensors = find_module_tensors(checkpoint, module, *naming);
+    const std::optional<CodesName> name = codes_name(checkpoint, tensor);
+    if (!name.has_value()) continue;
+    const std::string_view module = name->module;
+    const ModuleTensors tensors = find_module_tensors(checkpoint, *name);
     QuantizedLinear linear;
     if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
       world.answered(module);
@@ -283,7 +289,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
     for (const Tensor* packed : tensors.packed()) consume(checkpoint, packed, result.consumed);
     if (linear.layout->family == LayoutFamily::compressed_tensors ||
         linear.layout->family == LayoutFamily::scaled) {
-      compressed.note(linear, consume_activations(checkpoint, module, result.consumed));
+      compressed.note(linear, consume_activations(checkpoint, *name, result.consumed));
     }
     result.linears.push_back(linear);
   }

@@ -31,6 +31,8 @@ struct QuantizedLinear {
   std::uint32_t bits = 4;          // of a code
   // Of compressed-tensors. Not 0: the weight is [out_features / this, this, in_features].
   std::uint64_t rows_per_slice = 0;
+  // The weight is a parameter of fused experts: it is called as the module, without ".weight".
+  bool is_parameter = false;
   bool byte_zeros = false;     // zeros are signed bytes, not packed as the codes are
   bool assumed_width = false;  // neither tensors nor config say `bits`
   // Of GPTQ (specs/gptq.md): there, out_features may be any number, and group_size need not divide;
@@ -47,6 +49,9 @@ struct QuantizedLinear {
 
 // "AWQ GEMM", "compressed-tensors 4-bit"; for people.
 [[nodiscard]] std::string title_of(const QuantizedLinear& linear);
+
+// What the weight is called in a float checkpoint.
+[[nodiscard]] std::string weight_name(const QuantizedLinear& linear);
 
 struct QuantizedLinears {
   QuantConfig config;

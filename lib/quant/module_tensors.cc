@@ -64,39 +64,27 @@ std::span<const Part> parts_of(Naming naming) {
   __builtin_unreachable();
 }
 
-}  // namespace
-
-std::optional<TensorName> split_tensor_name(std::string_view name) {
-  const std::size_t dot = name.rfind('.');
-  if (dot == 0) return std::nullopt;
-  if (dot == std::string_view::npos) return TensorName{{}, name};
-  return TensorName{name.substr(0, dot), name.substr(dot + 1)};
+bool is_experts(std::string_view module) {
+  return module == "experts" || module.ends_with(".experts");
 }
 
-const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view module,
-                             std::string_view suffix) {
-  if (module.empty()) return checkpoint.find(suffix);
-  std::string name;
-  name.reserve(module.size() + 1 + suffix.size());
-  name.append(module).append(1, '.').append(suffix);
-  return checkpoint.find(name);
+// "gate_up_proj_packed" for "weight_packed", "gate_up_proj" for "weight", "gate_up_proj_bias".
+std::string bare_name(std::string_view parameter, std::string_view suffix) {
+  constexpr std::string_view kWeight = "weight";
+  std::string name(parameter);
+  if (suffix.starts_with(kWeight)) return name.append(suffix.substr(kWeight.size()));
+  return name.append(1, '_').append(suffix);
 }
 
-std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor) {
-  const std::optional<TensorName> name = split_tensor_name(tensor.name);
-  if (!name.has_value()) return std::nullopt;
-  if (name->suffix == "qweight") return Naming::qweight;
-  if (name->suffix == "weight_packed") return Naming::weight_packed;
-  if (name->suffix != "weight") return std::nullopt;
-  const auto sibling = [&](std::string_view suffix) {
-    return find_in_module(checkpoint, name->module, suffix);
-  };
+// Of a weight of codes, by its scales: `sibling` finds a tensor beside it by its suffix.
+template <typename Sibling>
+std::optional<Naming> naming_of_weight(Dtype dtype, const Sibling& sibling) {
   // Any module may have a `scale`; those of weights are exponents.
   const auto has_exponents = [&] {
     const Tensor* scale = sibling("scale");
     return scale != nullptr && scale->dtype == Dtype::f8_e8m0;
   };
-  switch (tensor.dtype) {
+  switch (dtype) {
     case Dtype::i8:
       if (sibling("weight_scale") != nullptr) return Naming::scaled_weight;
       if (has_exponents()) return Naming::small_floats;
@@ -118,11 +106,85 @@ std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tens
   }
 }
 
-ModuleTensors find_module_tensors(const Checkpoint& checkpoint, std::string_view module,
-                                  Naming naming) {
-  ModuleTensors tensors{.checkpoint = &checkpoint, .module = module, .naming = naming};
-  for (const Part& part : parts_of(naming)) {
-    tensors.*part.member = find_in_module(checkpoint, module, part.suffix);
+// A module or parameter that stands for all experts.
+std::optional<CodesName> parameter_name(const Checkpoint& checkpoint, const TensorName& name,
+                                        const Tensor& tensor) {
+  constexpr std::string_view kPacked = "_packed";
+  if (tensor.shape.size() != 3) return std::nullopt;
+  if (name.suffix == "weight_packed") {
+    const std::optional<TensorName> outer = split_tensor_name(name.module);
+    if (name.module.empty() || !outer.has_value() || !is_experts(outer->module)) {
+      return std::nullopt;
+    }
+    return CodesName{name.module, Naming::weight_packed, true, false};
+  }
+  if (is_experts(name.module)) {
+    const std::optional<Naming> naming =
+        naming_of_weight(tensor.dtype, [&](std::string_view suffix) {
+          return checkpoint.find(bare_name(tensor.name, suffix));
+        });
+    if (naming == Naming::small_floats) return CodesName{tensor.name, *naming, true, true};
+  }
+  if (tensor.dtype != Dtype::i32 || !name.suffix.ends_with(kPacked) ||
+      name.suffix.size() == kPacked.size() || !is_experts(name.module)) {
+    return std::nullopt;
+  }
+  const std::string_view parameter =
+      std::string_view(tensor.name).substr(0, tensor.name.size() - kPacked.size());
+  return CodesName{parameter, Naming::weight_packed, true, true};
+}
+
+}  // namespace
+
+std::optional<TensorName> split_tensor_name(std::string_view name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == 0) return std::nullopt;
+  if (dot == std::string_view::npos) return TensorName{{}, name};
+  return TensorName{name.substr(0, dot), name.substr(dot + 1)};
+}
+
+const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view module,
+                             std::string_view suffix) {
+  if (module.empty()) return checkpoint.find(suffix);
+  std::string name;
+  name.reserve(module.size() + 1 + suffix.size());
+  name.append(module).append(1, '.').append(suffix);
+  return checkpoint.find(name);
+}
+
+std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& tensor) {
+  const std::optional<TensorName> name = split_tensor_name(tensor.name);
+  if (!name.has_value()) return std::nullopt;
+  if (name->suffix == "qweight") return CodesName{name->module, Naming::qweight};
+  if (const std::optional<CodesName> parameter = parameter_name(checkpoint, *name, tensor)) return parameter;
+  if (name->suffix == "weight_packed") return CodesName{name->module, Naming::weight_packed};
+  if (name->suffix != "weight") return std::nullopt;
+  const auto sibling = [&](std::string_view suffix) {
+    return find_in_module(checkpoint, name->module, suffix);
+  };
+  const std::optional<Naming> naming = naming_of_weight(tensor.dtype, sibling);
+  if (naming.has_value()) return CodesName{name->module, *naming};
+  return std::nullopt;
+}
+
+const Tensor* find_beside(const Checkpoint& checkpoint, const CodesName& name,
+                          std::string_view suffix) {
+  return name.is_bare ? checkpoint.find(bare_name(name.module, suffix))
+                      : find_in_module(checkpoint, name.module, suffix);
+}
+
+ModuleTensors find_module_tensors(const Checkpoint& checkpoint, const CodesName& name) {
+  ModuleTensors tensors{.checkpoint = &checkpoint,
+                        .module = name.module,
+                        .naming = name.naming,
+                        .is_parameter = name.is_parameter,
+                        .is_bare = name.is_bare};
+  for (const Part& part : parts_of(name.naming)) {
+    tensors.*part.member = find_beside(checkpoint, name, part.suffix);
+  }
+  // What the output is to be called must not be there already.
+  if (name.is_parameter && tensors.weight == nullptr) {
+    tensors.weight = checkpoint.find(name.module);
   }
   return tensors;
 }
@@ -138,7 +200,9 @@ std::vector<const Tensor*> ModuleTensors::packed() const {
   std::vector<const Tensor*> found;
   for (const Part& part : parts_of(naming)) {
     const Tensor* tensor = this->*part.member;
-    if (part.packed && tensor != nullptr) found.push_back(tensor);
+    // Integer codes have none: it would change what they mean.
+    const bool foreign = tensor == weight_global_scale && codes().dtype == Dtype::i32;
+    if (part.packed && tensor != nullptr && !foreign) found.push_back(tensor);
   }
   return found;
 }
@@ -150,11 +214,13 @@ std::string tensor_text(const Tensor& tensor) {
 
 std::string module_text(const ModuleTensors& tensors) {
   std::string text;
+  const std::string_view last = tensors.module.substr(tensors.module.rfind('.') + 1);
   for (const Part& part : parts_of(tensors.naming)) {
     const Tensor* tensor = tensors.*part.member;
     if (tensor == nullptr) continue;
     if (!text.empty()) text += ", ";
-    text.append(part.suffix).append(1, ' ').append(tensor_text(*tensor));
+    text.append(tensors.is_bare ? bare_name(last, part.suffix) : std::string(part.suffix));
+    text.append(1, ' ').append(tensor_text(*tensor));
   }
   return text;
 }

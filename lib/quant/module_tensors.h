@@ -24,14 +24,27 @@ struct TensorName {
 // scaled_weight: `weight` of I8 beside a weight_scale. small_floats: `weight` of a float of 8 bits,
 // or of bytes that hold two of 4, beside scales.
 enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight, small_floats };
-// Of a tensor that holds the codes of a module.
-[[nodiscard]] std::optional<Naming> naming_of(const Checkpoint& checkpoint, const Tensor& tensor);
+
+// What a tensor that holds codes is called after. Views into its name.
+struct CodesName {
+  std::string_view module;  // of a parameter its own name: "mlp.experts.gate_up_proj"
+  Naming naming = Naming::qweight;
+  // The weight is a parameter of all experts, called as `module`, without ".weight".
+  bool is_parameter = false;
+  // Such a parameter whose operands are "gate_up_proj_packed", not "gate_up_proj.weight_packed".
+  bool is_bare = false;
+};
+// Nothing: it holds no codes.
+[[nodiscard]] std::optional<CodesName> codes_name(const Checkpoint& checkpoint,
+                                                  const Tensor& tensor);
 
 // Null where absent, or where such a naming does not look for it. Borrows from the Checkpoint.
 struct ModuleTensors {
   const Checkpoint* checkpoint = nullptr;
   std::string_view module;
   Naming naming = Naming::qweight;
+  bool is_parameter = false;
+  bool is_bare = false;
   const Tensor* qweight = nullptr;
   const Tensor* qzeros = nullptr;
   const Tensor* scaled_zeros = nullptr;
@@ -57,7 +70,11 @@ struct ModuleTensors {
   [[nodiscard]] std::vector<const Tensor*> packed() const;
 };
 [[nodiscard]] ModuleTensors find_module_tensors(const Checkpoint& checkpoint,
-                                                std::string_view module, Naming naming);
+                                                const CodesName& name);
+
+// The tensor of that suffix beside the codes, under the names that their module has; or null.
+[[nodiscard]] const Tensor* find_beside(const Checkpoint& checkpoint, const CodesName& name,
+                                        std::string_view suffix);
 
 // <module>.<suffix>, <suffix> of the module without a name, or null.
 [[nodiscard]] const Tensor* find_in_module(const Checkpoint& checkpoint, std::string_view module,

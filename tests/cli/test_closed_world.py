@@ -55,18 +55,18 @@ class ClosedWorld(Case):
         self.assert_exit(text, 3)
         self.assertIn("problems", text.stdout)
 
-    def test_packed_parameters_of_fused_experts(self):
+    def test_packed_parameters_that_are_no_experts(self):
         foreign = {}
         for layer in range(2):
-            at = f"model.layers.{layer}.mlp.experts."
+            at = f"model.layers.{layer}.mlp.heads."
             for name, rows, columns in (("gate_up_proj", 64, 64), ("down_proj", 64, 32)):
                 foreign[f"{at}{name}_packed"] = zeros("I32", 4, rows, columns // 8)
                 foreign[f"{at}{name}_scale"] = zeros("BF16", 4, rows, columns // 32)
                 foreign[f"{at}{name}_shape"] = zeros("I64", 3)
-        self.assert_stops(self.write(foreign), "model.layers.*.mlp.experts: ",
+        self.assert_stops(self.write(foreign), "model.layers.*.mlp.heads: ",
                           "gate_up_proj_packed I32 [4, 64, 8] (packed codes)",
                           "down_proj_scale BF16 [4, 64, 1] (scales)",
-                          "2 of them, the first model.layers.0.mlp.experts")
+                          "2 of them, the first model.layers.0.mlp.heads")
 
     def test_experts_packed_under_other_names(self):
         at = "model.layers.0.mlp.experts."
@@ -141,7 +141,7 @@ class ClosedWorld(Case):
         self.assert_exit(run("verify", out, "--against", model, "--copy-unknown"), 0)
 
     def test_an_output_that_still_has_packed_tensors_is_not_equal(self):
-        foreign = {"x.experts.up_proj_packed": zeros("I32", 4, 64, 8)}
+        foreign = {"x.mlp.up_proj_packed": zeros("I32", 4, 64, 8)}
         model, out = self.write(foreign), self.work / "out"
         self.convert(self.model(COMPRESSED), out)
         write_safetensors(out / "model.safetensors", read_checkpoint(out) | foreign)
@@ -160,7 +160,7 @@ class ClosedWorld(Case):
         self.assertIn("compared as it is stored", compared.stderr)
 
     def test_experts_under_the_quantizers_names(self):
-        """Written as they are, with a warning where transformers saves the architecture otherwise."""
+        """In the architecture's form where a spec says it, else as they are, with a warning."""
         def renamed(member, model_type):
             model = self.write({}, config=lambda config: config.update(model_type=model_type))
             write_safetensors(model / "model.safetensors",
@@ -168,15 +168,23 @@ class ClosedWorld(Case):
                                for name, tensor in read_checkpoint(model).items()})
             return model
 
-        rows = (("mlp.experts.0.up_proj.", "mixtral", True), ("mlp.experts.0.w3.", "mixtral", False),
-                ("mlp.experts.0.up_proj.", "qwen3_moe", False), ("mlp.up_proj.", "mixtral", False))
-        for member, model_type, warned in rows:
+        at = "model.layers.1.mlp.experts.0."
+        rows = (("mlp.experts.0.up_proj.", "mixtral", False, at + "w3.weight"),
+                ("mlp.experts.0.w3.", "mixtral", False, at + "w3.weight"),
+                ("mlp.experts.0.up_proj.", "qwen3_moe", False, at + "up_proj.weight"),
+                ("mlp.experts.0.up_proj.", "of_tomorrow", True, at + "up_proj.weight"),
+                ("mlp.up_proj.", "of_tomorrow", False, "model.layers.1.mlp.up_proj.weight"))
+        warning = ("no model spec says how of_tomorrow holds its experts: the names of 2 expert "
+                   "weights are the quantizer's and may not be the architecture's (first: "
+                   "model.layers.0.mlp.experts.0.up_proj.weight)")
+        for member, model_type, warned, written in rows:
             with self.subTest(member=member, model_type=model_type):
                 model = renamed(member, model_type)
                 result = self.convert(model, self.work / "out", "--force", "--quiet")
-                self.assertEqual("2 modules of experts keep the names" in result.stderr, warned)
+                self.assertEqual(warning in result.stderr, warned)
+                self.assertIn(written, read_checkpoint(self.work / "out"))
                 found = json.loads(run("inspect", model, "--json").stdout)["warnings"]
-                self.assertEqual("of experts keep the names" in " ".join(found), warned)
+                self.assertEqual(warning in found, warned)
 
     def test_scales_of_a_kv_cache_are_left_out_with_a_warning(self):
         foreign = {}
@@ -221,11 +229,11 @@ class ClosedWorld(Case):
 
     def test_inspect_names_what_is_packed_where_the_config_is_refused(self):
         def change(config):
-            config["quantization_config"] = {"quant_method": "fp8"}
+            config["quantization_config"] = {"quant_method": "exl3"}
         model = self.write({"x.up_proj_packed": zeros("U8", 4, 64, 8)}, config=change)
         inspected = run("inspect", model)
         self.assert_exit(inspected, 3)
-        self.assertIn("quantization method fp8 is not supported", inspected.stdout)
+        self.assertIn("quantization method exl3 is not supported", inspected.stdout)
         self.assertIn("x.up_proj_packed: U8 [4, 64, 8]: looks like packed codes", inspected.stdout)
 
     def test_gptq_in_narrow_words_is_not_called_awq(self):

@@ -321,11 +321,13 @@ class ActivationScaleTests(CompanionsCase):
         model = self.write_model(self.experts("activation_fn.scales"), model_type="llama4")
         self.assertEqual(self.warnings_of(model, "--strict"), [])
         tensors = read_checkpoint(self.work / "out")
+        # As Llama 4 holds its experts: all in one, and transposed.
+        columns = b""
         for e in range(2):
-            weight = tensors[f"language_model.model.layers.1.feed_forward.experts.{e}"
-                             ".down_proj.weight"]
-            row = struct.pack("<e", 1.0) * 64 + struct.pack("<e", 0.5 / 2.0 ** e) * 64
-            self.assertEqual(weight, ("F16", [64, 128], row * 64))
+            columns += struct.pack("<e", 1.0) * 64 * 64
+            columns += struct.pack("<e", 0.5 / 2.0 ** e) * 64 * 64
+        self.assertEqual(tensors["language_model.model.layers.1.feed_forward.experts.down_proj"],
+                         ("F16", [2, 128, 64], columns))
         self.assertFalse([name for name in tensors if name.endswith(".scales")])
 
     def test_without_a_rule_the_hint_says_where_it_would_go(self):

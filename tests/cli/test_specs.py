@@ -7,7 +7,7 @@ from support import DATA, ROOT, Case, run
 
 SPECS = ROOT / "specs" / "models"
 KEYS = ["model_types", "layers", "layer_count", "extra_layer_count", "linears", "floats",
-        "optional", "absorbs", "activation_scales", "prefixes"]
+        "optional", "absorbs", "activation_scales", "prefixes", "experts"]
 
 
 class Specs(Case):

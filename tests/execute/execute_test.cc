@@ -213,6 +213,41 @@ TEST_CASE("where the system refuses threads the run goes on with fewer, or says 
   }
 }
 
+TEST_CASE("woven experts are the same whether their input is held or read block by block") {
+  std::vector<testing::TensorSpec> tensors;
+  for (const char* const name : {"0.gate_proj", "0.up_proj", "0.down_proj"}) {
+    testing::add_gemm(tensors, std::string("layers.0.experts.") + name, 256, 256, 32, 7);
+  }
+  ModelSpec spec;
+  spec.layers = {"layers"};
+  spec.experts = ExpertForm{.module = "experts",
+                            .gate = {"gate_proj"},
+                            .up = {"up_proj"},
+                            .down = {"down_proj"},
+                            .fused = true,
+                            .transposed = true,
+                            .count = {}};
+  const PlannedModel model(tensors, {.expert_spec = &spec});
+  std::vector<std::vector<std::string>> outputs;
+  for (const std::uint64_t input : {std::uint64_t{64} << 20, std::uint64_t{20'000}}) {
+    MemoryPlan memory;
+    memory.workers = 3;
+    memory.writers = 2;
+    memory.buffers = 6;
+    memory.tile_bytes = 40'960;
+    memory.input_bytes = input;
+    memory.slab_bytes = 16 << 20;
+    MemorySink sink(model.plan, false);
+    CountingObserver observer;
+    StopFlag stop;
+    const auto report =
+        execute(model.plan, model.plan, memory, scalar_table(), sink, {}, observer, stop);
+    REQUIRE_MESSAGE(report.ok(), (report.ok() ? "" : report.error().text()));
+    outputs.push_back(sink.files);
+  }
+  CHECK(outputs[0] == outputs[1]);
+}
+
 TEST_CASE("an error of the sink ends the run and is what the caller gets") {
   const PlannedModel model(toy_tensors());
   MemoryPlan memory = model.memory(256'000'000, 4);

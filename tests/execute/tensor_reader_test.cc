@@ -136,6 +136,68 @@ TEST_CASE("a plan without files is read as one with them") {
   }
 }
 
+// Experts of several layouts in the forms that make weaves: read in any pieces, and made by runs
+// with little memory, they have the same bytes.
+TEST_CASE("transposed and interleaved experts: the same bytes in any pieces and any memory") {
+  for (const bool interleaved : {false, true}) {
+    for (const char* const layout : {"compressed-tensors", "AWQ"}) {
+      CAPTURE(layout);
+      std::vector<TensorSpec> tensors;
+      for (std::uint32_t e = 0; e < 3; ++e) {
+        std::uint32_t seed = 100 * e;
+        const std::string path = "model.layers.0.mlp.experts." + std::to_string(e);
+        for (const char* const name : {".gate_proj", ".up_proj", ".down_proj"}) {
+          const bool down = std::string_view(name) == ".down_proj";
+          const std::uint64_t in = down ? 96 : 256;
+          const std::uint64_t out = down ? 256 : 96;
+          if (layout[0] == 'A') {
+            testing::add_gemm(tensors, path + name, in, out, 32, ++seed);
+          } else {
+            testing::add_compressed(tensors, path + name, 0, in, out, 32, ++seed);
+          }
+        }
+      }
+      ModelSpec spec;
+      spec.layers = {"model.layers"};
+      spec.experts = ExpertForm{.module = "mlp.experts",
+                                .gate = {"gate_proj"},
+                                .up = {"up_proj"},
+                                .down = {"down_proj"},
+                                .fused = true,
+                                .transposed = true,
+                                .interleaved = interleaved,
+                                .count = {}};
+      const char* const config = layout[0] == 'A' ? testing::kGemmConfig : "{}";
+      const PlannedModel plain(tensors, {.dtype = Dtype::f32}, config);
+      const PlannedModel fused(tensors, {.dtype = Dtype::f32, .expert_spec = &spec}, config);
+      REQUIRE(fused.plan.tensors.size() == 2);
+      // What the matrices should be, from the linears one by one.
+      std::string want;
+      for (std::uint64_t e = 0; e < 3; ++e) {
+        const std::string path = "model.layers.0.mlp.experts." + std::to_string(e);
+        const std::string gate = testing::bytes_of(plain.plan, path + ".gate_proj.weight");
+        const std::string up = testing::bytes_of(plain.plan, path + ".up_proj.weight");
+        for (std::uint64_t k = 0; k < 256; ++k) {
+          for (std::uint64_t j = 0; j < 192; ++j) {
+            const bool first = interleaved ? j % 2 == 0 : j < 96;
+            const std::uint64_t n = interleaved ? j / 2 : j % 96;
+            want += (first ? gate : up).substr((n * 256 + k) * 4, 4);
+          }
+        }
+      }
+      const PlannedTensor* tensor = fused.plan.find("model.layers.0.mlp.experts.gate_up_proj");
+      REQUIRE(tensor != nullptr);
+      Reading reading(fused.plan, testing::scalar_table());
+      CHECK(reading.read(*tensor, 0, tensor->size, 0) == want);
+      std::mt19937 random(13);
+      for (int i = 0; i < 6; ++i) {
+        const auto [from, size] = some_range(*tensor, random);
+        CHECK(reading.read(*tensor, from, size, 4 * (random() % 3)) == want.substr(from, size));
+      }
+    }
+  }
+}
+
 TEST_CASE("an input that became shorter is an error that names it, held or not") {
   for (const Model& entry : models()) {
     const PlannedModel model(entry.tensors, {.dtype = Dtype::f32}, entry.config, entry.folds);

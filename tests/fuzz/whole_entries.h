@@ -23,6 +23,7 @@
 #include "convert/prepare.h"
 #include "execute/linear_view.h"
 #include "execute/make_segment.h"
+#include "execute/tensor_reader.h"
 #include "fuzz/require.h"
 #include "support/places.h"
 #include "support/safetensors_file.h"
@@ -91,6 +92,16 @@ class Alone {
   std::unique_ptr<std::byte[]> block_;
 };
 
+// Woven segments are made from the mapped file: their parts are segments as the others are.
+inline std::uint64_t make_woven(const Prepared& prepared, const Segment& segment, std::byte* out) {
+  InputCache input(prepared.plan.inputs, 1u << 20, InputCache::ReadAhead::none);
+  const TensorReader reader(prepared.plan, *prepared.table, input);
+  ReadSpace space;
+  const Result<std::uint64_t> overflows = reader.read_woven(segment, space, out);
+  require(overflows.ok());
+  return overflows.value();
+}
+
 inline void make_file(const Prepared& prepared, const PlannedFile& file) {
   std::uint64_t covered = 0;
   for (const Segment& segment : file.segments) {
@@ -117,8 +128,10 @@ inline void make_file(const Prepared& prepared, const PlannedFile& file) {
       }
     }
     std::memset(out.get(), 0xa5, room);
-    const std::uint64_t overflows = make_segment(prepared.plan, *prepared.table, segment, source,
-                                                 kernels::Stores::normal, out.get());
+    const std::uint64_t overflows = segment.kind == SegmentKind::woven
+                                        ? make_woven(prepared, segment, out.get())
+                                        : make_segment(prepared.plan, *prepared.table, segment,
+                                                       source, kernels::Stores::normal, out.get());
     require(overflows <= segment.size);
     for (std::size_t i = segment.size; i < room; ++i) require(out.get()[i] == std::byte{0xa5});
   }

@@ -24,6 +24,14 @@ inline const Tensors kCompressed = {
     {"l.0.up.weight_packed", "I32", {16, 8}},
     {"l.0.up.weight_scale", "BF16", {16, 2}},
     {"l.0.up.weight_shape", "I64", {2}, std::string("\x10\0\0\0\0\0\0\0@\0\0\0\0\0\0\0", 16)}};
+// A parameter of all experts, without ".weight".
+inline const Tensors kParameter = {
+    {"l.0.experts.up_packed", "I32", {4, 16, 8}},
+    {"l.0.experts.up_scale", "BF16", {4, 16, 2}},
+    {"l.0.experts.up_shape",
+     "I64",
+     {3},
+     std::string("\x04\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0@\0\0\0\0\0\0\0", 24)}};
 inline const Tensors kGptq = {{"l.0.up.qweight", "I32", {8, 16}},
                               {"l.0.up.qzeros", "I32", {2, 2}},
                               {"l.0.up.scales", "F16", {2, 16}},

@@ -79,12 +79,19 @@ TEST_CASE("closed world: what looks packed stops, and the message says which and
            {"integers", {{"m.table", "I8", {16, 4}}}, {"m.table: I8 [16, 4]: looks like integers"}},
            {"integers of 64 bits", {{"m.table", "I64", {16, 4}}}, {"m.table: I64 [16, 4]"}},
            {"bytes called bias", {{"m.bias", "U8", {16, 4}}}, {"m.bias: U8 [16, 4]"}},
-           {"packed parameters of fused experts",
-            {{"l.0.experts.gate_up_proj_packed", "I32", {4, 64, 8}},
-             {"l.0.experts.gate_up_proj_scale", "BF16", {4, 64, 2}},
-             {"l.0.experts.gate_up_proj_shape", "I64", {3}}},
-            {"l.0.experts: thaw knows no rule for these", "gate_up_proj_packed I32 [4, 64, 8]",
+           {"packed parameters of no experts",
+            {{"l.0.mlp.gate_up_proj_packed", "I32", {4, 64, 8}},
+             {"l.0.mlp.gate_up_proj_scale", "BF16", {4, 64, 2}},
+             {"l.0.mlp.gate_up_proj_shape", "I64", {3}}},
+            {"l.0.mlp: thaw knows no rule for these", "gate_up_proj_packed I32 [4, 64, 8]",
              "packed codes", "gate_up_proj_scale BF16 [4, 64, 2]", "gate_up_proj_shape I64 [3]"}},
+           {"packed experts of two dimensions",
+            {{"l.0.experts.gate_up_proj_packed", "I32", {64, 8}},
+             {"l.0.experts.gate_up_proj_scale", "BF16", {64, 2}}},
+            {"l.0.experts: thaw knows no rule for these", "gate_up_proj_packed I32 [64, 8]"}},
+           {"scales of experts that lost their codes",
+            {{"l.0.experts.gate_up_proj_scale", "BF16", {4, 64, 2}}},
+            {"l.0.experts.gate_up_proj_scale: BF16 [4, 64, 2]"}},
            {"names of a server",
             {{"x.w13_qweight", "I32", {4, 8, 64}},
              {"x.w13_scales", "F16", {4, 2, 64}},
@@ -103,7 +110,7 @@ TEST_CASE("closed world: what looks packed stops, and the message says which and
              {"x.gate_up_proj_scales", "U8", {4, 64, 2}},
              {"x.gate_up_proj_bias", "BF16", {4, 64}}},
             {"gate_up_proj_blocks U8 [4, 64, 2, 16] (codes of MXFP4 as of gpt-oss)"}},
-           {"fp8 of experts",
+           {"fp8 of something called like experts",
             {{"x.gate_up_proj", "F8_E4M3", {4, 64, 64}},
              {"x.gate_up_proj_scale_inv", "F32", {4, 1, 1}}},
             {"gate_up_proj F8_E4M3", "gate_up_proj_scale_inv F32"}},
@@ -113,9 +120,9 @@ TEST_CASE("closed world: what looks packed stops, and the message says which and
            {"AWQ with other names",
             {{"x.0.w1_qweight", "I32", {64, 4}}, {"x.0.w1_scales", "F16", {2, 32}}},
             {"w1_qweight I32", "w1_scales F16"}},
-           {"DeepSeek-V4",
-            {{"x.0.w1.weight", "I8", {32, 32}}, {"x.0.w1.scale", "F8_E8M0", {32, 2}}},
-            {"weight I8 [32, 32]", "scale F8_E8M0 [32, 2]"}},
+           {"DeepSeek-V4, without its scales",
+            {{"x.0.w1.weight", "I8", {32, 32}}, {"x.0.w1.scale", "F32", {32, 2}}},
+            {"weight: I8 [32, 32]"}},
            {"bytes seen as floats",
             {{"m.weight", "BF16", {512, 1}}, {"m.weight.absmax", "U8", {16}}},
             {"m.weight.absmax", "bitsandbytes"}},
@@ -172,6 +179,8 @@ TEST_CASE("closed world: a tensor beside a linear that its layout does not name 
            {kCompressed, {"l.0.up.weight_offset", "BF16", {1}}, "compressed-tensors 4-bit"},
            {kCompressed, {"l.0.up.act_scale", "BF16", {1}}, "compressed-tensors 4-bit"},
            {kCompressed, {"l.0.up.qzeros", "I32", {2, 2}}, "qzeros"},
+           {kParameter, {"l.0.experts.up_global_scale", "F32", {1}}, "compressed-tensors 4-bit"},
+           {kParameter, {"l.0.experts.up_pre_quant_scale", "F32", {64}}, "compressed-tensors"},
            {kGptq, {"l.0.up.channel_scale", "F16", {64}}, "GPTQ"},
            {kGptq, {"l.0.up.flag", "BOOL", {1}}, "GPTQ"}}) {
     CAPTURE(row.tensor.name);
@@ -179,8 +188,10 @@ TEST_CASE("closed world: a tensor beside a linear that its layout does not name 
     const auto found = model.find();
     REQUIRE_FALSE(found.ok());
     CHECK(found.error().code == ErrorCode::input);
-    const std::string suffix = row.tensor.name.substr(std::string("l.0.up.").size());
-    check_contains(found.error().text(), {"l.0.up", suffix, row.title});
+    const std::string suffix = row.tensor.name.substr(row.tensor.name.rfind('.') + 1);
+    std::string_view module = row.linear[0].name;
+    module = module.substr(0, module.rfind('.'));
+    check_contains(found.error().text(), {std::string(module), suffix, row.title});
   }
 }
 
@@ -206,8 +217,8 @@ TEST_CASE("closed world: thousands of tensors that are alike are one line, all k
   Tensors tensors = kAwq;
   for (int i = 0; i < 40; ++i) {
     const std::string layer = "model.layers." + std::to_string(i) + ".";
-    tensors.push_back({layer + "experts.gate_up_proj_packed", "I32", {4, 64, 8}});
-    tensors.push_back({layer + "experts.gate_up_proj_scale", "BF16", {4, 64, 2}});
+    tensors.push_back({layer + "mlp.gate_up_proj_packed", "I32", {4, 64, 8}});
+    tensors.push_back({layer + "mlp.gate_up_proj_scale", "BF16", {4, 64, 2}});
     tensors.push_back({layer + "e_proj.weight", "F8_E4M3", {16, 16}});
   }
   tensors.push_back({"l.0.up.pre_quant_scale", "F16", {64}});
@@ -216,18 +227,17 @@ TEST_CASE("closed world: thousands of tensors that are alike are one line, all k
   REQUIRE_FALSE(found.ok());
   const std::vector<std::string>& messages = found.error().messages;
   CHECK(messages.size() == 3);
-  check_contains(
-      joined(messages),
-      {"model.layers.*.experts: thaw knows no rule for these: gate_up_proj_packed I32 [4, "
-       "64, 8] (packed codes), gate_up_proj_scale BF16 [4, 64, 2] (scales) (40 of them, "
-       "the first model.layers.0.experts)",
-       "model.layers.*.e_proj.weight: F8_E4M3 [16, 16]",
-       "40 of them, the first model.layers.0.e_proj.weight", "l.0.up: AWQ GEMM has no"});
+  check_contains(joined(messages),
+                 {"model.layers.*.mlp: thaw knows no rule for these: gate_up_proj_packed I32 [4, "
+                  "64, 8] (packed codes), gate_up_proj_scale BF16 [4, 64, 2] (scales) (40 of them, "
+                  "the first model.layers.0.mlp)",
+                  "model.layers.*.e_proj.weight: F8_E4M3 [16, 16]",
+                  "40 of them, the first model.layers.0.e_proj.weight", "l.0.up: AWQ GEMM has no"});
 }
 
 TEST_CASE("closed world: what belongs to a module that was refused is not named again") {
-  const Model model("{}", together(kAwq, {{"m.weight", "F8_E4M3", {16, 64}},
-                                          {"m.weight_scale_inv", "F32", {1, 1}},
+  const Model model("{}", together(kAwq, {{"m.weight", "U8", {16, 64}},
+                                          {"m.weight_scale", "F32", {1, 1}},
                                           {"n.weight", "U8", {512, 1}},
                                           {"n.weight.absmax", "F32", {16}},
                                           {"n.weight.quant_map", "F32", {16}},
