@@ -1,7 +1,9 @@
 #include "convert/expert_names.h"
 
 #include <algorithm>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/text.h"
 
@@ -19,6 +21,24 @@ bool is_expert(const QuantizedLinear& linear) {
   return digit < linear.module.size() && linear.module[digit] >= '0' && linear.module[digit] <= '9';
 }
 
+bool contains(const std::vector<std::string>& names, std::string_view one) {
+  return std::find(names.begin(), names.end(), one) != names.end();
+}
+
+// Whether the spec speaks of it: it lies where the spec has its experts, or is called as one of
+// them anyway.
+bool is_described(const ModelSpec& spec, const QuantizedLinear& linear) {
+  const ExpertForm& form = *spec.experts;
+  const std::string_view last = linear.module.substr(linear.module.rfind('.') + 1);
+  const BlockMember found = find_block(spec, linear.module);
+  if (!found.block.empty() && found.member.starts_with(form.module + ".")) {
+    return linear.is_parameter || contains(form.gate, last) || contains(form.up, last) ||
+           contains(form.down, last);
+  }
+  return !form.fused && !linear.is_parameter &&
+         (last == form.gate.front() || last == form.up.front() || last == form.down.front());
+}
+
 }  // namespace
 
 bool has_quantized_experts(const QuantizedLinears& linears) {
@@ -28,10 +48,13 @@ bool has_quantized_experts(const QuantizedLinears& linears) {
 std::optional<std::string> warn_of_expert_names(const QuantizedLinears& linears,
                                                 const ModelSpec* spec,
                                                 const std::string& model_type) {
-  if (spec != nullptr && spec->experts) return std::nullopt;
-  const auto first = std::find_if(linears.linears.begin(), linears.linears.end(), is_expert);
+  const auto is_unknown = [&](const QuantizedLinear& linear) {
+    if (!is_expert(linear)) return false;
+    return spec == nullptr || !spec->experts || !is_described(*spec, linear);
+  };
+  const auto first = std::find_if(linears.linears.begin(), linears.linears.end(), is_unknown);
   if (first == linears.linears.end()) return std::nullopt;
-  const auto count = std::count_if(linears.linears.begin(), linears.linears.end(), is_expert);
+  const auto count = std::count_if(linears.linears.begin(), linears.linears.end(), is_unknown);
   return "no model spec says how " +
          (model_type.empty() ? std::string("this architecture") : printable(model_type)) +
          " holds its experts: the names of " + std::to_string(count) +

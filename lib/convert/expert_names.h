@@ -13,7 +13,8 @@ namespace thaw {
 // Linears of single experts, or parameters of all of them, are quantized.
 [[nodiscard]] bool has_quantized_experts(const QuantizedLinears& linears);
 
-// Nothing where the spec (null: none serves the model) says how the architecture holds experts.
+// Nothing where the spec (null: none serves the model) says how the architecture holds its experts,
+// all of those that are quantized.
 [[nodiscard]] std::optional<std::string> warn_of_expert_names(const QuantizedLinears& linears,
                                                               const ModelSpec* spec,
                                                               const std::string& model_type);

@@ -169,17 +169,20 @@ class ClosedWorld(Case):
             return model
 
         at = "model.layers.1.mlp.experts.0."
-        rows = (("mlp.experts.0.up_proj.", "mixtral", False, at + "w3.weight"),
-                ("mlp.experts.0.w3.", "mixtral", False, at + "w3.weight"),
+        moe = at.replace("mlp", "block_sparse_moe")
+        rows = (("block_sparse_moe.experts.0.up_proj.", "mixtral", False, moe + "w3.weight"),
+                ("block_sparse_moe.experts.0.w3.", "mixtral", False, moe + "w3.weight"),
+                ("block_sparse_moe.experts.0.linear.", "mixtral", True, moe + "linear.weight"),
+                ("mlp.experts.0.up_proj.", "mixtral", True, at + "up_proj.weight"),
                 ("mlp.experts.0.up_proj.", "qwen3_moe", False, at + "up_proj.weight"),
                 ("mlp.experts.0.up_proj.", "of_tomorrow", True, at + "up_proj.weight"),
                 ("mlp.up_proj.", "of_tomorrow", False, "model.layers.1.mlp.up_proj.weight"))
-        warning = ("no model spec says how of_tomorrow holds its experts: the names of 2 expert "
-                   "weights are the quantizer's and may not be the architecture's (first: "
-                   "model.layers.0.mlp.experts.0.up_proj.weight)")
         for member, model_type, warned, written in rows:
             with self.subTest(member=member, model_type=model_type):
                 model = renamed(member, model_type)
+                warning = (f"no model spec says how {model_type} holds its experts: the names of 2 "
+                           "expert weights are the quantizer's and may not be the architecture's "
+                           f"(first: model.layers.0.{member}weight)")
                 result = self.convert(model, self.work / "out", "--force", "--quiet")
                 self.assertEqual(warning in result.stderr, warned)
                 self.assertIn(written, read_checkpoint(self.work / "out"))
