@@ -55,6 +55,8 @@ class Limits(Case):
                 fewest = fewest or most
                 self.assertEqual(tree(out), tree(self.work / f"out{fewest}"))
                 continue
+            # Two writers open files for a moment: a run may need what another did not.
+            self.assertLess(most, (fewest or most) + 4, "fewer descriptors were enough")
             self.assert_refused(result, 6, f"open files (ulimit -n) is {most}")
             self.assertFalse(out.exists())
         self.assertIsNotNone(fewest)
