@@ -1,22 +1,16 @@
 """What the tests of the overlay share: the fixture, and variants of it."""
 
-import hashlib
 import json
 import random
 import shutil
 import struct
 
-from support import DATA, Case, read_checkpoint, run, write_safetensors
+from support import DATA, Case, hashes, read_checkpoint, run, write_safetensors
 
 FIXTURE = DATA / "qwen2_5_vl-overlay"
 BASE = FIXTURE / "base"
 QUANTIZED = FIXTURE / "awq"
 BLOCK = "model.layers.0."
-
-
-def hashes(folder):
-    return {name: {"dtype": dtype, "shape": shape, "sha256": hashlib.sha256(data).hexdigest()}
-            for name, (dtype, shape, data) in read_checkpoint(folder).items()}
 
 
 def expected(name="expected"):

@@ -122,6 +122,29 @@ def read_checkpoint(folder):
     return tensors
 
 
+def hashes(folder):
+    """What the tensors of a checkpoint are, as the fixtures' expected.json says it."""
+    return {name: {"dtype": dtype, "shape": list(shape),
+                   "sha256": hashlib.sha256(data).hexdigest()}
+            for name, (dtype, shape, data) in read_checkpoint(folder).items()}
+
+
+def rewrite(source, model, change=None, config=None):
+    """Writes the model `source`, of one shard, anew. `change` gives other tensors for its tensors;
+    `config` alters what its config.json holds."""
+    shutil.rmtree(model, ignore_errors=True)
+    model.mkdir()
+    shard = Shard(source / "model.safetensors")
+    tensors = {key: (entry["dtype"], entry["shape"], shard.read(key))
+               for key, entry in shard.tensors.items()}
+    write_safetensors(model / "model.safetensors", change(tensors) if change else tensors)
+    text = json.loads((source / "config.json").read_text())
+    if config:
+        config(text)
+    (model / "config.json").write_text(json.dumps(text))
+    return model
+
+
 def write_safetensors(path, tensors, metadata=None):
     """`tensors`: name -> (dtype, shape, bytes)."""
     header = {"__metadata__": metadata or {"format": "pt"}}

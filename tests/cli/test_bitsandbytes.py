@@ -1,10 +1,9 @@
 """LLM.int8 as bitsandbytes writes it, against what another program made of it.
 specs/bitsandbytes.md."""
 
-import hashlib
 import json
 
-from support import DATA, Case, Shard, available_isas, read_checkpoint, run, write_safetensors
+from support import DATA, Case, Shard, available_isas, hashes, rewrite, run
 
 FOLDER = DATA / "bitsandbytes" / "int8-llama"
 MODEL = FOLDER / "model"
@@ -14,27 +13,17 @@ MODULE = "model.layers.0.mlp.up_proj"
 class BitsAndBytes(Case):
     def changed(self, name, content):
         """A copy with another tensor; None: without it."""
-        model = self.work / "changed"
-        model.mkdir(exist_ok=True)
-        shard = Shard(MODEL / "model.safetensors")
-        tensors = {key: (entry["dtype"], entry["shape"], shard.read(key))
-                   for key, entry in shard.tensors.items()}
-        tensors.pop(name, None)
-        if content is not None:
-            tensors[name] = content
-        write_safetensors(model / "model.safetensors", tensors)
-        (model / "config.json").write_text((MODEL / "config.json").read_text())
-        return model
+        def change(tensors):
+            rest = {key: tensor for key, tensor in tensors.items() if key != name}
+            return rest if content is None else rest | {name: content}
+        return rewrite(MODEL, self.work / "changed", change)
 
     def test_every_weight_is_the_exact_one(self):
         expected = json.loads((FOLDER / "expected.json").read_text())
         for isa in available_isas():
             out = self.work / "out"
             self.convert(MODEL, out, "--isa", isa, "--force", "--verify")
-            found = {name: {"dtype": dtype, "shape": list(shape),
-                            "sha256": hashlib.sha256(data).hexdigest()}
-                     for name, (dtype, shape, data) in read_checkpoint(out).items()}
-            self.assertEqual(found, expected)
+            self.assertEqual(hashes(out), expected)
             self.assertNotIn("quantization_config", (out / "config.json").read_text())
 
     def test_verify_compare_and_inspect(self):

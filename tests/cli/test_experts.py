@@ -1,18 +1,12 @@
 """Experts in the architecture's form, against what transformers saves. specs/models.md clause 7."""
 
-import hashlib
 import json
 import shutil
 
-from support import DATA, Case, Shard, available_isas, read_checkpoint, run, write_safetensors
+from support import (DATA, Case, Shard, available_isas, hashes, read_checkpoint, rewrite, run,
+                     write_safetensors)
 
 NAMES = ("gpt_oss", "llama4", "mixtral", "gemma4")
-
-
-def hashes(folder):
-    return {name: {"dtype": dtype, "shape": list(shape),
-                   "sha256": hashlib.sha256(data).hexdigest()}
-            for name, (dtype, shape, data) in read_checkpoint(folder).items()}
 
 
 def turn(tensor):
@@ -28,18 +22,9 @@ class Experts(Case):
     def source(self, name):
         return DATA / "experts" / name / "model"
 
-    def changed(self, name, change, config=None):
+    def changed(self, name, change=None, config=None):
         """A copy of the model whose tensors `change` has altered."""
-        model = self.work / f"changed-{name}"
-        shutil.rmtree(model, ignore_errors=True)
-        model.mkdir()
-        shard = Shard(self.source(name) / "model.safetensors")
-        tensors = {key: (entry["dtype"], entry["shape"], shard.read(key))
-                   for key, entry in shard.tensors.items()}
-        write_safetensors(model / "model.safetensors", change(tensors))
-        text = json.loads((self.source(name) / "config.json").read_text())
-        (model / "config.json").write_text(json.dumps(config(text) if config else text))
-        return model
+        return rewrite(self.source(name), self.work / f"changed-{name}", change, config)
 
     def test_every_tensor_is_that_of_the_float_checkpoint(self):
         for name in NAMES:
@@ -107,8 +92,8 @@ class Experts(Case):
                     self.assertNotIn("only in", result.stdout)
 
     def test_without_a_spec_the_names_stay_with_a_warning(self):
-        model = self.changed("mixtral", lambda tensors: tensors,
-                             lambda config: {**config, "model_type": "unheard_of"})
+        model = self.changed("mixtral",
+                             config=lambda config: config.update(model_type="unheard_of"))
         result = self.convert(model, self.work / "out")
         self.assertIn("may not be the architecture's", result.stderr)
         self.assertIn("unheard_of", result.stderr)
@@ -124,7 +109,7 @@ class Experts(Case):
                 (without("layers.0.mlp.experts.2."), None, "2.gate_proj"),
                 (without("layers.0.mlp.experts.1.up_proj."), None, "1.up_proj"),
                 (without("layers.0.mlp.experts.1.up_proj.bias"), None, "bias"),
-                (lambda tensors: tensors, lambda text: {**text, "num_local_experts": 5},
+                (lambda tensors: tensors, lambda text: text.update(num_local_experts=5),
                  "config.json says 5")):
             with self.subTest(wanted=wanted):
                 model = self.changed("gpt_oss", change, config)

@@ -1,21 +1,13 @@
 """Codes of 1 to 8 bits as their producers pack them, against what another program made of them.
 specs/compressed_tensors.md clauses 2 to 4, specs/gptq.md clauses 2.5 to 2.8."""
 
-import hashlib
 import json
-import shutil
 
-from support import DATA, Case, Shard, available_isas, read_checkpoint, run, write_safetensors
+from support import DATA, Case, Shard, available_isas, hashes, rewrite, run
 
 FOLDER = DATA / "low_bits"
 NAMES = sorted(path.name for path in FOLDER.iterdir())
 WEIGHT = "model.layers.0.mlp.up_proj.weight"
-
-
-def hashes(folder):
-    return {name: {"dtype": dtype, "shape": list(shape),
-                   "sha256": hashlib.sha256(data).hexdigest()}
-            for name, (dtype, shape, data) in read_checkpoint(folder).items()}
 
 
 class LowBits(Case):
@@ -23,18 +15,10 @@ class LowBits(Case):
         return FOLDER / name / "model"
 
     def changed(self, name, change=None, config=None):
-        model = self.work / f"changed-{name}"
-        shutil.rmtree(model, ignore_errors=True)
-        model.mkdir()
-        shard = Shard(self.source(name) / "model.safetensors")
-        tensors = {key: (entry["dtype"], entry["shape"], shard.read(key))
-                   for key, entry in shard.tensors.items()}
-        write_safetensors(model / "model.safetensors", change(tensors) if change else tensors)
-        text = json.loads((self.source(name) / "config.json").read_text())
-        if config:
-            config(text["quantization_config"])
-        (model / "config.json").write_text(json.dumps(text))
-        return model
+        def quantization(text):
+            if config:
+                config(text["quantization_config"])
+        return rewrite(self.source(name), self.work / f"changed-{name}", change, quantization)
 
     def test_every_weight_is_the_exact_one_on_every_instruction_set(self):
         self.assertEqual(len(NAMES), 11)

@@ -1,20 +1,12 @@
 """MLX's affine mode as mlx-lm writes it, against what another program made of it. specs/mlx.md."""
 
-import hashlib
 import json
-import shutil
 
-from support import DATA, Case, Shard, available_isas, read_checkpoint, run, write_safetensors
+from support import DATA, Case, Shard, available_isas, hashes, rewrite, run
 
 FOLDER = DATA / "mlx"
 NAMES = ("mixed_3_6-llama", "q8-qwen3-tied")
 MODULE = "model.layers.0.mlp.up_proj"
-
-
-def hashes(folder):
-    return {name: {"dtype": dtype, "shape": list(shape),
-                   "sha256": hashlib.sha256(data).hexdigest()}
-            for name, (dtype, shape, data) in read_checkpoint(folder).items()}
 
 
 class Mlx(Case):
@@ -22,18 +14,7 @@ class Mlx(Case):
         return FOLDER / name / "model"
 
     def changed(self, change=None, config=None, name="mixed_3_6-llama"):
-        model = self.work / "changed"
-        shutil.rmtree(model, ignore_errors=True)
-        model.mkdir()
-        shard = Shard(self.source(name) / "model.safetensors")
-        tensors = {key: (entry["dtype"], entry["shape"], shard.read(key))
-                   for key, entry in shard.tensors.items()}
-        write_safetensors(model / "model.safetensors", change(tensors) if change else tensors)
-        text = json.loads((self.source(name) / "config.json").read_text())
-        if config:
-            config(text)
-        (model / "config.json").write_text(json.dumps(text))
-        return model
+        return rewrite(self.source(name), self.work / "changed", change, config)
 
     def refused(self, model, *fragments):
         self.assert_refused(run("convert", model, self.work / "out"), 3, *fragments)

@@ -1,12 +1,11 @@
 """What a conversion writes: every tensor, the config, the side files, the shards."""
 
-import hashlib
 import json
 import re
 import shutil
 import struct
 
-from support import (COMPRESSED, DATA, LLAMA, QWEN, Case, Shard, read_checkpoint, run,
+from support import (COMPRESSED, DATA, LLAMA, QWEN, Case, Shard, hashes, read_checkpoint, run,
                      tree)
 
 
@@ -41,10 +40,7 @@ class Fixtures(Case):
                 out = self.work / name
                 self.convert(self.model(name), out)
                 expected = json.loads((DATA / name / "expected.json").read_text())
-                found = {tensor: {"dtype": dtype, "shape": shape,
-                                  "sha256": hashlib.sha256(data).hexdigest()}
-                         for tensor, (dtype, shape, data) in read_checkpoint(out).items()}
-                self.assertEqual(found, expected)
+                self.assertEqual(hashes(out), expected)
 
     def test_config_differs_by_the_documented_edit_only(self):
         before = (self.model() / "config.json").read_text()

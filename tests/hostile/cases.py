@@ -1,6 +1,6 @@
 """The list of cases: each spoils one thing and says how it must be answered."""
 
-from model import Model
+from model import LINEAR, Model
 
 CASES = []
 
@@ -24,6 +24,30 @@ def case(name, *patterns, code=3, layout="gemm"):
         CASES.append(Case(name, code, patterns, layout, spoil))
         return spoil
     return add
+
+
+def spoiling(prefix, base, layout="gemm"):
+    """A decorator like case(), for what spoils the correct module that `base` makes of a Model."""
+    def named(name, *patterns, code=3, **how):
+        def add(spoil):
+            @case(f"{prefix}-{name}", *patterns, code=code, layout=layout)
+            def both(m):
+                base(m, **how)
+                spoil(m)
+            return both
+        return add
+    return named
+
+
+def spoiling_shapes(named):
+    """For one tensor of such a module in another type and shape."""
+    def bad_shape(suffix, dtype, shape, *patterns):
+        shape_name = "x".join(map(str, shape)) or "scalar"
+
+        @named(f"{suffix}-{dtype.lower()}-{shape_name}", r"model\.safetensors: ", *patterns)
+        def spoil(m):
+            m.tensors[f"{LINEAR}.{suffix}"] = (dtype, shape)
+    return bad_shape
 
 
 def all_cases():

@@ -1,9 +1,8 @@
 """GPTQ of other widths, planes and narrow words that lie: specs/gptq.md clauses 2.5 to 2.8."""
 
-from cases import case
+from cases import spoiling, spoiling_shapes
 from model import LINEAR
 
-FILE = r"model\.safetensors: "
 MODULE = r"model\.layers\.0\.mlp\.up_proj: GPTQ: "
 K, N = 128, 64
 
@@ -19,14 +18,8 @@ def base(m, bits=3, word="I32", **config):
                                        "sym": False, "checkpoint_format": "gptq_v2", **config}
 
 
-def bits(name, *patterns, code=3, **how):
-    def add(spoil):
-        @case(f"gptq-bits-{name}", *patterns, code=code, layout="gptq")
-        def both(m):
-            base(m, **how)
-            spoil(m)
-        return both
-    return add
+bits = spoiling("gptq-bits", base, layout="gptq")
+bad_shape = spoiling_shapes(bits)
 
 
 for width in (2, 3, 5, 6, 7):
@@ -53,14 +46,6 @@ def wide_words(m):
 @bits("planes-words-16", MODULE + "planes", word="I16", checkpoint_format="gptq_p")
 def planes_of_narrow_words(m):
     pass
-
-
-def bad_shape(suffix, dtype, shape, *patterns):
-    shape_name = "x".join(map(str, shape)) or "scalar"
-
-    @bits(f"{suffix}-{dtype.lower()}-{shape_name}", FILE, *patterns)
-    def spoil(m):
-        m.tensors[f"{LINEAR}.{suffix}"] = (dtype, shape)
 
 
 bad_shape("qweight", "I32", [11, N], "within a code of 3 bits|scales")

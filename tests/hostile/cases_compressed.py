@@ -2,7 +2,7 @@
 
 import struct
 
-from cases import case
+from cases import spoiling
 from model import LINEAR
 
 FILE = r"model\.safetensors: "
@@ -34,15 +34,7 @@ def weights(m):
     return m.quant()["config_groups"]["group_0"]["weights"]
 
 
-def ct(name, *patterns, code=3):
-    """A case that spoils a correct module."""
-    def add(spoil):
-        @case(f"ct-{name}", *patterns, code=code)
-        def both(m):
-            base(m)
-            spoil(m)
-        return both
-    return add
+ct = spoiling("ct", base)  # cases that spoil a correct module
 
 
 def bad_shape(suffix, shape, *patterns, dtype=None, name=None):

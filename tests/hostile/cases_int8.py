@@ -1,6 +1,6 @@
 """int-quantized modules that lie: specs/compressed_tensors.md clause 8."""
 
-from cases import case
+from cases import spoiling, spoiling_shapes
 from model import LINEAR
 
 FILE = r"model\.safetensors: "
@@ -22,22 +22,8 @@ def base(m):
             "group_size": 64}}}}
 
 
-def int8(name, *patterns, code=3):
-    def add(spoil):
-        @case(f"int8-{name}", *patterns, code=code)
-        def both(m):
-            base(m)
-            spoil(m)
-        return both
-    return add
-
-
-def bad_shape(suffix, dtype, shape, *patterns):
-    shape_name = "x".join(map(str, shape)) or "scalar"
-
-    @int8(f"{suffix}-{dtype.lower()}-{shape_name}", FILE, *patterns)
-    def spoil(m):
-        m.tensors[f"{LINEAR}.{suffix}"] = (dtype, shape)
+int8 = spoiling("int8", base)
+bad_shape = spoiling_shapes(int8)
 
 
 @int8("good", code=0)

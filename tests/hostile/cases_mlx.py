@@ -1,9 +1,8 @@
 """MLX modules that lie: specs/mlx.md."""
 
-from cases import case
+from cases import spoiling, spoiling_shapes
 from model import LINEAR
 
-FILE = r"model\.safetensors: "
 MODULE = r"model\.layers\.0\.mlp\.up_proj: MLX: "
 K, N = 128, 64
 
@@ -19,22 +18,8 @@ def base(m):
     m.config["quantization"] = {"group_size": 64, "bits": 3, "mode": "affine"}
 
 
-def mlx(name, *patterns, code=3):
-    def add(spoil):
-        @case(f"mlx-{name}", *patterns, code=code)
-        def both(m):
-            base(m)
-            spoil(m)
-        return both
-    return add
-
-
-def bad_shape(suffix, dtype, shape, *patterns):
-    shape_name = "x".join(map(str, shape)) or "scalar"
-
-    @mlx(f"{suffix}-{dtype.lower()}-{shape_name}", FILE, *patterns)
-    def spoil(m):
-        m.tensors[f"{LINEAR}.{suffix}"] = (dtype, shape)
+mlx = spoiling("mlx", base)
+bad_shape = spoiling_shapes(mlx)
 
 
 @mlx("good", code=0)

@@ -20,13 +20,11 @@ void check(const std::vector<Shape>& shapes) {
 }
 
 Shape shape(std::uint64_t in, std::uint64_t out, std::uint64_t group, std::uint64_t bits) {
-  Shape made;
-  made.layout = "ct_pack";
-  made.in_features = in;
-  made.out_features = out;
-  made.group_size = group;
-  made.bits = bits;
-  return made;
+  return {.layout = "ct_pack",
+          .in_features = in,
+          .out_features = out,
+          .group_size = group,
+          .bits = bits};
 }
 
 // The ways to hold zeros, for one size.

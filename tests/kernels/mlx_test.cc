@@ -15,13 +15,11 @@ using kernels::OutputFormat;
 constexpr FloatType kTypes[] = {FloatType::float16, FloatType::bfloat16, FloatType::float32};
 
 Shape shape(std::uint64_t in, std::uint64_t out, std::uint64_t group, std::uint64_t bits) {
-  Shape made;
-  made.layout = "mlx_affine";
-  made.in_features = in;
-  made.out_features = out;
-  made.group_size = group;
-  made.bits = bits;
-  return made;
+  return {.layout = "mlx_affine",
+          .in_features = in,
+          .out_features = out,
+          .group_size = group,
+          .bits = bits};
 }
 
 TEST_CASE("mlx_affine: every width and size: the oracle's bytes") {

@@ -182,15 +182,17 @@ inline int gptq_zero(const Packed& p, std::uint64_t group, std::uint64_t output)
   return static_cast<int>(word % base);
 }
 
+// The group of an input: as the index says, from the end where it is negative, else by its place.
+inline std::uint64_t gptq_group(const Packed& p, std::uint64_t input, std::uint64_t inputs) {
+  if (p.group_of.empty()) return input / p.group_size;
+  const std::uint64_t groups = (inputs + p.group_size - 1) / p.group_size;
+  const std::int64_t index = p.group_of[input];
+  return static_cast<std::uint64_t>(index < 0 ? index + static_cast<std::int64_t>(groups) : index);
+}
+
 inline Element gptq_element(const Packed& p, std::uint64_t output, std::uint64_t input,
                             std::uint64_t inputs) {
-  const std::uint64_t groups = (inputs + p.group_size - 1) / p.group_size;
-  std::uint64_t group = input / p.group_size;
-  if (!p.group_of.empty()) {
-    const std::int64_t index = p.group_of[input];
-    group =
-        static_cast<std::uint64_t>(index < 0 ? index + static_cast<std::int64_t>(groups) : index);
-  }
+  const std::uint64_t group = gptq_group(p, input, inputs);
   Element e;
   const std::uint64_t per_word = 32 / p.bits;
   std::uint64_t word = p.qweight.at(input / per_word, output, 4);
@@ -216,13 +218,7 @@ inline std::uint64_t unit_bit(const Packed& p, std::uint64_t index, std::uint64_
 
 inline Element gptq_bits_element(const Packed& p, std::uint64_t output, std::uint64_t input,
                                  std::uint64_t inputs) {
-  const std::uint64_t groups = (inputs + p.group_size - 1) / p.group_size;
-  std::uint64_t group = input / p.group_size;
-  if (!p.group_of.empty()) {
-    const std::int64_t index = p.group_of[input];
-    group =
-        static_cast<std::uint64_t>(index < 0 ? index + static_cast<std::int64_t>(groups) : index);
-  }
+  const std::uint64_t group = gptq_group(p, input, inputs);
   const std::uint64_t word_bits = 8 * p.word_bytes;
   Element e;
   e.code = field_of_bits(p.bits, [&](std::uint64_t i) {
