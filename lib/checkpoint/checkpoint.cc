@@ -43,6 +43,11 @@ std::span<const std::pair<std::string, std::string>> Checkpoint::metadata() cons
 const std::string& Checkpoint::config_text() const { return state_->config_text; }
 const json::Node& Checkpoint::config() const { return state_->config; }
 
+std::string_view Checkpoint::model_type() const {
+  const json::Node* type = state_->config.find("model_type");
+  return type != nullptr ? type->as_string().value_or(std::string_view()) : std::string_view();
+}
+
 std::span<const Checkpoint::QuantizationFile> Checkpoint::quantization_files() const {
   return state_->quantization_files;
 }

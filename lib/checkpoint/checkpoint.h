@@ -63,6 +63,8 @@ class Checkpoint {
   // config.json as it is on disk, empty when there is none, and parsed (null kind when none).
   [[nodiscard]] const std::string& config_text() const;
   [[nodiscard]] const json::Node& config() const;
+  // model_type of config.json; empty where it has none, or no text there.
+  [[nodiscard]] std::string_view model_type() const;
   // quant_config.json, quantize_config.json, quantization_config.json, those that are there.
   struct QuantizationFile {
     std::string name;

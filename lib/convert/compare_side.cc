@@ -14,12 +14,6 @@ namespace thaw {
 
 namespace {
 
-const ModelSpec* spec_of(const Checkpoint& checkpoint, std::span<const ModelSpec> specs) {
-  const json::Node* type = checkpoint.config().find("model_type");
-  const auto name = type != nullptr ? type->as_string() : std::nullopt;
-  return name ? find_model_spec(specs, *name) : nullptr;
-}
-
 double small_float(unsigned bits, int exponent_bits, int mantissa_bits, bool has_infinity) {
   const int bias = (1 << (exponent_bits - 1)) - 1;
   const auto fraction = static_cast<int>(bits & ((1u << mantissa_bits) - 1));
@@ -82,7 +76,7 @@ Result<std::unique_ptr<CompareSide>> open_side(const std::string& model,
   THAW_ASSIGN_OR_RETURN(Checkpoint checkpoint,
                         open_checkpoint(file_system, model, {.this_file_only = true}));
   auto side = std::make_unique<CompareSide>(std::move(checkpoint));
-  side->spec = spec_of(side->checkpoint, specs);
+  side->spec = find_model_spec(specs, side->checkpoint.model_type());
   if (looks_quantized(side->checkpoint)) {
     THAW_ASSIGN_OR_RETURN(
         side->linears,

@@ -47,7 +47,7 @@ bool has_quantized_experts(const QuantizedLinears& linears) {
 
 std::optional<std::string> warn_of_expert_names(const QuantizedLinears& linears,
                                                 const ModelSpec* spec,
-                                                const std::string& model_type) {
+                                                std::string_view model_type) {
   const auto is_unknown = [&](const QuantizedLinear& linear) {
     if (!is_expert(linear)) return false;
     return spec == nullptr || !spec->experts || !is_described(*spec, linear);

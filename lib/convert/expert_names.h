@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "model/spec.h"
 #include "quant/linears.h"
@@ -17,6 +18,6 @@ namespace thaw {
 // all of those that are quantized.
 [[nodiscard]] std::optional<std::string> warn_of_expert_names(const QuantizedLinears& linears,
                                                               const ModelSpec* spec,
-                                                              const std::string& model_type);
+                                                              std::string_view model_type);
 
 }  // namespace thaw

@@ -21,10 +21,10 @@ std::string tensor_text(const Tensor& tensor) {
   return std::string(dtype_name(tensor.dtype)) + " " + printable(shape_text(tensor.shape));
 }
 
-std::string model_type_of(const Checkpoint& checkpoint) {
-  const json::Node* type = checkpoint.config().find("model_type");
-  const auto name = type != nullptr ? type->as_string() : std::nullopt;
-  return name ? "the model type \"" + printable(*name) + "\"" : "a config without model_type";
+std::string model_type_text(const Checkpoint& checkpoint) {
+  const std::string_view name = checkpoint.model_type();
+  if (name.empty()) return "a config without model_type";
+  return "the model type \"" + printable(name) + "\"";
 }
 
 float scale_at(const std::byte* bytes, std::uint64_t index, Dtype dtype) {
@@ -164,7 +164,7 @@ Result<std::vector<Fold>> find_folds(const Checkpoint& checkpoint, const Quantiz
     const auto& all = linears.activation_scales;  // in the order of the tensors
     if (!std::binary_search(all.begin(), all.end(), &tensor)) continue;
     const std::string who = spec == nullptr
-                                ? "no model spec serves " + model_type_of(checkpoint)
+                                ? "no model spec serves " + model_type_text(checkpoint)
                                 : "no rule of the model spec " + printable(spec->name) + " names";
     errors.add(fail(ErrorCode::input, {checkpoint.file_of(tensor), tensor.name},
                     "the scales " + tensor_text(tensor) + " of an activation cannot be folded: " +

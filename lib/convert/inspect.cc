@@ -122,11 +122,7 @@ void add_tensors(const Checkpoint& checkpoint, const QuantizedLinears& linears,
     found.layout = title_of(linear);
     found.bits = linear.bits;
     found.group_size = linear.group_size;
-    found.shape = {linear.out_features, linear.in_features};
-    if (linear.rows_per_slice != 0) {
-      found.shape = {linear.out_features / linear.rows_per_slice, linear.rows_per_slice,
-                     linear.in_features};
-    }
+    found.shape = weight_shape(linear);
     found.bytes = packed_bytes(linear);
     found.float_bytes = linear.in_features * linear.out_features * 2;
   }

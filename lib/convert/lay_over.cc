@@ -37,12 +37,6 @@ Status check_is_float(const Checkpoint& base) {
               "--base names the float model that the quantized one was made from.");
 }
 
-std::string model_type_of(const Checkpoint& checkpoint) {
-  const json::Node* type = checkpoint.config().find("model_type");
-  const auto name = type != nullptr ? type->as_string() : std::nullopt;
-  return name ? std::string(*name) : std::string();
-}
-
 Status check_biases(const Checkpoint& quantized, const QuantizedLinears& linears,
                     const kernels::Table& table, Base& base) {
   const std::vector<const Tensor*>& biases = base.overlay.biases_left_out;
@@ -118,7 +112,7 @@ Result<std::unique_ptr<Base>> open_base(const ConvertOptions& options, FileSyste
   THAW_RETURN_IF_ERROR(check_is_float(base->checkpoint));
   THAW_ASSIGN_OR_RETURN(base->spec,
                         choose_model_spec(file_system, options.model_specs, options.spec,
-                                          model_type_of(base->checkpoint)));
+                                          std::string(base->checkpoint.model_type())));
   if (!base->checkpoint.index_path().empty()) {
     THAW_ASSIGN_OR_RETURN(base->index,
                           MappedFile::open(file_system, base->checkpoint.index_path()));

@@ -31,9 +31,7 @@ Result<OwnAdapters> find_own_adapters(const Checkpoint& checkpoint, const ModelS
   if (!any || options.model_specs.empty()) return OwnAdapters();
   THAW_ASSIGN_OR_RETURN(const std::vector<ModelSpec> specs,
                         load_model_specs(file_system, options.model_specs));
-  const json::Node* type = checkpoint.config().find("model_type");
-  const auto name = type != nullptr ? type->as_string() : std::nullopt;
-  const ModelSpec* found = name ? find_model_spec(specs, *name) : nullptr;
+  const ModelSpec* found = find_model_spec(specs, checkpoint.model_type());
   if (found == nullptr) return OwnAdapters();
   const auto own = std::make_shared<const ModelSpec>(*found);
   return OwnAdapters([own](std::string_view tensor) { return names_part(*own, tensor); });

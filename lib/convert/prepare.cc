@@ -79,12 +79,6 @@ std::vector<SideFile> carried_files(const Checkpoint& frame, const ModelSpec* sp
   return files;
 }
 
-std::string model_type_of(const Checkpoint& checkpoint) {
-  const json::Node* type = checkpoint.config().find("model_type");
-  const auto name = type != nullptr ? type->as_string() : std::nullopt;
-  return name ? std::string(*name) : std::string();
-}
-
 // Model specs are read only where something has to be folded, experts have to be named, or adapters
 // may be a part of the model: most conversions need none. With a base, its own spec is taken.
 Result<std::optional<ModelSpec>> spec_of(const Prepared& prepared, const ConvertOptions& options,
@@ -97,7 +91,7 @@ Result<std::optional<ModelSpec>> spec_of(const Prepared& prepared, const Convert
   }
   THAW_ASSIGN_OR_RETURN(std::vector<ModelSpec> specs,
                         load_model_specs(file_system, options.model_specs));
-  const ModelSpec* found = find_model_spec(specs, model_type_of(prepared.checkpoint));
+  const ModelSpec* found = find_model_spec(specs, prepared.checkpoint.model_type());
   return found != nullptr ? std::optional(*found) : std::nullopt;
 }
 
@@ -227,8 +221,8 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared));
   const ModelSpec* const own_spec = prepared->spec ? &*prepared->spec : nullptr;
   if (options.base.empty() && !options.keep_names) {
-    if (auto warning = warn_of_expert_names(prepared->linears, own_spec,
-                                            model_type_of(prepared->checkpoint))) {
+    if (auto warning =
+            warn_of_expert_names(prepared->linears, own_spec, prepared->checkpoint.model_type())) {
       prepared->linears.warnings.push_back(std::move(*warning));
     }
   }

@@ -87,6 +87,21 @@ template <class Isa, class Layout, Target kTarget, bool kStream, class FactorsOf
 // Codes of fewer bits are spread, so many at a time.
 inline constexpr std::uint64_t kSpreadColumns = 1024;
 
+// Calls make(bytes, begin, end) for each run of a row's `columns` codes, spread to a byte each.
+template <class Make>
+[[gnu::always_inline]] inline void spread_row(const unsigned char* codes, std::uint64_t columns,
+                                              std::uint32_t bits, const Make& make) {
+  const std::uint64_t size = (columns * bits + 7) / 8;
+  for (std::uint64_t k = 0; k < columns; k += kSpreadColumns) {
+    const std::uint64_t end = columns - k < kSpreadColumns ? columns : k + kSpreadColumns;
+    const std::uint64_t at = k / 8 * bits;
+    alignas(64) unsigned char spread[kSpreadColumns];
+    __builtin_prefetch(codes + at + kBytesAhead, 0, 2);
+    spread_stream(codes + at, size - at, end - k, bits, spread);
+    make(spread, k, end);
+  }
+}
+
 template <class Isa, class Layout, Target kTarget, bool kStream>
 inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned char* out) {
   const unsigned char* codes = line(linear[Role::codes], row);
@@ -100,15 +115,10 @@ inline void ct_byte_row(const PackedLinear& linear, std::uint64_t row, unsigned 
     return byte_columns<Isa, Layout, kTarget, kStream>(codes, linear.group_size, 0, columns,
                                                        factors_of, out);
   }
-  const std::uint64_t size = (columns * linear.bits + 7) / 8;
-  for (std::uint64_t k = 0; k < columns; k += kSpreadColumns) {
-    const std::uint64_t end = columns - k < kSpreadColumns ? columns : k + kSpreadColumns;
-    const std::uint64_t at = k / 8 * linear.bits;
-    alignas(64) unsigned char spread[kSpreadColumns];
-    __builtin_prefetch(codes + at + kBytesAhead, 0, 2);
-    spread_stream(codes + at, size - at, end - k, linear.bits, spread);
+  const auto make = [&](const unsigned char* spread, std::uint64_t k, std::uint64_t end) {
     byte_columns<Isa, Layout, kTarget, kStream>(spread, linear.group_size, k, end, factors_of, out);
-  }
+  };
+  spread_row(codes, columns, linear.bits, make);
 }
 
 template <class Isa, class Layout, Target kTarget>

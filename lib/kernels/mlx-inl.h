@@ -112,15 +112,10 @@ inline void mlx_row(const PackedLinear& linear, std::uint64_t row, unsigned char
   if (linear.bits == 8) {
     return mlx_columns<Isa, kTarget, kStream>(linear, row, codes, 0, columns, out);
   }
-  const std::uint64_t size = (columns * linear.bits + 7) / 8;
-  for (std::uint64_t k = 0; k < columns; k += kSpreadColumns) {
-    const std::uint64_t end = columns - k < kSpreadColumns ? columns : k + kSpreadColumns;
-    const std::uint64_t at = k / 8 * linear.bits;
-    alignas(64) unsigned char spread[kSpreadColumns];
-    __builtin_prefetch(codes + at + kBytesAhead, 0, 2);
-    spread_stream(codes + at, size - at, end - k, linear.bits, spread);
+  const auto make = [&](const unsigned char* spread, std::uint64_t k, std::uint64_t end) {
     mlx_columns<Isa, kTarget, kStream>(linear, row, spread, k, end, out);
-  }
+  };
+  spread_row(codes, columns, linear.bits, make);
 }
 
 template <class Isa, Target kTarget>

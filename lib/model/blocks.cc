@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "model/config_number.h"
 #include "model/module_name.h"
 #include "model/spec_keys.h"
 
@@ -65,17 +66,6 @@ std::vector<Spelling> spellings_used(const ModelSpec& spec, const Checkpoint& ch
   return used;
 }
 
-// The value at `key`, "text_config.num_hidden_layers"; null where the config has none.
-const json::Node* find_key(const json::Node& config, std::string_view key) {
-  const json::Node* node = &config;
-  while (node != nullptr && !key.empty()) {
-    const std::string_view part = key.substr(0, key.find('.'));
-    key.remove_prefix(std::min(key.size(), part.size() + 1));
-    node = node->find(part);
-  }
-  return node == nullptr || node->kind == json::Kind::null ? nullptr : node;
-}
-
 // What the first of the keys that the config has says, and which that is.
 struct Count {
   std::uint64_t value = 0;
@@ -85,7 +75,7 @@ struct Count {
 Count config_count(const Checkpoint& checkpoint, const std::vector<std::string>& keys,
                    ErrorList& errors) {
   for (const std::string& key : keys) {
-    const json::Node* node = find_key(checkpoint.config(), key);
+    const json::Node* node = config_value(checkpoint.config(), key);
     if (node == nullptr) continue;
     const auto value = node->as_integer();
     if (value && *value >= 0) return {static_cast<std::uint64_t>(*value), key};

@@ -1,17 +1,21 @@
-// A number of config.json under the first of some keys that it has.
+// What config.json says under a key with dots: "text_config.num_experts".
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "json/node.h"
 
 namespace thaw {
 
-// Keys with dots lie within objects: "text_config.num_experts". Nothing where it has none of them,
-// or no number of 0 or more there.
+// Null where the config has nothing there.
+[[nodiscard]] const json::Node* config_value(const json::Node& config, std::string_view key);
+
+// The number under the first of the keys that it has. Nothing where it has none of them, or no
+// number of 0 or more there.
 [[nodiscard]] std::optional<std::uint64_t> config_number(const json::Node& config,
                                                          const std::vector<std::string>& keys);
 

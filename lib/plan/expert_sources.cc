@@ -92,10 +92,8 @@ class Finder {
 }  // namespace
 
 std::vector<std::uint64_t> ExpertSource::shape() const {
-  if (linear == nullptr) return {tensor->shape.begin(), tensor->shape.end()};
-  if (linear->rows_per_slice == 0) return {linear->out_features, linear->in_features};
-  return {linear->out_features / linear->rows_per_slice, linear->rows_per_slice,
-          linear->in_features};
+  if (linear != nullptr) return weight_shape(*linear);
+  return {tensor->shape.begin(), tensor->shape.end()};
 }
 
 std::vector<ExpertGroup> find_experts(const Checkpoint& checkpoint, const QuantizedLinears& linears,

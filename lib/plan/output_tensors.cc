@@ -20,10 +20,7 @@ PlannedTensor weight_of(const QuantizedLinear& linear, const Segment& tile, Plan
   tensor.name = plan.arena.copy(weight_name(linear));
   tensor.dtype = tile.to;
   tensor.size = tile.size;
-  const bool sliced = linear.rows_per_slice != 0;  // of experts: [slices, rows, columns]
-  const std::uint64_t rows = sliced ? linear.rows_per_slice : linear.out_features;
-  const std::array<std::uint64_t, 3> shape = {linear.out_features / rows, rows, linear.in_features};
-  tensor.shape = plan.arena.copy(std::span<const std::uint64_t>(shape).subspan(sliced ? 0 : 1));
+  tensor.shape = plan.arena.copy(std::span<const std::uint64_t>(weight_shape(linear)));
   return tensor;
 }
 

@@ -210,11 +210,7 @@ class Matcher {
   // `member`: its name within the block, or all of it outside of blocks.
   void check_linear(const Tensor& tensor, std::string_view member, const QuantizedLinear& linear) {
     const Place place{base_.file_of(tensor), tensor.name};
-    std::vector<std::uint64_t> shape = {linear.out_features, linear.in_features};
-    if (linear.rows_per_slice != 0) {
-      shape = {linear.out_features / linear.rows_per_slice, linear.rows_per_slice,
-               linear.in_features};
-    }
+    const std::vector<std::uint64_t> shape = weight_shape(linear);
     if (is_padded(tensor.shape, shape)) {
       note_padded(overlay_.padded, member, tensor, &linear, shape);
     } else if (!std::equal(shape.begin(), shape.end(), tensor.shape.begin(), tensor.shape.end())) {

@@ -6,7 +6,6 @@
 
 #include "base/bytes.h"
 #include "quant/gptq_parts.h"
-#include "quant/zero_fields.h"
 
 namespace thaw {
 
@@ -68,25 +67,6 @@ bool recognises_rows_without_index(const ModuleTensors& tensors) {
   return recognises_without_index(tensors) && is_stored_untransposed(tensors);
 }
 
-// specs/gptq.md clause 4. Leaves qzeros out where the zero is half of the range.
-Problem find_zeros(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear,
-                   const GptqSizes& sizes, const PackedOperand& stored) {
-  if (linear.claims.symmetric == true) return std::nullopt;
-  if (tensors.qzeros == nullptr) return "no qzeros, and the config does not say that it is sym";
-  linear.operands[Role::zeros] = stored;
-  if (config.packing == Packing::gptq_v2) return std::nullopt;
-  const Result<ZeroFields> fields =
-      read_zero_fields(*tensors.checkpoint, *tensors.qzeros, linear.bits, sizes.outputs);
-  if (!fields.ok()) return fields.error().messages.front();
-  if (!linear.claims.symmetric.has_value() && fields.value().all_half) {
-    linear.operands[Role::zeros] = {};
-    return std::nullopt;
-  }
-  linear.zero_addend = linear.bits == 4 ? 0x11111111 : 0x01010101;
-  linear.zeros_wrap = fields.value().any_highest;
-  return std::nullopt;
-}
-
 Problem check_tensors(const ModuleTensors& tensors, const QuantizedLinear& linear,
                       const GptqSizes& sizes) {
   THAW_RETURN_IF_PROBLEM(expect_tensor("qweight", *tensors.qweight, {Dtype::i32},
@@ -146,7 +126,7 @@ Problem describe(const ModuleTensors& tensors, const QuantConfig& config, Quanti
   linear.out_features = linear.layout->rows_are_inputs ? sizes.inputs : sizes.outputs;
   PackedOperand zeros;
   place_operands(tensors, linear, sizes, zeros);
-  return find_zeros(tensors, config, linear, sizes, zeros);
+  return find_zeros(tensors, config, linear, sizes, zeros, read_zero_fields);
 }
 
 }  // namespace

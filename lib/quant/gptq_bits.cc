@@ -4,7 +4,6 @@
 
 #include "base/bytes.h"
 #include "quant/gptq_parts.h"
-#include "quant/zero_fields.h"
 
 namespace thaw {
 
@@ -84,28 +83,6 @@ void place_operands(const ModuleTensors& tensors, QuantizedLinear& linear, const
   }
 }
 
-// specs/gptq.md clauses 4.2 to 4.5.
-Problem find_zeros(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear,
-                   const GptqSizes& sizes, const PackedOperand& stored) {
-  if (linear.claims.symmetric == true) return std::nullopt;
-  if (tensors.qzeros == nullptr) return "no qzeros, and the config does not say that it is sym";
-  linear.operands[Role::zeros] = stored;
-  if (config.packing == Packing::gptq_v2) return std::nullopt;
-  const Result<ZeroFields> fields =
-      read_zero_streams(*tensors.checkpoint, *tensors.qzeros, linear.bits, sizes.outputs);
-  if (!fields.ok()) return fields.error().messages.front();
-  if (!linear.claims.symmetric.has_value() && fields.value().all_half) {
-    linear.operands[Role::zeros] = {};
-    return std::nullopt;
-  }
-  linear.zero_addend = linear.bits == 2   ? 0x55555555
-                       : linear.bits == 4 ? 0x11111111
-                       : linear.bits == 8 ? 0x01010101
-                                          : 1;
-  linear.zeros_wrap = fields.value().any_highest;
-  return std::nullopt;
-}
-
 }  // namespace
 
 Problem describe_gptq_bits(const ModuleTensors& tensors, const QuantConfig& config,
@@ -124,7 +101,7 @@ Problem describe_gptq_bits(const ModuleTensors& tensors, const QuantConfig& conf
   linear.out_features = linear.layout->rows_are_inputs ? sizes.inputs : sizes.outputs;
   PackedOperand zeros;
   place_operands(tensors, linear, sizes, zeros);
-  return find_zeros(tensors, config, linear, sizes, zeros);
+  return find_zeros(tensors, config, linear, sizes, zeros, read_zero_streams);
 }
 
 }  // namespace thaw

@@ -84,4 +84,26 @@ Problem find_index(const ModuleTensors& tensors, QuantizedLinear& linear, const 
   return std::nullopt;
 }
 
+Problem find_zeros(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear,
+                   const GptqSizes& sizes, const PackedOperand& stored,
+                   decltype(read_zero_fields)& read) {
+  if (linear.claims.symmetric == true) return std::nullopt;
+  if (tensors.qzeros == nullptr) return "no qzeros, and the config does not say that it is sym";
+  linear.operands[Role::zeros] = stored;
+  if (config.packing == Packing::gptq_v2) return std::nullopt;
+  const Result<ZeroFields> fields =
+      read(*tensors.checkpoint, *tensors.qzeros, linear.bits, sizes.outputs);
+  if (!fields.ok()) return fields.error().messages.front();
+  if (!linear.claims.symmetric.has_value() && fields.value().all_half) {
+    linear.operands[Role::zeros] = {};
+    return std::nullopt;
+  }
+  linear.zero_addend = linear.bits == 2   ? 0x55555555
+                       : linear.bits == 4 ? 0x11111111
+                       : linear.bits == 8 ? 0x01010101
+                                          : 1;
+  linear.zeros_wrap = fields.value().any_highest;
+  return std::nullopt;
+}
+
 }  // namespace thaw

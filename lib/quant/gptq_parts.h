@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "quant/layouts.h"
+#include "quant/zero_fields.h"
 
 namespace thaw {
 
@@ -32,6 +33,12 @@ struct GptqSizes {
 // Sets the group index of the linear, where there is one that says other groups than k / G.
 [[nodiscard]] Problem find_index(const ModuleTensors& tensors, QuantizedLinear& linear,
                                  const GptqSizes& sizes);
+
+// Sets the zeros of the linear to `stored`, and what is added to them: specs/gptq.md clause 4.
+// Leaves them out where the zero is half of the range. `read` looks at the fields of qzeros.
+[[nodiscard]] Problem find_zeros(const ModuleTensors& tensors, const QuantConfig& config,
+                                 QuantizedLinear& linear, const GptqSizes& sizes,
+                                 const PackedOperand& stored, decltype(read_zero_fields)& read);
 
 // Module of codes that are not 4 or 8 bits in words of 32: specs/gptq.md clause 2.5. bits and sizes
 // as find_width() left them; `rows`: the weight is not transposed.

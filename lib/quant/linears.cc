@@ -224,6 +224,12 @@ bool looks_quantized(const Checkpoint& checkpoint) {
   });
 }
 
+std::vector<std::uint64_t> weight_shape(const QuantizedLinear& linear) {
+  const std::uint64_t rows = linear.rows_per_slice;
+  if (rows == 0) return {linear.out_features, linear.in_features};
+  return {linear.out_features / rows, rows, linear.in_features};
+}
+
 std::string weight_name(const QuantizedLinear& linear) {
   if (linear.module.empty()) return "weight";
   return std::string(linear.module) + (linear.is_parameter ? "" : ".weight");

@@ -56,6 +56,8 @@ struct QuantizedLinear {
 
 // What the weight is called in a float checkpoint.
 [[nodiscard]] std::string weight_name(const QuantizedLinear& linear);
+// [out_features, in_features]; of experts in one tensor [experts, out_features, in_features].
+[[nodiscard]] std::vector<std::uint64_t> weight_shape(const QuantizedLinear& linear);
 
 struct QuantizedLinears {
   QuantConfig config;
