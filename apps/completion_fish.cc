@@ -18,7 +18,7 @@ end
 complete -c thaw -f
 )sh";
 
-std::string quoted(std::string_view text) {
+std::string in_single_quotes(std::string_view text) {
   return joined({"'", replaced(replaced(text, "\\", "\\\\"), "'", "\\'"), "'"});
 }
 
@@ -43,16 +43,17 @@ std::string_view words(WordKind kind) {
 std::string option_lines(const std::string& condition, const std::vector<OptionRow>& options) {
   std::string text;
   for (const OptionRow& option : options) {
-    text += joined({"complete -c thaw -n ", quoted(condition), " -l ", option.name});
+    text += joined({"complete -c thaw -n ", in_single_quotes(condition), " -l ", option.name});
     if (!option.letter.empty()) text += joined({" -s ", option.letter});
     if (!option.value.empty()) {
       const WordKind kind = value_kind(option);
       const std::string choices = choice_words(option);
       // A value is needed; files only where one is meant.
       text += kind == WordKind::path || kind == WordKind::spec ? " -r" : " -x";
-      text += choices.empty() ? std::string(words(kind)) : joined({" -a ", quoted(choices)});
+      text +=
+          choices.empty() ? std::string(words(kind)) : joined({" -a ", in_single_quotes(choices)});
     }
-    text += joined({" -d ", quoted(option.help), "\n"});
+    text += joined({" -d ", in_single_quotes(option.help), "\n"});
   }
   return text;
 }
@@ -65,8 +66,9 @@ std::string fish_completion() {
   for (const Command& command : command_table()) {
     const std::string condition = joined({"__fish_seen_subcommand_from ", command.name});
     text += joined({"complete -c thaw -n __fish_use_subcommand -a ", command.name, " -d ",
-                    quoted(command.summary), "\n"});
-    text += joined({"complete -c thaw -n ", quoted(condition), words(command.names), "\n"});
+                    in_single_quotes(command.summary), "\n"});
+    text +=
+        joined({"complete -c thaw -n ", in_single_quotes(condition), words(command.names), "\n"});
     text += option_lines(condition, command.help().options);
   }
   return text;

@@ -33,7 +33,7 @@ else
 fi
 )sh";
 
-std::string quoted(std::string_view text) {
+std::string in_single_quotes(std::string_view text) {
   return joined({"'", replaced(text, "'", "'\\''"), "'"});
 }
 
@@ -73,9 +73,9 @@ std::string option_specs(const std::vector<OptionRow>& options) {
       spec += joined({"=", help, ":", in_brackets(option.value), ":"});
       spec += choices.empty() ? action(value_kind(option)) : joined({"(", choices, ")"});
     }
-    text.append(kNext).append(quoted(spec));
+    text.append(kNext).append(in_single_quotes(spec));
     if (!option.letter.empty()) {
-      text.append(kNext).append(quoted(joined({"-", option.letter, help})));
+      text.append(kNext).append(in_single_quotes(joined({"-", option.letter, help})));
     }
   }
   return text;
@@ -89,7 +89,7 @@ std::string zsh_completion() {
   for (const Command& command : command_table()) {
     std::string row(command.name);
     row.append(":").append(in_brackets(command.summary));
-    text.append("      ").append(quoted(row)).append("\n");
+    text.append("      ").append(in_single_quotes(row)).append("\n");
   }
   text += "    )\n    _describe command commands\n    _arguments" +
           option_specs(program_options()) + "\n    return\n  fi\n";

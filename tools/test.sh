@@ -126,14 +126,16 @@ python_tests() {
 # With a compiler: its name, the folder, and options for cmake.
 build_with() { step "build: $1" configure_and_build "$2" "" "-DCMAKE_CXX_COMPILER=$1" "${@:3}"; }
 
-# With asserts, which the other builds are without. clang's, because g++ takes five times as long for
+# With asserts, which the other builds are without, and with the standard headers that a user's build
+# precompiles, which the others with their compiler's cache are without. clang's, because g++ takes five times as long for
 # kernels with sanitizers.
 sanitizer_options=(-DCMAKE_BUILD_TYPE=RelWithDebInfo "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1 -g1")
 
 sanitized_build() {
   local sanitizers=$1 folder=$2 targets=$3
   step "build: $sanitizers" configure_and_build "$folder" "$targets" \
-    "-DCMAKE_CXX_COMPILER=${compiler:-$clang}" "-DTHAW_SANITIZE=$sanitizers" "${sanitizer_options[@]}"
+    "-DCMAKE_CXX_COMPILER=${compiler:-$clang}" "-DTHAW_SANITIZE=$sanitizers" \
+    -DTHAW_PRECOMPILE=INCLUDED "${sanitizer_options[@]}"
 }
 
 # Bad input and the kernels reach every check on memory and arithmetic.

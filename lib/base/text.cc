@@ -98,6 +98,8 @@ std::string printable(std::string_view raw) {
          " bytes)..." + escape(raw.substr(raw.size() - kKept));
 }
 
+std::string in_quotes(std::string_view raw) { return '"' + printable(raw) + '"'; }
+
 bool natural_less(std::string_view a, std::string_view b) {
   std::size_t i = 0;
   std::size_t j = 0;

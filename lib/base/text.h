@@ -13,6 +13,8 @@ namespace thaw {
 // (\n, \x1b, ...), and shortened in the middle beyond 200 bytes. Bidirectional and C1 controls
 // count as control characters.
 [[nodiscard]] std::string printable(std::string_view raw);
+// The same in double quotes. Not "quoted": of a std::string that would find the standard's.
+[[nodiscard]] std::string in_quotes(std::string_view raw);
 
 // Less-than where runs of digits compare as numbers: layer.2 before layer.10. A total order:
 // names that differ only in leading zeros are ordered by their bytes.

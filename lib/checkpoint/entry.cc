@@ -23,12 +23,6 @@ std::string all_dtypes() {
   return names;
 }
 
-std::string quoted(std::string_view key) {
-  std::string text = "\"";
-  text += printable(key);
-  return text + "\"";
-}
-
 // The bytes of a tensor; nothing when they overflow 64 bits or are not whole.
 std::optional<std::uint64_t> byte_count(std::uint64_t elements, Dtype dtype) {
   const std::optional<std::uint64_t> bits = checked_multiply(elements, dtype_bits(dtype));
@@ -67,7 +61,7 @@ void EntryReader::read_field(std::string_view key, const json::Value& value, Ten
     offsets_seen_ = true;
     read_offsets(value, tensor);
   } else {
-    error("a field of the tensor's entry", quoted(key), "dtype, shape and data_offsets only");
+    error("a field of the tensor's entry", in_quotes(key), "dtype, shape and data_offsets only");
   }
 }
 

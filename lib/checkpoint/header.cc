@@ -41,8 +41,7 @@ void read_metadata(std::string_view path, const json::Value& value,
   value.each_member([&](std::string_view key, const json::Value& member) {
     const std::optional<std::string_view> text = member.as_string();
     if (!text) {
-      errors.add(
-          fail(ErrorCode::input, place, '"' + printable(key) + '"', member.text(), "a string"));
+      errors.add(fail(ErrorCode::input, place, in_quotes(key), member.text(), "a string"));
     } else {
       metadata.emplace(key, *text);
     }
@@ -127,7 +126,7 @@ Status read_header(std::string_view path, std::span<const std::byte> file, std::
   THAW_ASSIGN_OR_RETURN(const std::uint64_t length, header_length(path, file));
   const std::string_view text = text_of(file).substr(kHeaderBegin, length);
   if (text.empty() || text.front() != '{') {
-    const std::string got = text.empty() ? "nothing" : '"' + printable(text.substr(0, 1)) + '"';
+    const std::string got = text.empty() ? "nothing" : in_quotes(text.substr(0, 1));
     return fail_format({.file = path, .tensor = {}}, text_of(file),
                        "the header begins with: got " + got + ", expected {");
   }

@@ -111,7 +111,7 @@ Result<std::string> find_in_hub_cache(const HubName& name) {
     }
     if (!is_word(commit)) {
       return fail(ErrorCode::input, {.file = reference, .tensor = {}}, "the commit",
-                  '"' + printable(commit) + '"', "the name of a snapshot");
+                  in_quotes(commit), "the name of a snapshot");
     }
   }
   const bool plain = commit.find('/') == std::string::npos;

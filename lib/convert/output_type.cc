@@ -18,8 +18,6 @@ struct Named {
   const json::Node* value;
 };
 
-std::string quoted(std::string_view name) { return '"' + printable(name) + '"'; }
-
 std::optional<Named> named_in_config(const json::Node& config) {
   constexpr std::array<std::string_view, 2> kKeys = {"dtype", "torch_dtype"};
   for (const std::string_view key : kKeys) {
@@ -44,7 +42,7 @@ Result<OutputType> automatic(const Checkpoint& checkpoint, const QuantizedLinear
     if (dtype) return OutputType{*dtype, named->key + " in config.json"};
     return fail(ErrorCode::usage, {.file = "config.json", .tensor = {}},
                 named->key + " is no type that thaw writes: got " +
-                    (name ? quoted(*name) : std::string("no string")) +
+                    (name ? in_quotes(*name) : std::string("no string")) +
                     ", expected float16, bfloat16 or float32",
                 kAskForDtype);
   }

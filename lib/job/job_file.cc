@@ -23,10 +23,6 @@ std::string directory_of(const std::string& file) {
   return slash == std::string::npos ? "" : file.substr(0, slash + 1);
 }
 
-std::string quoted(std::string_view name) {
-  return std::string("\"").append(printable(name)).append("\"");
-}
-
 // Names are file names of states and labels of metrics.
 bool is_file_name(std::string_view name) {
   constexpr std::string_view kAllowed =
@@ -91,11 +87,11 @@ class JobReader {
       job.keep_going = boolean(key, value);
     } else if (const OptionEntry* option = find_option(key);
                option != nullptr && !option->of_jobs) {
-      add(value.key_begin, quoted(key) + " is not for job files: a job makes a whole output");
+      add(value.key_begin, in_quotes(key) + " is not for job files: a job makes a whole output");
     } else if (option != nullptr) {
       read_option(*option, value, job);
     } else {
-      add(value.key_begin, quoted(key) + " is no key of a job file");
+      add(value.key_begin, in_quotes(key) + " is no key of a job file");
     }
   }
 
@@ -126,7 +122,7 @@ class JobReader {
       } else if (key == "delay") {
         job.retry_delay = static_cast<std::uint64_t>(number(key, value, kMostDelay));
       } else {
-        add(value.key_begin, quoted(key) + " is no key of \"retry\"");
+        add(value.key_begin, in_quotes(key) + " is no key of \"retry\"");
       }
     }
   }
@@ -141,7 +137,7 @@ class JobReader {
       } else if (key == "failure") {
         job.on_failure = command(key, value);
       } else {
-        add(value.key_begin, quoted(key) + " is no key of \"hooks\"");
+        add(value.key_begin, in_quotes(key) + " is no key of \"hooks\"");
       }
     }
   }
@@ -149,13 +145,14 @@ class JobReader {
   std::vector<std::string> command(const std::string& key, const json::Node& node) {
     std::vector<std::string> words;
     if (node.kind != json::Kind::array || node.items.empty()) {
-      add(node.begin, quoted(key) + " is an array: a program and its arguments, no shell command");
+      add(node.begin,
+          in_quotes(key) + " is an array: a program and its arguments, no shell command");
       return words;
     }
     for (const json::Node& item : node.items) {
       if (item.kind != json::Kind::string || item.string.find('\0') != std::string::npos ||
           (words.empty() && item.string.empty())) {
-        add(item.begin, quoted(key) + " holds something that cannot be a word of a command");
+        add(item.begin, in_quotes(key) + " holds something that cannot be a word of a command");
       }
       words.push_back(item.string);
     }
@@ -167,12 +164,12 @@ class JobReader {
         node.string.find('\0') == std::string::npos) {
       return node.string;
     }
-    add(node.begin, quoted(key) + " is a string that is not empty");
+    add(node.begin, in_quotes(key) + " is a string that is not empty");
     return {};
   }
 
   bool boolean(const std::string& key, const json::Node& node) {
-    if (node.kind != json::Kind::boolean) add(node.begin, quoted(key) + " is true or false");
+    if (node.kind != json::Kind::boolean) add(node.begin, in_quotes(key) + " is true or false");
     return node.boolean;
   }
 
@@ -180,7 +177,7 @@ class JobReader {
     if (node.kind == json::Kind::integer && node.integer >= 0 && node.integer <= most) {
       return node.integer;
     }
-    add(node.begin, quoted(key) + " is a number from 0 to " + std::to_string(most));
+    add(node.begin, in_quotes(key) + " is a number from 0 to " + std::to_string(most));
     return 0;
   }
 

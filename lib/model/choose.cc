@@ -10,7 +10,8 @@ namespace {
 
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
-  for (const std::string& name : names) text.append(text.empty() ? "" : ", ").append(quoted(name));
+  for (const std::string& name : names)
+    text.append(text.empty() ? "" : ", ").append(in_quotes(name));
   return text;
 }
 
@@ -40,7 +41,7 @@ std::vector<std::string> nearest_names(std::span<const ModelSpec> specs, std::st
 Status unknown_spec(std::span<const ModelSpec> specs, const std::string& directory,
                     std::string_view name) {
   const std::vector<std::string> near = nearest_names(specs, name);
-  std::string what = "no model spec has the name or serves the type " + quoted(name);
+  std::string what = "no model spec has the name or serves the type " + in_quotes(name);
   if (!near.empty()) what += "; the nearest are " + joined(near);
   return fail(ErrorCode::input, Place{directory, {}}, what,
               "thaw specs lists all; thaw specs --derive MODEL drafts one from a checkpoint");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "json/node.h"
 #include "model/module_name.h"
 #include "model/spec.h"
@@ -38,14 +39,14 @@ void check_modules(SpecKeys& keys, const ModelSpec& spec) {
     const char* const key = list == &spec.linears ? "linears" : "floats";
     for (const std::string& name : *list) {
       for (const std::string_view other : seen) {
-        if (overlap(other, name)) keys.add(key, quoted(name) + " is also " + quoted(other));
+        if (overlap(other, name)) keys.add(key, in_quotes(name) + " is also " + in_quotes(other));
       }
       seen.push_back(name);
     }
   }
   for (const std::string& name : spec.optional) {
     if (is_module(spec, name)) continue;
-    keys.add("optional", quoted(name) + " is not one of the linears or floats");
+    keys.add("optional", in_quotes(name) + " is not one of the linears or floats");
   }
 }
 
@@ -54,13 +55,13 @@ void read_absorbs(SpecKeys& keys, const json::Node& item, const std::string& key
   Absorbs rule{keys.pattern(*item.find("module"), key + ".module"),
                keys.patterns(*item.find("linears"), key + ".linears")};
   if (!rule.module.empty() && !is_module(spec, rule.module)) {
-    keys.add(key + ".module", quoted(rule.module) + " is not one of the linears or floats");
+    keys.add(key + ".module", in_quotes(rule.module) + " is not one of the linears or floats");
   }
   for (const std::string& linear : rule.linears) {
     if (!contains(spec.linears, linear)) {
-      keys.add(key + ".linears", quoted(linear) + " is not one of the linears");
+      keys.add(key + ".linears", in_quotes(linear) + " is not one of the linears");
     } else if (linear == rule.module) {
-      keys.add(key + ".linears", quoted(linear) + " is the module itself");
+      keys.add(key + ".linears", in_quotes(linear) + " is the module itself");
     }
   }
   if (const json::Node* offset = item.find("offset")) {
@@ -77,8 +78,8 @@ void read_absorbs(SpecKeys& keys, const json::Node& item, const std::string& key
     if (contains(spec.optional, other.module) && contains(spec.optional, rule.module)) continue;
     for (const std::string& linear : rule.linears) {
       if (!contains(other.linears, linear)) continue;
-      keys.add(key + ".linears", quoted(linear) + " stands in the rule of " + quoted(other.module) +
-                                     " too, and not both are optional");
+      keys.add(key + ".linears", in_quotes(linear) + " stands in the rule of " +
+                                     in_quotes(other.module) + " too, and not both are optional");
     }
   }
   spec.absorbs.push_back(std::move(rule));
@@ -92,13 +93,13 @@ void read_scales(SpecKeys& keys, const json::Node& item, const std::string& key,
     keys.add(key + ".scales", "does not end in .scales, as the tensors of scaled activations do");
   }
   if (!rule.divides.empty() && !contains(spec.linears, rule.divides)) {
-    keys.add(key + ".divides", quoted(rule.divides) + " is not one of the linears");
+    keys.add(key + ".divides", in_quotes(rule.divides) + " is not one of the linears");
   }
   const auto numbers = [](const std::string& name) {
     return std::count(name.begin(), name.end(), '#');
   };
   if (numbers(rule.scales) != numbers(rule.divides)) {
-    keys.add(key + ".divides", "has another number of # than " + quoted(rule.scales));
+    keys.add(key + ".divides", "has another number of # than " + in_quotes(rule.scales));
   }
   for (const ActivationScales& other : spec.activation_scales) {
     if (overlap(other.scales, rule.scales)) {
@@ -116,11 +117,11 @@ void read_prefixes(SpecKeys& keys, const json::Node& item, const std::string& ke
   std::vector<std::string> part = keys.names(item, key);
   for (const std::string& spelling : part) {
     if (contains(spec.layers, spelling)) {
-      keys.add(key, quoted(spelling) + " is where the layers are");
+      keys.add(key, in_quotes(spelling) + " is where the layers are");
     }
     for (const std::vector<std::string>& other : spec.prefixes) {
       if (contains(other, spelling)) {
-        keys.add(key, quoted(spelling) + " stands in another list too");
+        keys.add(key, in_quotes(spelling) + " stands in another list too");
       }
     }
   }
@@ -160,7 +161,7 @@ void read_experts(SpecKeys& keys, const json::Node* item, ModelSpec& spec) {
   for (const auto* names : {&form.gate, &form.up, &form.down}) {
     for (const std::string& name : *names) {
       if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
-        keys.add("experts", quoted(name) + " means two linears of an expert");
+        keys.add("experts", in_quotes(name) + " means two linears of an expert");
       }
       seen.push_back(name);
     }

@@ -16,10 +16,6 @@ bool contains(const Items& items, std::string_view one) {
 
 }  // namespace
 
-std::string quoted(std::string_view name) {
-  return std::string("\"").append(printable(name)).append("\"");
-}
-
 void SpecKeys::add(const std::string& key, const std::string& what) {
   const std::string where = key.empty() ? "" : printable(key) + ": ";
   errors_.add(fail(ErrorCode::input, Place{file_, {}}, where + what));
@@ -57,7 +53,7 @@ std::vector<std::string> SpecKeys::strings(const json::Node& node, const std::st
     if (item.kind != json::Kind::string || item.string.empty()) {
       add(key, "holds something that is not a string, or an empty one");
     } else if (contains(found, item.string)) {
-      add(key, "holds " + quoted(item.string) + " twice");
+      add(key, "holds " + in_quotes(item.string) + " twice");
     } else {
       found.push_back(item.string);
     }
@@ -67,11 +63,11 @@ std::vector<std::string> SpecKeys::strings(const json::Node& node, const std::st
 
 bool SpecKeys::check_name(const std::string& key, const std::string& name, bool pattern) {
   if (!is_dotted_name(name)) {
-    add(key, quoted(name) + " is not a name of parts between single dots");
+    add(key, in_quotes(name) + " is not a name of parts between single dots");
   } else if (!pattern && name.find('#') != std::string::npos) {
-    add(key, quoted(name) + " holds a #, which has no meaning here");
+    add(key, in_quotes(name) + " holds a #, which has no meaning here");
   } else if (!is_module_pattern(name)) {
-    add(key, quoted(name) + " holds a # that is not a part of its own");
+    add(key, in_quotes(name) + " holds a # that is not a part of its own");
   } else {
     return true;
   }

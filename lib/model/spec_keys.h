@@ -43,7 +43,4 @@ class SpecKeys {
   ErrorList errors_;
 };
 
-// `"name"`, safe for a message.
-[[nodiscard]] std::string quoted(std::string_view name);
-
 }  // namespace thaw
