@@ -16,6 +16,7 @@
 #include "quant/compressed_warnings.h"
 #include "quant/contradictions.h"
 #include "quant/foreign.h"
+#include "quant/gptq_parts.h"
 #include "quant/layouts.h"
 #include "quant/methods.h"
 #include "quant/module_tensors.h"
@@ -104,8 +105,7 @@ const Tensor& scales_of(const ModuleTensors& tensors) {
 // GPTQModel can pack into wider words too.
 bool has_wide_gptq_words(const ModuleTensors& tensors) {
   if (tensors.naming != Naming::qweight || tensors.qweight->dtype != Dtype::i64) return false;
-  const bool has_index = tensors.g_idx != nullptr && tensors.g_idx->size() != 0;
-  return has_index || (tensors.qzeros != nullptr && tensors.qzeros->dtype == Dtype::i64);
+  return has_index(tensors) || (tensors.qzeros != nullptr && tensors.qzeros->dtype == Dtype::i64);
 }
 
 // What must hold for every layout, once it has been described; of AWQ: specs/awq.md clause 2.
