@@ -30,6 +30,7 @@ Result<ConvertReport> end_killed_run(const Prepared& prepared, const ConvertOpti
 
 Result<PlanSummary> plan_conversion(const ConvertOptions& options, FileSystem& file_system) {
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(options, file_system));
+  THAW_RETURN_IF_ERROR(judge(*prepared, options, nullptr));
   PlanSummary summary = summarize(*prepared, options);
   summary.disk = options.part ? disk_space(*prepared, files_of_part(prepared->plan, *options.part),
                                            options, file_system)
@@ -46,6 +47,8 @@ Result<ConvertReport> convert(const ConvertOptions& options, Observer& observer,
   // Open, recognise, plan.
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(options, file_system));
   if (prepared->done_before) return end_killed_run(*prepared, options, file_system, announce);
+  observer.on_progress({.stage = "reading scales"});
+  THAW_RETURN_IF_ERROR(judge(*prepared, options, &stop));
   // From here on the output is fixed. Only I/O, lack of space, an overflow and the user can make
   // us fail.
 

@@ -12,7 +12,7 @@
 
 namespace thaw {
 
-// Does everything up to and including the plan; reads headers and config only, writes nothing.
+// Does everything up to and including the plan; reads headers, configs and scales, writes nothing.
 [[nodiscard]] Result<PlanSummary> plan_conversion(const ConvertOptions& options,
                                                   FileSystem& file_system);
 

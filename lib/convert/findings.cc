@@ -43,6 +43,27 @@ std::vector<std::string> find_oddities(const Checkpoint& checkpoint,
   return found;
 }
 
+std::optional<std::string> find_bad_scales(const Checkpoint& checkpoint,
+                                           std::span<const ScaleFlaws> flaws) {
+  ScaleFlaws sum;
+  std::uint64_t modules = 0;
+  for (const ScaleFlaws& one : flaws) {
+    if (one.not_finite() == 0) continue;
+    sum.add(one);
+    ++modules;
+  }
+  if (modules == 0) return std::nullopt;
+  std::string line = printable(checkpoint.path()) + ": ";
+  if (sum.nan != 0) line += std::to_string(sum.nan) + " NaN ";
+  if (sum.nan != 0 && sum.infinite != 0) line += "and ";
+  if (sum.infinite != 0) line += std::to_string(sum.infinite) + " infinite ";
+  line += sum.not_finite() == 1 ? "scale in " : "scales in ";
+  line += modules == 1 ? sum.first : std::to_string(modules) + " modules, first " + sum.first;
+  line += ": a failed quantization or a damaged file; the weights that they scale become ";
+  if (sum.nan != 0 && sum.infinite != 0) return line + "NaN or infinite";
+  return line + (sum.nan != 0 ? "NaN" : "infinite or NaN");
+}
+
 Status refuse_findings(const std::vector<std::string>& findings) {
   if (findings.empty()) return {};
   return Status(Error{.code = ErrorCode::input,

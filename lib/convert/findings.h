@@ -1,12 +1,14 @@
-// What is odd about the parts of a model, for warnings and --strict: specs/checkpoint.md clauses 5
-// and 6.
+// What is odd about a model, for warnings and --strict: specs/checkpoint.md clauses 5 to 7.
 #pragma once
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
+#include "convert/scale_scan.h"
 #include "quant/linears.h"
 
 namespace thaw {
@@ -17,6 +19,10 @@ namespace thaw {
 [[nodiscard]] std::vector<std::string> find_oddities(const Checkpoint& checkpoint,
                                                      const QuantizedLinears& linears,
                                                      const Checkpoint* base);
+
+// Of infinite and NaN scales (clause 7): one line, or nothing where there are none.
+[[nodiscard]] std::optional<std::string> find_bad_scales(const Checkpoint& checkpoint,
+                                                         std::span<const ScaleFlaws> flaws);
 
 // With --strict: ErrorCode::input with every one of them; ok when there are none.
 [[nodiscard]] Status refuse_findings(const std::vector<std::string>& findings);

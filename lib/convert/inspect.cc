@@ -53,8 +53,16 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
   using Key = std::tuple<std::string, std::string_view, std::uint32_t, std::uint64_t, std::uint64_t,
                          std::uint64_t, bool, bool, Dtype>;
   std::map<Key, LinearGroup> groups;
-  ScaleScan scan(checkpoint);
-  for (const QuantizedLinear& linear : linears.linears) {
+  std::vector<const QuantizedLinear*> scanned;
+  for (const QuantizedLinear& linear : linears.linears) scanned.push_back(&linear);
+  Result<std::vector<ScaleFlaws>> flaws = scan_scales(checkpoint, scanned);
+  if (!flaws.ok()) {
+    add_problems(flaws.error(), inspection);
+  } else if (auto warning = find_bad_scales(checkpoint, flaws.value())) {
+    inspection.warnings.push_back(std::move(*warning));
+  }
+  for (std::size_t i = 0; i < scanned.size(); ++i) {
+    const QuantizedLinear& linear = *scanned[i];
     const bool symmetric = linear.is_symmetric();
     const bool untransposed = linear.layout->rows_are_inputs;
     const Key key{printable(name_pattern(linear.module)),
@@ -84,11 +92,10 @@ void add_groups(const Checkpoint& checkpoint, const QuantizedLinears& linears,
     if (linear.zeros_wrap && group.wrapped_zeros++ == 0) {
       group.first_wrapped = printable(linear.module);
     }
-    scan.add(linear, group.flaws);
+    if (flaws.ok()) group.flaws.add(flaws.value()[i]);
     group.packed_bytes += packed_bytes(linear);
     group.float_bytes += linear.in_features * linear.out_features * 2;
   }
-  if (Status read = scan.run(); !read.ok()) add_problems(read.error(), inspection);
   for (auto& [key, group] : groups) inspection.groups.push_back(std::move(group));
 }
 
@@ -171,7 +178,6 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
   if (prepared.ok()) {
     const Prepared& ready = *prepared.value();
     add_shards(ready.checkpoint, inspection);
-    add_groups(ready.checkpoint, ready.linears, inspection);
     add_other_tensors(ready.checkpoint, ready.linears, inspection);
     add_tensors(ready.checkpoint, ready.linears, inspection);
     inspection.config_source = printable(ready.linears.config.source);
@@ -181,6 +187,7 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
     inspection.notes = ready.linears.notes;
     inspection.warnings.insert(inspection.warnings.end(), ready.findings.begin(),
                                ready.findings.end());
+    add_groups(ready.checkpoint, ready.linears, inspection);
     inspection.plan = summarize(ready, options);
     return inspection;
   }

@@ -8,19 +8,10 @@
 
 #include "base/status.h"
 #include "convert/report.h"
+#include "convert/scale_scan.h"
 #include "io/file_system.h"
 
 namespace thaw {
-
-// Scales that no working quantizer writes; counted over all of a group's modules.
-struct ScaleFlaws {
-  std::uint64_t infinite = 0;
-  std::uint64_t nan = 0;
-  std::uint64_t zero = 0;
-  std::string first;  // the first module with one, safe for a terminal
-
-  [[nodiscard]] bool any() const { return infinite + nan + zero != 0; }
-};
 
 // Quantized linears that share layout, width, group size, scale type and shape.
 struct LinearGroup {

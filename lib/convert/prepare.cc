@@ -21,6 +21,7 @@
 #include "convert/zero_biases.h"
 #include "io/directory.h"
 #include "io/process.h"
+#include "plan/tiles.h"
 #include "sink/zstd_stream.h"
 
 namespace thaw {
@@ -239,7 +240,6 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   // From here on every tensor of the result has one source.
   prepared->findings = find_oddities(prepared->checkpoint, prepared->linears,
                                      base != nullptr ? &base->checkpoint : nullptr);
-  if (options.strict) THAW_RETURN_IF_ERROR(refuse_findings(prepared->findings));
 
   const Checkpoint& frame = base != nullptr ? base->checkpoint : prepared->checkpoint;
   THAW_ASSIGN_OR_RETURN(prepared->type, find_type(options, *prepared));
@@ -271,6 +271,28 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
                                          .buffered = options.output_mode == OutputMode::buffered},
                                         format, options.level.value_or(kLeastLevel)));
   return prepared;
+}
+
+Status judge(Prepared& prepared, const ConvertOptions& options, const StopFlag* stop) {
+  const Plan& plan = prepared.plan;
+  const PlannedFiles part = options.part ? files_of_part(plan, *options.part) : PlannedFiles();
+  std::vector<bool> needed(plan.linears.size());
+  for (const PlannedFile& file : options.part ? part.files : plan.files) {
+    for (const Segment& segment : file.segments) {
+      each_tile(plan, segment,
+                [&](const Segment& tile, const TilePlace&) { needed[tile.source] = true; });
+    }
+  }
+  std::vector<const QuantizedLinear*> linears;
+  for (std::size_t i = 0; i < needed.size(); ++i) {
+    if (needed[i]) linears.push_back(plan.linears[i]);
+  }
+  THAW_ASSIGN_OR_RETURN(const std::vector<ScaleFlaws> flaws,
+                        scan_scales(prepared.checkpoint, linears, stop));
+  if (auto line = find_bad_scales(prepared.checkpoint, flaws)) {
+    prepared.findings.push_back(std::move(*line));
+  }
+  return options.strict ? refuse_findings(prepared.findings) : Status();
 }
 
 namespace {

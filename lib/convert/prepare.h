@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/stop.h"
 #include "checkpoint/checkpoint.h"
 #include "convert/lay_over.h"
 #include "convert/options.h"
@@ -48,8 +49,14 @@ struct Prepared {
   std::string archive_root;
 };
 
+// Reads headers and configs, and of the tensors what is folded, laid over or left out.
 [[nodiscard]] Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options,
                                                         FileSystem& file_system);
+
+// Looks at the scales of every linear that the plan, or the options' part of it, needs, adds what
+// is odd about them to the findings, and with `strict` refuses all findings: ErrorCode::input.
+// Other errors: ErrorCode::io, the reason of `stop` (null: none).
+[[nodiscard]] Status judge(Prepared& prepared, const ConvertOptions& options, const StopFlag* stop);
 
 [[nodiscard]] PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options);
 

@@ -1,18 +1,17 @@
 #include "convert/scale_scan.h"
 
 #include <algorithm>
-#include <tuple>
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "execute/input_cache.h"
 
 namespace thaw {
 
 namespace {
 
 constexpr std::uint64_t kStep = 4u << 20;
-constexpr std::uint64_t kIdle = 16u << 20;
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kKept = 16u << 20;
 
 // Infinite, NaN and zero among `count` floats whose bits are Bits.
 template <typename Bits>
@@ -39,50 +38,129 @@ void count_flaws(const std::byte* from, std::uint64_t count, Dtype dtype, ScaleF
   count_flaws<std::uint16_t>(from, count, infinity, flaws);
 }
 
-// How many elements of a line are scales; the rest is padding, and zero.
-std::uint64_t scales_in_line(const QuantizedLinear& linear, std::uint64_t element) {
-  const PackedOperand& scales = linear[Role::scales];
-  const std::uint64_t all = scales.pitch / element;
-  if (scales.out_features_per_line == 0) return all;
-  return std::min(all,
-                  divide_up(linear.in_features, linear.group_size) * scales.out_features_per_line);
+// One operand of one linear: the scales, or what is subtracted or added as a float.
+struct Operand {
+  const Tensor* tensor = nullptr;
+  std::uint64_t lines = 0;
+  std::uint64_t pitch = 0;   // bytes
+  std::uint64_t values = 0;  // of a line; the rest is padding
+  std::size_t linear = 0;
+  bool scales = true;
+};
+
+Operand operand_of(const QuantizedLinear& linear, std::size_t index, Role role) {
+  const PackedOperand& packed = linear.operands[role];
+  const std::uint64_t element = dtype_bits(packed.tensor->dtype) / 8;
+  Operand operand{.tensor = packed.tensor,
+                  .lines = packed.lines,
+                  .pitch = packed.pitch,
+                  .values = packed.pitch / element,
+                  .linear = index,
+                  .scales = role == Role::scales};
+  if (packed.pitch == 0) {  // the same for all rows
+    operand.lines = 1;
+    operand.pitch = packed.tensor->size();
+    operand.values = operand.pitch / element;
+  } else if (packed.out_features_per_line != 0) {
+    const std::uint64_t groups = divide_up(linear.in_features, linear.group_size);
+    operand.values = std::min(operand.values, groups * packed.out_features_per_line);
+  }
+  return operand;
+}
+
+// In the order of the files.
+std::vector<Operand> operands_of(std::span<const QuantizedLinear* const> linears) {
+  std::vector<Operand> operands;
+  for (std::size_t i = 0; i < linears.size(); ++i) {
+    for (const Role role : {Role::scales, Role::zeros}) {
+      const Tensor* tensor = linears[i]->operands[role].tensor;
+      if (tensor == nullptr || !is_output_dtype(tensor->dtype)) continue;
+      operands.push_back(operand_of(*linears[i], i, role));
+    }
+  }
+  std::sort(operands.begin(), operands.end(), [](const Operand& a, const Operand& b) {
+    return a.tensor->shard != b.tensor->shard ? a.tensor->shard < b.tensor->shard
+                                              : a.tensor->begin < b.tensor->begin;
+  });
+  return operands;
+}
+
+// Drops from the page cache what was read, and no more: who has the whole model there keeps it. A
+// while later, because the kernel waits for all processors where a page is dropped that was read
+// just now.
+class Dropper {
+ public:
+  void add(const MappedFile& file, std::uint64_t offset, std::uint64_t size) {
+    const std::uint64_t first = round_down(offset, kPage);
+    ranges_.push_back({&file, first, round_up(offset + size, kPage) - first});
+    bytes_ += ranges_.back().size;
+    if (bytes_ > kKept) drop();
+  }
+  void drop() {
+    for (const Range& range : ranges_) range.file->drop_cache(range.offset, range.size);
+    ranges_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  struct Range {
+    const MappedFile* file;
+    std::uint64_t offset;
+    std::uint64_t size;
+  };
+  std::vector<Range> ranges_;
+  std::uint64_t bytes_ = 0;
+};
+
+Status scan(const MappedFile& file, const Operand& operand, Dropper& dropper, ScaleFlaws& flaws) {
+  const std::byte* bytes = file.bytes().data() + operand.tensor->begin;
+  const std::uint64_t step =
+      std::max<std::uint64_t>(1, kStep / std::max<std::uint64_t>(1, operand.pitch));
+  ScaleFlaws found;
+  for (std::uint64_t line = 0; line < operand.lines; line += step) {
+    const std::uint64_t end = std::min(operand.lines, line + step);
+    const std::uint64_t offset = operand.tensor->begin + line * operand.pitch;
+    const std::uint64_t size = (end - line) * operand.pitch;
+    THAW_RETURN_IF_ERROR(file.read_exactly(offset, size));
+    THAW_RETURN_IF_ERROR(file.populate(offset, size));
+    for (std::uint64_t i = line; i < end; ++i) {
+      count_flaws(bytes + i * operand.pitch, operand.values, operand.tensor->dtype, found);
+    }
+    if (file.damaged()) return file.check_unchanged();
+    const std::uint64_t near = round_down(offset, kStep);
+    file.unmap_pages(near, round_up(offset + size, kStep) - near);
+    dropper.add(file, offset, size);
+  }
+  if (!operand.scales) found.zero = 0;
+  flaws.add(found);
+  return {};
 }
 
 }  // namespace
 
-Status ScaleScan::run() {
-  std::sort(tasks_.begin(), tasks_.end(), [](const Task& a, const Task& b) {
-    const Tensor& one = *(*a.linear)[Role::scales].tensor;
-    const Tensor& other = *(*b.linear)[Role::scales].tensor;
-    return std::tie(one.shard, one.begin) < std::tie(other.shard, other.begin);
-  });
-  std::vector<const MappedFile*> files;
-  for (const Shard& shard : checkpoint_.shards()) files.push_back(&shard.file);
-  InputCache cache(files, kIdle);
-  for (const Task& task : tasks_) {
-    const PackedOperand& scales = (*task.linear)[Role::scales];
-    const Tensor& tensor = *scales.tensor;
-    const std::uint64_t element = dtype_bits(tensor.dtype) / 8;
-    const std::uint64_t values = scales_in_line(*task.linear, element);
-    const std::byte* bytes = checkpoint_.bytes(tensor).data();
-    if (scales.pitch == 0) continue;  // nothing to step through
-    const std::uint64_t step = std::max<std::uint64_t>(1, kStep / scales.pitch);
-    const bool had_flaws = task.flaws->any();
-    for (std::uint64_t line = 0; line < scales.lines; line += step) {
-      const std::uint64_t end = std::min(scales.lines, line + step);
-      const InputRange range{tensor.shard, tensor.begin + line * scales.pitch,
-                             (end - line) * scales.pitch};
-      THAW_RETURN_IF_ERROR(cache.acquire(range));
-      for (std::uint64_t i = line; i < end; ++i) {
-        count_flaws(bytes + i * scales.pitch, values, tensor.dtype, *task.flaws);
-      }
-      cache.release(range);
-      if (files[tensor.shard]->damaged()) return files[tensor.shard]->check_unchanged();
-    }
-    if (!had_flaws && task.flaws->any()) task.flaws->first = printable(task.linear->module);
+void ScaleFlaws::add(const ScaleFlaws& other) {
+  if (!any()) first = other.first;
+  infinite += other.infinite;
+  nan += other.nan;
+  zero += other.zero;
+}
+
+Result<std::vector<ScaleFlaws>> scan_scales(const Checkpoint& checkpoint,
+                                            std::span<const QuantizedLinear* const> linears,
+                                            const StopFlag* stop) {
+  std::vector<ScaleFlaws> flaws(linears.size());
+  Dropper dropper;
+  for (const Operand& operand : operands_of(linears)) {
+    if (stop != nullptr && stop->requested())
+      return fail(*stop->reason(), {}, "stopped by a signal");
+    THAW_RETURN_IF_ERROR(scan(checkpoint.shards()[operand.tensor->shard].file, operand, dropper,
+                              flaws[operand.linear]));
   }
-  cache.drop_idle();
-  return {};
+  dropper.drop();
+  for (std::size_t i = 0; i < linears.size(); ++i) {
+    if (flaws[i].any()) flaws[i].first = printable(linears[i]->module);
+  }
+  return flaws;
 }
 
 }  // namespace thaw

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "convert/checksums.h"
+#include "convert/findings.h"
 #include "convert/output_format.h"
 #include "convert/prepare.h"
 #include "io/directory.h"
@@ -61,6 +62,7 @@ Result<Standing> look_at_output(const ConvertOptions& options, FileSystem& file_
   ConvertOptions forced = options;
   forced.force = true;
   THAW_ASSIGN_OR_RETURN(const std::unique_ptr<Prepared> prepared, prepare(forced, file_system));
+  if (options.strict) THAW_RETURN_IF_ERROR(refuse_findings(prepared->findings));
   Standing standing{.fingerprint = prepared->plan.fingerprint + "-" + input_digest(prepared->plan),
                     .out = prepared->out,
                     .whole = true};

@@ -193,6 +193,9 @@ Result<VerifyReport> verify(const VerifyOptions& options, Observer& observer, St
   if (!options.conversion.model.empty()) {
     observer.on_progress({.stage = "reading headers"});
     THAW_ASSIGN_OR_RETURN(Inferred inferred, prepare_as_written(options, file_system));
+    if (options.conversion.strict) {
+      THAW_RETURN_IF_ERROR(judge(*inferred.prepared, options.conversion, &stop));
+    }
     THAW_ASSIGN_OR_RETURN(
         report, check_output(*inferred.prepared,
                              {.directory = options.out, .certificate = options.certificate},

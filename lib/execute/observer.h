@@ -7,7 +7,7 @@
 namespace thaw {
 
 struct Progress {
-  std::string_view stage;         // "reading headers", "converting", "finishing"
+  std::string_view stage;         // "reading headers", "reading scales", "converting", "finishing"
   std::uint64_t bytes_done = 0;   // of the output
   std::uint64_t bytes_total = 0;  // 0 before the plan stands
   std::uint64_t tensors_done = 0;

@@ -344,7 +344,8 @@ class ProgressOf(Case):
         self.assertEqual(Bar.made.total, report.bytes_written)
         # It stays full while the run finishes, and ends so.
         self.assertEqual(Bar.made.n, Bar.made.total)
-        self.assertEqual(Bar.made.stages, ["reading headers", "converting", "finishing"])
+        self.assertEqual(Bar.made.stages, ["reading headers", "reading scales", "converting",
+                                             "finishing"])
         self.assertEqual(Bar.made.resets, 1)
         with mock.patch.dict(sys.modules, {"tqdm": None, "tqdm.auto": None}):
             thaw.convert(MODEL, self.out, force=True)
