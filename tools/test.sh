@@ -207,6 +207,7 @@ shell_check() {
 
 checks() {
   suite "layers" tools/check_layers
+  suite "specs" tools/check_specs
   suite "format" tools/check_format
   suite "shell scripts" shell_check
 }

@@ -1,5 +1,5 @@
 // The experts of a checkpoint in another form: what each tensor of that form is put together from.
-// Nothing of a plan yet. specs/models.md clause 7. Private to lib/plan.
+// Nothing of a plan yet. specs/models.md clause 8. Private to lib/plan.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// specs/checkpoint.md clauses 1.2, 2.3 to 2.8, 3.5 and 5: shards under other names, shards that
+// specs/checkpoint.md clauses 1.2, 2.3 to 2.8, 3.2.1 and 5: shards under other names, shards that
 // nothing names, stale indexes, and downloads that did not end.
 #include <doctest/doctest.h>
 

@@ -1,4 +1,4 @@
-"""Experts in the architecture's form, against what transformers saves. specs/models.md clause 7."""
+"""Experts in the architecture's form, against what transformers saves. specs/models.md clause 8."""
 
 import json
 import shutil
