@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "convert/options.h"
-#include "convert/report.h"
+#include "prepare/options.h"
+#include "prepare/report.h"
 
 namespace thaw::app {
 

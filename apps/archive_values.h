@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "convert/options.h"
+#include "prepare/options.h"
 
 namespace thaw::app {
 

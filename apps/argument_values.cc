@@ -6,8 +6,8 @@
 
 #include "base/nearest.h"
 #include "base/text.h"
-#include "convert/option_table.h"
 #include "kernels/kernels.h"
+#include "prepare/option_table.h"
 
 namespace thaw::app {
 

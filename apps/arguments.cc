@@ -5,8 +5,8 @@
 #include "archive_values.h"
 #include "argument_values.h"
 #include "base/text.h"
-#include "convert/option_table.h"
 #include "examples.h"
+#include "prepare/option_table.h"
 #include "words.h"
 
 namespace thaw::app {

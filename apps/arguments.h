@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "convert/options.h"
+#include "prepare/options.h"
 #include "words.h"
 
 namespace thaw::app {

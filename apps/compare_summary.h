@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "convert/compare.h"
+#include "compare/compare.h"
 #include "json_out.h"
 
 namespace thaw::app {

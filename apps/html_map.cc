@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/text.h"
-#include "convert/layer_name.h"
+#include "compare/layer_name.h"
 #include "html_text.h"
 
 namespace thaw::app {

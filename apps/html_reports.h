@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/status.h"
-#include "convert/compare.h"
-#include "convert/inspect.h"
+#include "compare/compare.h"
+#include "compare/inspect.h"
 
 namespace thaw::app {
 

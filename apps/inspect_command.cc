@@ -1,6 +1,6 @@
 #include "arguments.h"
 #include "commands.h"
-#include "convert/inspect.h"
+#include "compare/inspect.h"
 #include "html_page.h"
 #include "html_reports.h"
 #include "io/file_system.h"

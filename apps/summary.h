@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "convert/inspect.h"
-#include "convert/report.h"
+#include "compare/inspect.h"
 #include "json_out.h"
+#include "prepare/report.h"
 
 namespace thaw::app {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "arguments.h"
-#include "convert/verify.h"
+#include "verify/verify.h"
 #include "words.h"
 
 namespace thaw::app {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "convert/verify.h"
+#include "verify/verify.h"
 
 namespace thaw::app {
 

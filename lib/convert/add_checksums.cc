@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <span>
 
-#include "convert/checksums.h"
 #include "execute/each_file.h"
 #include "io/sha256.h"
+#include "verify/checksums.h"
 
 namespace thaw {
 

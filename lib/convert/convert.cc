@@ -5,9 +5,9 @@
 
 #include "base/text.h"
 #include "convert/convert_part.h"
-#include "convert/disk.h"
 #include "convert/fill_sink.h"
-#include "convert/prepare.h"
+#include "prepare/disk.h"
+#include "prepare/prepare.h"
 #include "sink/directory_sink.h"
 
 namespace thaw {

@@ -5,10 +5,10 @@
 
 #include "base/status.h"
 #include "base/stop.h"
-#include "convert/options.h"
-#include "convert/report.h"
 #include "execute/observer.h"
 #include "io/file_system.h"
+#include "prepare/options.h"
+#include "prepare/report.h"
 
 namespace thaw {
 

@@ -4,11 +4,11 @@
 
 #include "base/status.h"
 #include "base/stop.h"
-#include "convert/options.h"
-#include "convert/prepare.h"
-#include "convert/report.h"
 #include "execute/observer.h"
 #include "io/file_system.h"
+#include "prepare/options.h"
+#include "prepare/prepare.h"
+#include "prepare/report.h"
 
 namespace thaw {
 

@@ -5,14 +5,14 @@
 
 #include "base/text.h"
 #include "convert/add_checksums.h"
-#include "convert/disk.h"
 #include "convert/open_sink.h"
-#include "convert/output_format.h"
-#include "convert/prepare.h"
-#include "convert/verify.h"
 #include "execute/each_file.h"
 #include "execute/execute.h"
 #include "io/process.h"
+#include "prepare/disk.h"
+#include "prepare/output_format.h"
+#include "prepare/prepare.h"
+#include "verify/verify.h"
 
 namespace thaw {
 

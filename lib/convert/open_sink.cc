@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "convert/output_format.h"
+#include "prepare/output_format.h"
 #include "sink/archive_sink.h"
 #include "sink/directory_sink.h"
 #include "sink/zstd_stream.h"

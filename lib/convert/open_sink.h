@@ -5,9 +5,9 @@
 
 #include "base/status.h"
 #include "base/stop.h"
-#include "convert/options.h"
-#include "convert/prepare.h"
 #include "io/file_system.h"
+#include "prepare/options.h"
+#include "prepare/prepare.h"
 #include "sink/directory_sink.h"
 #include "sink/sink.h"
 

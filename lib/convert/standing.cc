@@ -6,13 +6,13 @@
 #include <vector>
 
 #include "base/text.h"
-#include "convert/checksums.h"
-#include "convert/findings.h"
-#include "convert/output_format.h"
-#include "convert/prepare.h"
 #include "io/directory.h"
+#include "prepare/findings.h"
+#include "prepare/output_format.h"
+#include "prepare/prepare.h"
 #include "sink/directory_sink.h"
 #include "sink/input_marks.h"
+#include "verify/checksums.h"
 
 namespace thaw {
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/status.h"
-#include "convert/options.h"
 #include "io/file_system.h"
+#include "prepare/options.h"
 
 namespace thaw {
 

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "base/text.h"
-#include "convert/option_table.h"
 #include "io/directory.h"
 #include "json/line.h"
 #include "json/node.h"
+#include "prepare/option_table.h"
 
 namespace thaw {
 

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "convert/options.h"
 #include "io/file_system.h"
+#include "prepare/options.h"
 
 namespace thaw {
 

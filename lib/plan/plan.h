@@ -72,7 +72,7 @@ struct Plan : PlannedFiles {
   std::vector<const QuantizedLinear*> linears;
   std::vector<Divisor> divisors;
   std::vector<Weave> weaves;
-  // Biases of experts that the output has no place for: they must be zero (convert/zero_biases.h).
+  // Biases of experts that the output has no place for: they must be zero (prepare/zero_biases.h).
   std::vector<const Tensor*> biases_left_out;
   Dtype dtype = Dtype::f16;        // with an overlay, each tensor has its base's type
   bool via_float16 = false;        // where the output is bfloat16

@@ -1,5 +1,5 @@
 // specs/verify.md clause 4.
-#include "convert/certificate.h"
+#include "verify/certificate.h"
 
 #include <doctest/doctest.h>
 
@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "convert/round_once.h"
 #include "convert/support.h"
-#include "convert/verify.h"
 #include "quant/golden_cases.h"
 #include "support/oracle.h"
 #include "support/planned_model.h"
+#include "verify/round_once.h"
+#include "verify/verify.h"
 
 namespace thaw {
 namespace {

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string>
 
-#include "convert/inspect.h"
+#include "compare/inspect.h"
 #include "io/directory.h"
 #include "support/faulty_file_system.h"
 #include "support/places.h"

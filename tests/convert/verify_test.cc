@@ -1,5 +1,5 @@
 // specs/verify.md clauses 1 to 5.
-#include "convert/verify.h"
+#include "verify/verify.h"
 
 #include <doctest/doctest.h>
 

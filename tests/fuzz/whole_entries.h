@@ -20,11 +20,11 @@
 #include <string_view>
 #include <vector>
 
-#include "convert/prepare.h"
 #include "execute/linear_view.h"
 #include "execute/make_segment.h"
 #include "execute/tensor_reader.h"
 #include "fuzz/require.h"
+#include "prepare/prepare.h"
 #include "support/places.h"
 #include "support/safetensors_file.h"
 #include "support/temporary_directory.h"
