@@ -1,4 +1,4 @@
-// An index that does not belong to the shards beside it. specs/checkpoint.md clause 3.2.1. Internal.
+// An index that does not belong to the shards beside it. specs/checkpoint.md clause 3.2.1. Private.
 #pragma once
 
 #include <span>

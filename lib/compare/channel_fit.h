@@ -1,5 +1,5 @@
 // Whether one weight is another whose columns and rows were multiplied by factors, as AWQ does.
-// Private to lib/convert.
+// Private to lib/compare.
 #pragma once
 
 #include "compare/compare_faults.h"

@@ -1,4 +1,4 @@
-// Which tensor of one side is which of the other. specs/verify.md clause 6. Private to lib/convert.
+// Which tensor of one side is which of the other. specs/verify.md clause 6. Private to lib/compare.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // One side of a comparison: a checkpoint whose tensors can be had as float32, quantized or not.
-// Private to lib/convert.
+// Private to lib/compare.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// One pair of tensors: their figures, and what is likely to be wrong. Private to lib/convert.
+// One pair of tensors: their figures, and what is likely to be wrong. Private to lib/compare.
 #pragma once
 
 #include <vector>

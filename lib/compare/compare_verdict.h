@@ -1,5 +1,5 @@
 // From the faults of single tensors to sentences about the whole. specs/verify.md clause 9. Private
-// to lib/convert.
+// to lib/compare.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // The figures of a difference, summed so that they do not depend on who sums when. specs/verify.md
-// clause 7. Private to lib/convert.
+// clause 7. Private to lib/compare.
 #pragma once
 
 #include <array>

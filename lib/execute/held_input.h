@@ -1,4 +1,4 @@
-// Input that stays in memory while somebody uses it. Private to lib/execute and lib/convert.
+// Input that stays in memory while somebody uses it. Private to lib/execute and lib/verify.
 #pragma once
 
 #include <span>

@@ -1,5 +1,5 @@
 // Whether the experts of a quantized checkpoint need a spec, and what to say where there is none.
-// specs/models.md clause 6. Private to lib/convert.
+// specs/models.md clause 6. Private to lib/prepare.
 #pragma once
 
 #include <optional>

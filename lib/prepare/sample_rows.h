@@ -1,4 +1,4 @@
-// Some rows of tensors as float32, whatever makes them, in bounded memory. Private to lib/convert.
+// Some rows of tensors as float32, whatever makes them, in bounded memory. Private to lib/prepare.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Biases that the output has no place for can only be left out where they add nothing: GPTQ's
-// packers wrote biases of zeros where the model had none. Private to lib/convert.
+// packers wrote biases of zeros where the model had none. Private to lib/prepare.
 #pragma once
 
 #include <span>

@@ -1,4 +1,4 @@
-// One linear of a certificate. Private to lib/convert.
+// One linear of a certificate. Private to lib/verify.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // Which conversion an output comes from, where the options do not say: specs/verify.md clause 3.
-// Private to lib/convert.
+// Private to lib/verify.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// The --max-shard-size that an output was cut by. Private to lib/convert.
+// The --max-shard-size that an output was cut by. Private to lib/verify.
 #pragma once
 
 #include <cstdint>
