@@ -13,6 +13,7 @@
 #include "prepare/own_adapters.h"
 #include "prepare/prepare.h"
 #include "prepare/scale_scan.h"
+#include "prepare/summarize.h"
 #include "quant/closed_world.h"
 #include "quant/name_pattern.h"
 
@@ -199,8 +200,8 @@ Result<Inspection> inspect(const std::string& model, FileSystem& file_system,
   add_shards(checkpoint, inspection);
   QuantizedLinears linears;
   FindOptions how;
-  if (Result<OwnAdapters> own = find_own_adapters(checkpoint, nullptr, options, file_system);
-      own.ok()) {
+  OwnSpec spec(checkpoint, options.model_specs, file_system);
+  if (Result<OwnAdapters> own = find_own_adapters(checkpoint, spec); own.ok()) {
     how.is_part_of_model = std::move(own).value();
   }
   if (Result<QuantizedLinears> found = find_quantized_linears(checkpoint, how); found.ok()) {

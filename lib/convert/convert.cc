@@ -8,6 +8,7 @@
 #include "convert/fill_sink.h"
 #include "prepare/disk.h"
 #include "prepare/prepare.h"
+#include "prepare/summarize.h"
 #include "sink/directory_sink.h"
 
 namespace thaw {

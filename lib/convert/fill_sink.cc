@@ -12,6 +12,7 @@
 #include "prepare/disk.h"
 #include "prepare/output_format.h"
 #include "prepare/prepare.h"
+#include "prepare/summarize.h"
 #include "verify/verify.h"
 
 namespace thaw {

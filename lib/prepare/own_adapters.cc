@@ -1,8 +1,6 @@
 #include "prepare/own_adapters.h"
 
 #include <algorithm>
-#include <memory>
-#include <vector>
 
 #include "model/blocks.h"
 #include "quant/linears.h"
@@ -23,18 +21,12 @@ OwnAdapters own_adapters(const ModelSpec* spec) {
   return [spec](std::string_view tensor) { return names_part(*spec, tensor); };
 }
 
-Result<OwnAdapters> find_own_adapters(const Checkpoint& checkpoint, const ModelSpec* spec,
-                                      const ConvertOptions& options, FileSystem& file_system) {
-  if (spec != nullptr) return own_adapters(spec);
+Result<OwnAdapters> find_own_adapters(const Checkpoint& checkpoint, OwnSpec& spec) {
   const bool any = std::any_of(checkpoint.tensors().begin(), checkpoint.tensors().end(),
                                [](const Tensor& tensor) { return names_adapter(tensor.name); });
-  if (!any || options.model_specs.empty()) return OwnAdapters();
-  THAW_ASSIGN_OR_RETURN(const std::vector<ModelSpec> specs,
-                        load_model_specs(file_system, options.model_specs));
-  const ModelSpec* found = find_model_spec(specs, checkpoint.model_type());
-  if (found == nullptr) return OwnAdapters();
-  const auto own = std::make_shared<const ModelSpec>(*found);
-  return OwnAdapters([own](std::string_view tensor) { return names_part(*own, tensor); });
+  if (!any) return OwnAdapters();
+  THAW_ASSIGN_OR_RETURN(const ModelSpec* const own, spec.get());
+  return own_adapters(own);
 }
 
 }  // namespace thaw

@@ -6,9 +6,8 @@
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
-#include "io/file_system.h"
 #include "model/spec.h"
-#include "prepare/options.h"
+#include "prepare/own_spec.h"
 
 namespace thaw {
 
@@ -19,12 +18,8 @@ using OwnAdapters = std::function<bool(std::string_view tensor)>;
 // By a spec, which must outlive the result; null gives an empty one.
 [[nodiscard]] OwnAdapters own_adapters(const ModelSpec* spec);
 
-// By `spec`; where it is null, by the spec that serves the checkpoint's model_type, which is looked
-// up only if some tensor has the name of an adapter. `spec` must outlive the result. Errors: those
-// of load_model_specs().
-[[nodiscard]] Result<OwnAdapters> find_own_adapters(const Checkpoint& checkpoint,
-                                                    const ModelSpec* spec,
-                                                    const ConvertOptions& options,
-                                                    FileSystem& file_system);
+// By the checkpoint's own spec, which is asked for only if some tensor has the name of an adapter;
+// `spec` must outlive the result. Errors: those of load_model_specs().
+[[nodiscard]] Result<OwnAdapters> find_own_adapters(const Checkpoint& checkpoint, OwnSpec& spec);
 
 }  // namespace thaw

@@ -1,10 +1,7 @@
 #include "prepare/prepare.h"
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <span>
-#include <string_view>
 #include <utility>
 
 #include "base/hash.h"
@@ -80,20 +77,14 @@ std::vector<SideFile> carried_files(const Checkpoint& frame, const ModelSpec* sp
   return files;
 }
 
-// Model specs are read only where something has to be folded, experts have to be named, or adapters
-// may be a part of the model: most conversions need none. With a base, its own spec is taken.
-Result<std::optional<ModelSpec>> spec_of(const Prepared& prepared, const ConvertOptions& options,
-                                         FileSystem& file_system) {
+// The model's own spec, where something has to be folded, experts have to be named, or adapters may
+// be a part of the model; else null. With a base, its spec is taken.
+Result<const ModelSpec*> spec_of(Prepared& prepared, const ConvertOptions& options) {
   const bool experts = !options.keep_names && has_quantized_experts(prepared.linears);
   const bool needed = !prepared.linears.activation_scales.empty() || experts ||
                       !prepared.checkpoint.adapter_files().empty();
-  if (prepared.base != nullptr || !needed || options.model_specs.empty()) {
-    return std::optional<ModelSpec>();
-  }
-  THAW_ASSIGN_OR_RETURN(std::vector<ModelSpec> specs,
-                        load_model_specs(file_system, options.model_specs));
-  const ModelSpec* found = find_model_spec(specs, prepared.checkpoint.model_type());
-  return found != nullptr ? std::optional(*found) : std::nullopt;
+  if (prepared.base != nullptr || !needed) return nullptr;
+  return prepared.own_spec.get();
 }
 
 Result<std::vector<Fold>> folds_of(const Prepared& prepared) {
@@ -101,8 +92,7 @@ Result<std::vector<Fold>> folds_of(const Prepared& prepared) {
     return find_folds(prepared.checkpoint, prepared.linears, &prepared.base->spec);
   }
   if (prepared.linears.activation_scales.empty()) return std::vector<Fold>();
-  return find_folds(prepared.checkpoint, prepared.linears,
-                    prepared.spec ? &*prepared.spec : nullptr);
+  return find_folds(prepared.checkpoint, prepared.linears, prepared.spec);
 }
 
 // The destination of an archive or a single file.
@@ -197,7 +187,8 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   THAW_ASSIGN_OR_RETURN(
       Checkpoint checkpoint,
       open_checkpoint(file_system, options.model, {.this_file_only = options.this_file_only}));
-  auto prepared = std::make_unique<Prepared>(std::move(checkpoint));
+  auto prepared =
+      std::make_unique<Prepared>(std::move(checkpoint), options.model_specs, file_system);
   prepared->table = table;
   if (!options.base.empty()) {
     // Before anything of it is read: what comes later is not carried, and must not be removed.
@@ -211,16 +202,19 @@ Result<std::unique_ptr<Prepared>> prepare(const ConvertOptions& options, FileSys
   // From here on every tensor lies inside its shard and no two overlap.
 
   THAW_RETURN_IF_ERROR(find_destination(options, file_system, *prepared));
-  const ModelSpec* spec = prepared->base != nullptr ? &prepared->base->spec : nullptr;
-  THAW_ASSIGN_OR_RETURN(const OwnAdapters own_adapters,
-                        find_own_adapters(prepared->checkpoint, spec, options, file_system));
+  OwnAdapters adapters;
+  if (prepared->base != nullptr) {
+    adapters = own_adapters(&prepared->base->spec);
+  } else {
+    THAW_ASSIGN_OR_RETURN(adapters, find_own_adapters(prepared->checkpoint, prepared->own_spec));
+  }
   THAW_ASSIGN_OR_RETURN(
       prepared->linears,
-      find_quantized_linears(prepared->checkpoint, {.copy_unknown = options.copy_unknown,
-                                                    .is_part_of_model = own_adapters}));
-  THAW_ASSIGN_OR_RETURN(prepared->spec, spec_of(*prepared, options, file_system));
+      find_quantized_linears(prepared->checkpoint,
+                             {.copy_unknown = options.copy_unknown, .is_part_of_model = adapters}));
+  THAW_ASSIGN_OR_RETURN(prepared->spec, spec_of(*prepared, options));
   THAW_ASSIGN_OR_RETURN(prepared->folds, folds_of(*prepared));
-  const ModelSpec* const own_spec = prepared->spec ? &*prepared->spec : nullptr;
+  const ModelSpec* const own_spec = prepared->spec;
   if (options.base.empty() && !options.keep_names) {
     if (auto warning =
             warn_of_expert_names(prepared->linears, own_spec, prepared->checkpoint.model_type())) {
@@ -293,110 +287,6 @@ Status judge(Prepared& prepared, const ConvertOptions& options, const StopFlag* 
     prepared.findings.push_back(std::move(*line));
   }
   return options.strict ? refuse_findings(prepared.findings) : Status();
-}
-
-namespace {
-
-OverlaySummary overlay_summary(const Prepared& prepared, const ConvertOptions& options) {
-  const Base& base = *prepared.base;
-  OverlaySummary summary;
-  summary.base = base.checkpoint.path();
-  summary.spec = printable(base.spec.name);
-  summary.base_layers = printable(base.overlay.base_blocks.path);
-  summary.quantized_layers = printable(base.overlay.quantized_blocks.path);
-  summary.layers = base.overlay.base_blocks.count;
-  summary.replaced = base.overlay.replaced;
-  summary.kept = base.overlay.kept;
-  summary.ignored = base.overlay.ignored;
-  summary.match = base.match;
-  for (const TakenLinear& taken : base.overlay.taken) {
-    summary.taken.push_back(printable(taken.linear->module));
-  }
-  for (const std::string_view module : base.overlay.left) summary.left.push_back(printable(module));
-  if (options.keep_backup) summary.backup = prepared.backup;
-  return summary;
-}
-
-PartSummary summarize_part(const Plan& plan, Part part) {
-  PartSummary summary{.index = part.index, .count = part.count};
-  const std::vector<unsigned> part_of = split_files(plan, part.count);
-  for (std::size_t i = 0; i < part_of.size(); ++i) {
-    if (part_of[i] != part.index) continue;
-    ++summary.files;
-    summary.bytes += plan.files[i].size;
-  }
-  return summary;
-}
-
-}  // namespace
-
-PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options) {
-  const Plan& plan = prepared.plan;
-  const MemoryPlan& memory = prepared.memory;
-  PlanSummary summary;
-  summary.model = prepared.checkpoint.path();
-  if (options.part) summary.part = summarize_part(plan, *options.part);
-  summary.out = prepared.out;
-  summary.to = format_name(prepared.format);
-  summary.archive_root = prepared.archive_root;
-  summary.dtype = prepared.type.dtype;
-  summary.dtype_reason = prepared.type.reason;
-  summary.linears = plan.linears.size();
-  summary.folded = plan.divisors.size();
-  summary.tensors = plan.tensor_count;
-  summary.tensors_cast = plan.tensors_cast;
-  summary.tensors_copied = plan.tensors_copied;
-  summary.bytes_out = plan.bytes;
-  for (const Shard& shard : prepared.checkpoint.shards()) summary.bytes_in += shard.file.size();
-  summary.shards_in = prepared.checkpoint.shards().size();
-  std::map<std::string, std::uint64_t> layouts;
-  for (const QuantizedLinear* linear : plan.linears) ++layouts[title_of(*linear)];
-  for (const auto& [title, count] : layouts) {
-    summary.layouts.push_back({.title = title, .linears = count});
-  }
-  for (const PlannedFile& file : plan.files) {
-    if (file.tensors != 0) summary.shards.push_back({file.name, file.size, file.tensors});
-  }
-  const Checkpoint* frame = &prepared.checkpoint;
-  if (prepared.base != nullptr) {
-    frame = &prepared.base->checkpoint;
-    for (const Shard& shard : frame->shards()) summary.bytes_in += shard.file.size();
-    summary.overlay = overlay_summary(prepared, options);
-  }
-  const bool shard_only = prepared.format == StreamFormat::safetensors;
-  std::set<std::string_view> carried;
-  for (const SideFile& side : prepared.carried) {
-    (shard_only ? summary.not_carried : summary.side_files).push_back(printable(side.name));
-    if (!shard_only) summary.side_bytes += side.size;
-    carried.insert(side.name);
-  }
-  for (const std::string& name : frame->files_not_carried()) {
-    if (carried.count(name) == 0) summary.not_carried.push_back(printable(name));
-  }
-  summary.warnings = prepared.linears.warnings;
-  summary.notes = prepared.linears.notes;
-  summary.warnings.insert(summary.warnings.end(), prepared.findings.begin(),
-                          prepared.findings.end());
-  if (prepared.base != nullptr) {
-    const std::vector<std::string>& more = prepared.base->overlay.warnings;
-    summary.warnings.insert(summary.warnings.end(), more.begin(), more.end());
-  }
-  summary.fingerprint = plan.fingerprint;
-  summary.isa = prepared.table->name;
-  summary.workers = memory.workers;
-  summary.compressors = memory.compressors;
-  summary.tile_bytes = memory.tile_bytes;
-  summary.buffers = memory.buffers;
-  summary.peak_bytes = memory.peak;
-  for (const QuantizedLinear* linear : plan.linears) {
-    if (needs_slabs(*linear, memory)) ++summary.slabbed_linears;
-  }
-  const unsigned asked = options.threads != 0 ? options.threads : processor_count();
-  if (memory.workers < asked && !prepared.format) {
-    summary.threads_note = "the memory budget holds buffers for " + std::to_string(memory.workers) +
-                           " of " + std::to_string(asked) + " threads";
-  }
-  return summary;
 }
 
 }  // namespace thaw

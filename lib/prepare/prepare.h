@@ -17,7 +17,7 @@
 #include "prepare/lay_over.h"
 #include "prepare/options.h"
 #include "prepare/output_type.h"
-#include "prepare/report.h"
+#include "prepare/own_spec.h"
 #include "quant/linears.h"
 #include "sink/likeness.h"
 
@@ -25,11 +25,13 @@ namespace thaw {
 
 // The plan borrows from the members before it, so all of them live and move together, on the heap.
 struct Prepared {
-  explicit Prepared(Checkpoint opened) : checkpoint(std::move(opened)) {}
+  Prepared(Checkpoint opened, std::string model_specs, FileSystem& file_system)
+      : checkpoint(std::move(opened)), own_spec(checkpoint, std::move(model_specs), file_system) {}
   Checkpoint checkpoint;
+  OwnSpec own_spec;
   std::unique_ptr<Base> base;  // null: no overlay
   QuantizedLinears linears;
-  std::optional<ModelSpec> spec;  // of the model's type, where it is needed; not with a base
+  const ModelSpec* spec = nullptr;  // own_spec's, where it is needed; not with a base
   std::vector<Fold> folds;
   std::vector<SideFile> carried;       // beside the weights, sorted by name
   std::vector<MappedFile> side_files;  // of these
@@ -57,7 +59,5 @@ struct Prepared {
 // is odd about them to the findings, and with `strict` refuses all findings: ErrorCode::input.
 // Other errors: ErrorCode::io, the reason of `stop` (null: none).
 [[nodiscard]] Status judge(Prepared& prepared, const ConvertOptions& options, const StopFlag* stop);
-
-[[nodiscard]] PlanSummary summarize(const Prepared& prepared, const ConvertOptions& options);
 
 }  // namespace thaw
