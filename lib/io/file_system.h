@@ -50,6 +50,10 @@ class FileSystem {
   virtual int lock(int fd) = 0;  // flock(LOCK_EX | LOCK_NB)
   virtual int free_space(const char* path, FreeSpace* out) = 0;
 
+  // Whether inputs may be guarded by handlers of signals (SIGBUS, SIGSEGV), which a process has one
+  // of each: not where the process is somebody else's (specs/view.md clause 2).
+  [[nodiscard]] virtual bool may_catch_signals() const { return true; }
+
   // The calls of streams; where they are not overridden, the system's own.
   virtual ssize_t write(int fd, const void* from, std::size_t size);
   virtual int wait_writable(int fd, int milliseconds);       // poll(POLLOUT)
@@ -72,5 +76,7 @@ class FileSystem {
 
 // The operating system itself.
 [[nodiscard]] FileSystem& real_file_system();
+// The same for a library in somebody else's process: it catches no signals.
+[[nodiscard]] FileSystem& guest_file_system();
 
 }  // namespace thaw

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "io/held_pages.h"
 #include "io/paged_region.h"
 #include "io/sigbus.h"
 #include "io/system_error.h"
@@ -75,6 +76,7 @@ struct MappedFile::State {
   std::unique_ptr<Mapping> mapping;    // null: an empty file, or one that cannot be mapped
   std::unique_ptr<PagedRegion> paged;  // of such a file
   std::unique_ptr<SigbusGuard> guard;  // declared after the mapping: goes before it
+  HeldPages held;                      // takes the mapping's addresses, once it is asked to
   std::uint64_t dropped_end = 0;       // where the last dropped range ended
 
   ~State() {
@@ -104,7 +106,7 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
                 "Inputs are regular files, or symbolic links to them.");
   }
   auto state = std::unique_ptr<State>(
-      new State{file_system, path, fd.get(), identity_of(info), nullptr, nullptr, nullptr, 0});
+      new State{file_system, path, fd.get(), identity_of(info), nullptr, nullptr, nullptr, {}, 0});
   (void)fd.release();
   // For read_exactly(); the mapping reads ahead through a descriptor of its own.
   ::posix_fadvise(state->fd, 0, 0, POSIX_FADV_RANDOM);
@@ -115,7 +117,7 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
   state->mapping = file_system.map(path, state->identity.size);
   if (state->mapping != nullptr) {
     read_forwards(const_cast<std::byte*>(state->mapping->data()), state->identity.size);
-  } else if (has_no_mappings(errno)) {
+  } else if (has_no_mappings(errno) && file_system.may_catch_signals()) {
     state->paged = PagedRegion::create(state->fd, state->identity.size);
   }
   if (state->mapping == nullptr && state->paged == nullptr) {
@@ -130,7 +132,9 @@ Result<MappedFile> MappedFile::open(FileSystem& file_system, const std::string& 
   if (identity_of(info_again) != state->identity) {
     return fail(ErrorCode::io, place, "changed while it was opened");
   }
-  if (state->paged != nullptr) return MappedFile(std::move(state));
+  if (state->paged != nullptr || !file_system.may_catch_signals()) {
+    return MappedFile(std::move(state));
+  }
   state->guard = std::make_unique<SigbusGuard>(state->mapping->data(), state->identity.size);
   if (!state->guard->active()) {
     return fail(ErrorCode::io, place, "too many input files are open at once");
@@ -152,6 +156,8 @@ Status MappedFile::populate(std::uint64_t offset, std::uint64_t size) const {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   const std::span<const std::byte> all = bytes();
+  if (state_->held.taken())
+    return offset < end ? state_->held.bring(offset, end - offset) : Status();
   if (state_->paged != nullptr) {
     for (std::uint64_t at = round_down(offset, PagedRegion::kPart); at < end;
          at += PagedRegion::kPart) {
@@ -182,7 +188,7 @@ Status MappedFile::populate(std::uint64_t offset, std::uint64_t size) const {
 }
 
 Status MappedFile::read_exactly(std::uint64_t offset, std::uint64_t size) const {
-  if (state_->paged != nullptr) return populate(offset, size);
+  if (state_->paged != nullptr || state_->held.taken()) return populate(offset, size);
   std::vector<std::byte> discarded(std::min(size, kExactStep));
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   for (std::uint64_t at = offset; at < end;) {
@@ -208,6 +214,7 @@ void MappedFile::unmap_pages(std::uint64_t offset, std::uint64_t size) const {
   // Once damaged, the pages are our zeros; dropping those would bring the fault back.
   if (end <= begin || damaged()) return;
   if (state_->paged != nullptr) return state_->paged->drop(offset, size);
+  if (state_->held.taken()) return state_->held.drop(offset, size);
   ::madvise(const_cast<std::byte*>(bytes().data() + begin), end - begin, MADV_DONTNEED);
 }
 
@@ -221,6 +228,7 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
   const std::uint64_t end = std::min(offset + size, state_->identity.size);
   if (offset >= end || damaged()) return;
   unmap_pages(offset, end - offset);
+  if (state_->held.taken()) return;  // the cache is the system's: the next reader may want it
   // Unclipped: the kernel keeps a large page of which a part lies beyond the range, and the last
   // one of a file reaches past its end.
   drop_cache(offset, size);
@@ -241,6 +249,13 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
                             (state_->mapping->shared() ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED,
                             state_->fd, static_cast<off_t>(first - base));
   if (anew != MAP_FAILED) read_forwards(anew, last - first);
+}
+
+Status MappedFile::hold_pages() const {
+  if (state_->mapping == nullptr || state_->held.taken()) return {};
+  auto* begin = const_cast<std::byte*>(state_->mapping->data());  // the memory becomes ours
+  return state_->held.take(state_->file_system, state_->fd, state_->path, begin,
+                           state_->identity.size);
 }
 
 bool MappedFile::damaged() const {

@@ -56,6 +56,11 @@ class MappedFile {
   // Not by two threads at once for one file.
   void drop(std::uint64_t offset, std::uint64_t size) const;
 
+  // From now on the bytes are the process's own, read by populate() and read again after drop():
+  // nobody who truncates the file can end the process. Touching what was not populated ends it.
+  // Not by two threads at once, nor while the bytes are read. Errors: ErrorCode::no_space.
+  [[nodiscard]] Status hold_pages() const;
+
   // True once a read met a page that no longer exists or could not be read.
   [[nodiscard]] bool damaged() const;
   // True when the file has another size, modification or change time than at open().

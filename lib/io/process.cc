@@ -24,11 +24,13 @@ unsigned processor_count() {
   return static_cast<unsigned>(std::max(1, CPU_COUNT(&set)));
 }
 
+std::int64_t this_process() { return ::getpid(); }
+
 void pause_for(std::chrono::milliseconds time) { std::this_thread::sleep_for(time); }
 
 RunIdentity this_run() {
   RunIdentity run;
-  run.pid = ::getpid();
+  run.pid = this_process();
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) == 0) run.host = host.data();
   const std::time_t now = std::time(nullptr);

@@ -11,6 +11,8 @@ namespace thaw {
 [[nodiscard]] std::uint64_t peak_resident_bytes();
 // Processors this process may run on, at least 1.
 [[nodiscard]] unsigned processor_count();
+// Differs in a process that was forked from this one.
+[[nodiscard]] std::int64_t this_process();
 // Returns after about that time; what may end the waiting is looked at between short pauses.
 void pause_for(std::chrono::milliseconds time);
 

@@ -33,7 +33,7 @@ class BoostMapping final : public Mapping {
   bool shared_;
 };
 
-class RealFileSystem final : public FileSystem {
+class RealFileSystem : public FileSystem {
  public:
   int open(const char* path, int flags, mode_t mode) override {
     return ::open(path, flags | O_CLOEXEC, mode);
@@ -91,6 +91,11 @@ class RealFileSystem final : public FileSystem {
     if (info.f_frsize != 0) out->block = info.f_frsize;
     return 0;
   }
+};
+
+class GuestFileSystem final : public RealFileSystem {
+ public:
+  [[nodiscard]] bool may_catch_signals() const override { return false; }
 };
 
 }  // namespace
@@ -154,6 +159,11 @@ int FileSystem::change_owner(int fd, uid_t owner, gid_t group) {
 FileSystem& real_file_system() {
   static RealFileSystem real;
   return real;
+}
+
+FileSystem& guest_file_system() {
+  static GuestFileSystem file_system;
+  return file_system;
 }
 
 }  // namespace thaw
