@@ -151,7 +151,8 @@ Status PairComparer::difference_of(const Run& run, CompareBuffers& buffers, Diff
       at = buffers.numbers.data();
     }
     THAW_RETURN_IF_ERROR(
-        reader.read(tensor, run.from * element, count * element, &held, buffers.space, at));
+        reader.read(tensor, run.from * element, count * element, &held, buffers.space, at)
+            .take_status());
     if (!is_plain(tensor)) {
       numbers_of(at, tensor.dtype, count, doubles_in(to));
     } else if (!plain) {
@@ -184,9 +185,11 @@ Status PairComparer::measure_bytes(const TensorPair& pair, TensorComparison& res
   for (std::uint64_t at = 0; equal && at < pair.a->size; at += kStep) {
     const std::uint64_t size = std::min(kStep, pair.a->size - at);
     THAW_RETURN_IF_ERROR(
-        tools_.reader_a.read(*pair.a, at, size, nullptr, buffers.space, buffers.a.data()));
+        tools_.reader_a.read(*pair.a, at, size, nullptr, buffers.space, buffers.a.data())
+            .take_status());
     THAW_RETURN_IF_ERROR(
-        tools_.reader_b.read(*pair.b, at, size, nullptr, buffers.space, buffers.b.data()));
+        tools_.reader_b.read(*pair.b, at, size, nullptr, buffers.space, buffers.b.data())
+            .take_status());
     equal = std::memcmp(buffers.a.data(), buffers.b.data(), size) == 0;
   }
   result.figures.snr_db = HUGE_VAL;
@@ -212,8 +215,10 @@ Status PairComparer::sample(const TensorPair& pair, std::vector<float>& a, std::
     THAW_RETURN_IF_ERROR(reserve(buffer, rows * columns * kFloat));
     TensorReader::Hold held(reader);
     THAW_RETURN_IF_ERROR(held.keep(tensor, 0, rows * columns * kFloat, tools_.resident));
-    THAW_RETURN_IF_ERROR(reader.read(tensor, 0, rows * columns * kFloat, &held,
-                                     tools_.buffers.front().space, buffer.data()));
+    THAW_RETURN_IF_ERROR(reader
+                             .read(tensor, 0, rows * columns * kFloat, &held,
+                                   tools_.buffers.front().space, buffer.data())
+                             .take_status());
     to.assign(floats_in(buffer), floats_in(buffer) + rows * columns);
     const bool finite =
         std::all_of(to.begin(), to.end(), [](float value) { return std::isfinite(value); });
@@ -237,8 +242,10 @@ Status PairComparer::read_all(const CompareSide& side, const PlannedTensor& tens
   if (count == 0 || count > most || !is_plain(tensor) || side.is_quantized(tensor)) return {};
   std::vector<float> values(count);
   ReadSpace space;
-  THAW_RETURN_IF_ERROR(reader.read(tensor, 0, count * kFloat, nullptr, space,
-                                   reinterpret_cast<std::byte*>(values.data())));
+  THAW_RETURN_IF_ERROR(reader
+                           .read(tensor, 0, count * kFloat, nullptr, space,
+                                 reinterpret_cast<std::byte*>(values.data()))
+                           .take_status());
   out.assign(values.begin(), values.end());
   return {};
 }

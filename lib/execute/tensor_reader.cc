@@ -60,80 +60,73 @@ Result<std::uint64_t> TensorReader::make(const Segment& piece, const TileSource*
   return overflows;
 }
 
-Status TensorReader::read(const PlannedTensor& tensor, std::uint64_t from, std::uint64_t size,
-                          const Hold* hold, ReadSpace& space, std::byte* out) const {
-  std::uint64_t begin = 0;  // of the segment in the tensor
-  for (std::size_t i = 0; i < tensor.segment_count; ++i) {
-    const std::size_t index = tensor.first_segment + i;
-    const Segment& segment = plan_.segments[index];
+Result<std::uint64_t> TensorReader::read(std::span<const Segment> segments, std::uint64_t from,
+                                         std::uint64_t size, const Hold* hold, ReadSpace& space,
+                                         std::byte* out) const {
+  std::uint64_t overflows = 0;
+  std::uint64_t begin = 0;  // of the segment among them all
+  for (const Segment& segment : segments) {
     const std::uint64_t first = std::max(from, begin);
     const std::uint64_t last = std::min(from + size, begin + segment.size);
     if (first < last) {
-      std::byte* const to = out + (first - from);
-      if (segment.kind == SegmentKind::tile || segment.kind == SegmentKind::woven) {
-        const TileSource* held = hold != nullptr ? hold->find(index) : nullptr;
-        THAW_RETURN_IF_ERROR(read_rows(segment, first - begin, last - first, held, space, to));
-      } else {
-        THAW_RETURN_IF_ERROR(read_elements(segment, first - begin, last - first, space, to));
-      }
+      const TileSource* held = hold != nullptr ? hold->find(segment) : nullptr;
+      THAW_ASSIGN_OR_RETURN(
+          const std::uint64_t count,
+          read_segment(segment, first - begin, last - first, held, space, out + (first - from)));
+      overflows += count;
     }
     begin += segment.size;
   }
-  return {};
+  return overflows;
 }
 
-Status TensorReader::read_elements(const Segment& segment, std::uint64_t from, std::uint64_t size,
-                                   ReadSpace& space, std::byte* out) const {
-  const std::uint64_t step = round_down(kStep, segment.grain());
-  for (std::uint64_t at = 0; at < size; at += step) {
-    const Segment piece = cut(segment, from + at, std::min(step, size - at));
-    HeldInput held(input_);
-    THAW_RETURN_IF_ERROR(held.add(input_ranges(plan_, piece)));
-    THAW_RETURN_IF_ERROR(
-        make(piece, nullptr, kernels::Stores::normal, space, out + at).take_status());
-  }
-  return {};
-}
-
-Status TensorReader::read_rows(const Segment& segment, std::uint64_t from, std::uint64_t size,
-                               const TileSource* held, ReadSpace& space, std::byte* out) const {
+Result<std::uint64_t> TensorReader::read_segment(const Segment& segment, std::uint64_t from,
+                                                 std::uint64_t size, const TileSource* held,
+                                                 ReadSpace& space, std::byte* out) const {
+  std::uint64_t overflows = 0;
   const std::uint64_t grain = segment.grain();
   // Where all lines or parts are read for a piece of any size: rather once.
   std::uint64_t most = kStep;
   if (segment.kind == SegmentKind::woven) {
     most = std::max(kStep, size);
-  } else if (const QuantizedLinear& linear = *plan_.linears[segment.source];
-             held == nullptr && linear.layout->columns_strided) {
+  } else if (held == nullptr && is_strided(segment)) {
+    const QuantizedLinear& linear = *plan_.linears[segment.source];
     most = kStep / divide_up(packed_bytes(linear), linear.out_features) * segment.row_bytes;
   }
+  const bool any_alignment =
+      segment.kind != SegmentKind::tile && segment.kind != SegmentKind::woven;
   const std::uint64_t step = std::max(grain, round_down(most, grain));
   for (std::uint64_t at = round_down(from, grain); at < from + size;) {
     const std::uint64_t end =
         std::min(at + step, std::min(round_up(from + size, grain), segment.size));
     const Segment piece = cut(segment, at, end - at);
     const bool whole = at >= from && end <= from + size;
-    if (whole && is_aligned(out + (at - from))) {
-      THAW_RETURN_IF_ERROR(make_rows(piece, held, space, out + (at - from)).take_status());
-    } else {
-      THAW_RETURN_IF_ERROR(reserve(space.rows, end - at));
-      THAW_RETURN_IF_ERROR(make_rows(piece, held, space, space.rows.data()).take_status());
+    const bool direct = whole && (any_alignment || is_aligned(out + (at - from)));
+    if (!direct) THAW_RETURN_IF_ERROR(reserve(space.rows, end - at));
+    std::byte* const made = direct ? out + (at - from) : space.rows.data();
+    THAW_ASSIGN_OR_RETURN(const std::uint64_t count, make_piece(piece, held, space, made));
+    overflows += count;
+    if (!direct) {
       const std::uint64_t first = std::max(at, from);
       const std::uint64_t last = std::min(end, from + size);
-      std::memcpy(out + (first - from), space.rows.data() + (first - at), last - first);
+      std::memcpy(out + (first - from), made + (first - at), last - first);
     }
     at = end;
   }
-  return {};
+  return overflows;
 }
 
-Result<std::uint64_t> TensorReader::make_rows(const Segment& piece, const TileSource* held,
-                                              ReadSpace& space, std::byte* out) const {
+bool TensorReader::is_strided(const Segment& segment) const {
+  return segment.kind == SegmentKind::tile &&
+         plan_.linears[segment.source]->layout->columns_strided;
+}
+
+Result<std::uint64_t> TensorReader::make_piece(const Segment& piece, const TileSource* held,
+                                               ReadSpace& space, std::byte* out) const {
   if (piece.kind == SegmentKind::woven) return read_woven(piece, space, out);
   if (held != nullptr) return make(piece, held, kernels::Stores::normal, space, out);
   HeldInput input(input_);
-  const bool strided =
-      piece.kind == SegmentKind::tile && plan_.linears[piece.source]->layout->columns_strided;
-  if (!strided) {
+  if (!is_strided(piece)) {
     THAW_RETURN_IF_ERROR(input.add(plan_, piece));
     return make(piece, nullptr, kernels::Stores::normal, space, out);
   }
@@ -179,7 +172,7 @@ Result<std::uint64_t> TensorReader::weave(const Segment& piece, Input input, Rea
       THAW_ASSIGN_OR_RETURN(const std::uint64_t count,
                             input == Input::present
                                 ? make(rows, nullptr, kernels::Stores::normal, space, made)
-                                : make_rows(rows, nullptr, space, made));
+                                : make_piece(rows, nullptr, space, made));
       if (!weave.transposed || row_begin == 0) overflows += count;
       scatter(weave, i, at, end, made, row_begin, row_end, out);
     }
@@ -187,18 +180,18 @@ Result<std::uint64_t> TensorReader::weave(const Segment& piece, Input input, Rea
   return overflows;
 }
 
-const TileSource* TensorReader::Hold::find(std::size_t segment) const {
-  const auto found = sources_.find(segment);
+const TileSource* TensorReader::Hold::find(const Segment& segment) const {
+  const auto found = sources_.find(&segment);
   return found == sources_.end() ? nullptr : &found->second;
 }
 
-Status TensorReader::Hold::keep(const PlannedTensor& tensor, std::uint64_t from, std::uint64_t size,
-                                std::uint64_t most) {
+Status TensorReader::Hold::keep(std::span<const Segment> segments, std::uint64_t from,
+                                std::uint64_t size, std::uint64_t most) {
   ranges_.release();
   sources_.clear();
   const Plan& plan = reader_.plan_;
   struct Needed {
-    std::size_t index;
+    const Segment* segment;
     Segment piece;
     Slab slab;
     std::uint64_t begin;  // of its slab among all
@@ -206,10 +199,8 @@ Status TensorReader::Hold::keep(const PlannedTensor& tensor, std::uint64_t from,
   std::vector<Needed> needed;
   std::uint64_t packed = 0;
   std::uint64_t slabs = 0;
-  std::uint64_t begin = 0;  // of the segment in the tensor
-  for (std::size_t i = 0; i < tensor.segment_count; ++i) {
-    const std::size_t index = tensor.first_segment + i;
-    const Segment& segment = plan.segments[index];
+  std::uint64_t begin = 0;  // of the segment among them all
+  for (const Segment& segment : segments) {
     const std::uint64_t first = std::max(from, begin);
     const std::uint64_t last = std::min(from + size, begin + segment.size);
     begin += segment.size;
@@ -222,7 +213,7 @@ Status TensorReader::Hold::keep(const PlannedTensor& tensor, std::uint64_t from,
     const std::uint64_t end = std::min(round_up(last - before, grain), segment.size);
     const Segment piece = cut(segment, at, end - at);
     const Slab slab = lay_out_slab(linear, piece.begin, piece.begin + piece.size / piece.row_bytes);
-    needed.push_back({index, piece, slab, slabs});
+    needed.push_back({&segment, piece, slab, slabs});
     packed += packed_bytes(linear);
     slabs += round_up(slab.size, kKernelAlignment);
   }
@@ -232,13 +223,13 @@ Status TensorReader::Hold::keep(const PlannedTensor& tensor, std::uint64_t from,
     const QuantizedLinear& linear = *plan.linears[one.piece.source];
     if (whole) {
       THAW_RETURN_IF_ERROR(ranges_.add(input_ranges(plan, one.piece)));
-      sources_[one.index] = {mapped_view(plan, linear), 0};
+      sources_[one.segment] = {mapped_view(plan, linear), 0};
       continue;
     }
     std::byte* const to = slabs_.data() + one.begin;
     THAW_RETURN_IF_ERROR(ranges_.add(divisor_range(plan, one.piece)));
     THAW_RETURN_IF_ERROR(gather_slab(plan.inputs, reader_.input_, linear, one.slab, to));
-    sources_[one.index] = {slab_view(linear, one.slab, to), one.slab.first};
+    sources_[one.segment] = {slab_view(linear, one.slab, to), one.slab.first};
   }
   return {};
 }

@@ -19,7 +19,7 @@ namespace thaw {
 
 // What one thread reads in. Made when first needed, then reused from tensor to tensor.
 struct ReadSpace {
-  AlignedMemory rows;     // row blocks of which only a part is wanted
+  AlignedMemory rows;     // row blocks and elements of which only a part is wanted
   AlignedMemory divided;  // rows in float32 on their way to being divided
   AlignedMemory slab;     // columns of a linear whose lines are inputs
   AlignedMemory woven;    // rows of a matrix on their way to where a weave has them
@@ -54,38 +54,50 @@ class TensorReader {
     Hold(const Hold&) = delete;
     Hold& operator=(const Hold&) = delete;
 
-    // Lets go of what was held. Bytes [from, from + size) of the tensor may be read from now on,
-    // whole rows. Where their packed bytes are more than `most`, their columns are copied into a
-    // slab, which is as large as it has to be. Errors: ErrorCode::io, input, no_space.
+    // Lets go of what was held. Bytes [from, from + size) of what the segments make, one after the
+    // other, or of the tensor, may be read from now on, whole rows. Where their packed bytes are
+    // more than `most`, their columns are copied into a slab, which is as large as it has to be.
+    // Errors: ErrorCode::io, input, no_space.
+    [[nodiscard]] Status keep(std::span<const Segment> segments, std::uint64_t from,
+                              std::uint64_t size, std::uint64_t most);
     [[nodiscard]] Status keep(const PlannedTensor& tensor, std::uint64_t from, std::uint64_t size,
-                              std::uint64_t most);
+                              std::uint64_t most) {
+      return keep(reader_.plan_.segments_of(tensor), from, size, most);
+    }
 
    private:
     friend class TensorReader;
-    // Of a segment, by its index in the plan.
-    [[nodiscard]] const TileSource* find(std::size_t segment) const;
+    // Of a segment of the plan.
+    [[nodiscard]] const TileSource* find(const Segment& segment) const;
 
     const TensorReader& reader_;
     HeldInput ranges_;
     AlignedMemory slabs_;
-    std::map<std::size_t, TileSource> sources_;
+    std::map<const Segment*, TileSource> sources_;
   };
 
-  // Bytes [from, from + size) of a tensor; multiples of the size of its elements, or of whole rows
-  // for the best speed. Brings the input in and lets it go again; `hold` (null: none) has some of
-  // it already. `out` may have any alignment; 64 bytes are best. Errors: ErrorCode::io, input,
-  // no_space.
-  [[nodiscard]] Status read(const PlannedTensor& tensor, std::uint64_t from, std::uint64_t size,
-                            const Hold* hold, ReadSpace& space, std::byte* out) const;
+  // Bytes [from, from + size) of what segments of the plan make, one after the other; of whole
+  // rows for the best speed. Brings the input in and lets it go again; `hold` (null: none) has some
+  // of it already. `out` may have any alignment; 64 bytes are best. Returns how many finite values
+  // became infinite, in all rows that had to be made. Errors: ErrorCode::io, input, no_space.
+  [[nodiscard]] Result<std::uint64_t> read(std::span<const Segment> segments, std::uint64_t from,
+                                           std::uint64_t size, const Hold* hold, ReadSpace& space,
+                                           std::byte* out) const;
+  [[nodiscard]] Result<std::uint64_t> read(const PlannedTensor& tensor, std::uint64_t from,
+                                           std::uint64_t size, const Hold* hold, ReadSpace& space,
+                                           std::byte* out) const {
+    return read(plan_.segments_of(tensor), from, size, hold, space, out);
+  }
 
  private:
-  [[nodiscard]] Status read_elements(const Segment& segment, std::uint64_t from, std::uint64_t size,
-                                     ReadSpace& space, std::byte* out) const;
-  [[nodiscard]] Status read_rows(const Segment& segment, std::uint64_t from, std::uint64_t size,
-                                 const TileSource* held, ReadSpace& space, std::byte* out) const;
+  // Whether every row of it needs bytes of all lines of a packed tensor.
+  [[nodiscard]] bool is_strided(const Segment& segment) const;
   // These return how many finite values became infinite.
-  [[nodiscard]] Result<std::uint64_t> make_rows(const Segment& piece, const TileSource* held,
-                                                ReadSpace& space, std::byte* out) const;
+  [[nodiscard]] Result<std::uint64_t> read_segment(const Segment& segment, std::uint64_t from,
+                                                   std::uint64_t size, const TileSource* held,
+                                                   ReadSpace& space, std::byte* out) const;
+  [[nodiscard]] Result<std::uint64_t> make_piece(const Segment& piece, const TileSource* held,
+                                                 ReadSpace& space, std::byte* out) const;
   enum class Input : bool { present, absent };
   [[nodiscard]] Result<std::uint64_t> weave(const Segment& piece, Input input, ReadSpace& space,
                                             std::byte* out) const;

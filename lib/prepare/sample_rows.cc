@@ -24,8 +24,9 @@ const PlannedTensor* SampleRows::find(std::string_view name) const {
 Result<std::span<const float>> SampleRows::elements(const PlannedTensor& tensor,
                                                     std::uint64_t first, std::uint64_t count) {
   THAW_RETURN_IF_ERROR(reserve(values_, count * sizeof(float)));
-  THAW_RETURN_IF_ERROR(reader_.read(tensor, first * sizeof(float), count * sizeof(float), nullptr,
-                                    space_, values_.data())
+  THAW_RETURN_IF_ERROR(reader_
+                           .read(tensor, first * sizeof(float), count * sizeof(float), nullptr,
+                                 space_, values_.data())
                            .take_status());
   return std::span(reinterpret_cast<const float*>(values_.data()), count);
 }
