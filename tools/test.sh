@@ -155,9 +155,9 @@ thread_suites() {
   local folder=build/test-tsan
   if [[ $tier == ci ]]; then
     sanitized_build thread $folder \
-      "io_test sink_test execute_test verify_test convert_test job_test thaw_app make_checkpoint" || return 0
+      "io_test sink_test execute_test verify_test view_test convert_test job_test thaw_app make_checkpoint" || return 0
     suite "unit tests: thread" without_randomisation_in unit_tests $folder \
-      -R '^(io|sink|execute|verify|convert|job)$'
+      -R '^(io|sink|execute|verify|view|convert|job)$'
     suite "command line: thread" without_randomisation_in end_to_end $folder --quick \
       test_same_bytes test_signals
   else

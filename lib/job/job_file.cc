@@ -86,7 +86,7 @@ class JobReader {
     } else if (key == "keep-going") {
       job.keep_going = boolean(key, value);
     } else if (const OptionEntry* option = find_option(key);
-               option != nullptr && !option->of_jobs) {
+               option != nullptr && option->scope == Scope::by_hand) {
       add(value.key_begin, in_quotes(key) + " is not for job files: a job makes a whole output");
     } else if (option != nullptr) {
       read_option(*option, value, job);

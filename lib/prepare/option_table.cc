@@ -191,9 +191,9 @@ constexpr std::array kTable = {
                   return set_name("spec", word, options.spec);
                 }},
     OptionEntry{"in-place", "", "", "with --base: replace FLOAT itself; no OUT",
-                set_switch<&ConvertOptions::in_place>},
+                set_switch<&ConvertOptions::in_place>, Scope::writing},
     OptionEntry{"keep-backup", "", "", "with --in-place: keep the old directory as FLOAT.backup",
-                set_switch<&ConvertOptions::keep_backup>},
+                set_switch<&ConvertOptions::keep_backup>, Scope::writing},
     OptionEntry{"no-match-check", "", "",
                 "with --base: do not check that FLOAT and MODEL belong together",
                 [](ConvertOptions& options, const std::string& word) {
@@ -219,16 +219,19 @@ constexpr std::array kTable = {
     OptionEntry{"isa", "NAME", "", "scalar, ssse3, avx2, avx512 or neon (the best; also THAW_ISA)",
                 set_isa},
     OptionEntry{"output-io", "HOW", "auto",
-                "auto: past the page cache where the disk can; or buffered", set_output_mode},
+                "auto: past the page cache where the disk can; or buffered", set_output_mode,
+                Scope::writing},
     OptionEntry{
         "to", "FORMAT", "",
         "tar, tar.zst or safetensors (one shard); by OUT's ending; OUT of - is standard output",
-        set_format},
-    OptionEntry{"level", "N", "", "of tar.zst: 1, the fastest, to 22 (1)", set_level},
+        set_format, Scope::writing},
+    OptionEntry{"level", "N", "", "of tar.zst: 1, the fastest, to 22 (1)", set_level,
+                Scope::writing},
     OptionEntry{"archive-root", "NAME", "", "the archive's top folder (OUT's name, for - MODEL's)",
                 [](ConvertOptions& options, const std::string& word) {
                   return set_name("archive-root", word, options.archive_root);
-                }},
+                },
+                Scope::writing},
     OptionEntry{
         "part", "I/N", "",
         "write only part I of N of OUT's files, beside other runs with the other parts; auto "
@@ -238,17 +241,17 @@ constexpr std::array kTable = {
           THAW_ASSIGN_OR_RETURN(options.part, parse_part(word, variable));
           return Status();
         },
-        false},
+        Scope::by_hand},
     OptionEntry{"finish", "", "", "publish at OUT what the parts have written, if all are whole",
-                set_switch<&ConvertOptions::finish>, false},
+                set_switch<&ConvertOptions::finish>, Scope::by_hand},
     OptionEntry{"force", "", "", "replace a checkpoint that stands at OUT",
-                set_switch<&ConvertOptions::force>},
+                set_switch<&ConvertOptions::force>, Scope::writing},
     OptionEntry{"restart", "", "", "start over, whatever an interrupted run has left for OUT",
-                set_switch<&ConvertOptions::restart>},
+                set_switch<&ConvertOptions::restart>, Scope::writing},
     OptionEntry{"checksums", "", "", "write SHA256SUMS into OUT",
-                set_switch<&ConvertOptions::checksums>},
+                set_switch<&ConvertOptions::checksums>, Scope::writing},
     OptionEntry{"verify", "", "", "read the output back and compare it before it appears at OUT",
-                set_switch<&ConvertOptions::verify>},
+                set_switch<&ConvertOptions::verify>, Scope::writing},
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // and what a job file may hold. The one place where an option is added. specs/cli.md clause 2.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,13 @@
 
 namespace thaw {
 
+// Where an option means something.
+enum class Scope : std::uint8_t {
+  result,   // it decides the result, or how fast it is made: wherever there is one
+  writing,  // where and how output is written: not of what is only read (view/thaw.h)
+  by_hand,  // likewise, and not of job files
+};
+
 struct OptionEntry {
   std::string_view name;       // "max-shard-size"
   std::string_view value;      // what its value is called: "SIZE"; empty: a switch
@@ -19,7 +27,7 @@ struct OptionEntry {
   // Sets it from a word of the user's; of a switch the word is "true" or "false". Errors:
   // ErrorCode::usage, which names the option.
   Status (*apply)(ConvertOptions& options, const std::string& word);
-  bool of_jobs = true;  // false: a job file may not hold it
+  Scope scope = Scope::result;
 };
 
 // In the order of --help.

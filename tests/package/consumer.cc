@@ -1,7 +1,11 @@
 // Plans a conversion with the installed library and prints what it would write.
 #include <iostream>
 
+#include "compare/compare.h"
+#include "compare/inspect.h"
 #include "convert/convert.h"
+#include "verify/verify.h"
+#include "view/model_view.h"
 
 int main(int count, char** words) {
   if (count != 2) return 2;
