@@ -5,6 +5,7 @@ Imports neither torch nor transformers: the environments of the other readers ar
 
 import hashlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -16,6 +17,12 @@ MODELS = ("qwen2-awq-gemm", "qwen2-awq-gemv", "qwen2-awq-gemv_fast", "qwen2-awq-
           "llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
           "llama-autoround-mixed", "starcoder2-awq-act_scales")
 OVERLAY = "qwen2_5_vl-overlay"  # a base, and what it gives with the quantized blocks
+
+
+def use_package(thaw):
+    """Makes `import thaw` the package of this checkout, with that program and its library."""
+    os.environ["THAW_BINARY"] = str(thaw)
+    sys.path.insert(0, str(DATA.parents[1] / "tools" / "python"))
 
 
 def convert(thaw, name, out, *options):

@@ -20,7 +20,7 @@ import transformers
 from safetensors.torch import load_file
 
 from fixtures import (DATA, MODELS, OVERLAY, check_expected, convert, entry, overlay, run_checks,
-                      shard_files)
+                      shard_files, use_package)
 from picture import check_picture_generated, check_picture_processed
 
 QUANTIZATION_PACKAGES = ("awq", "autoawq", "gptqmodel", "auto_gptq", "compressed_tensors")
@@ -38,11 +38,7 @@ def check_tensors(name, out, expected_file="expected.json"):
     for file in shard_files(out):
         with safetensors.safe_open(file, framework="pt") as shard:
             assert shard.metadata()["format"] == "pt"
-            for tensor_name in shard.keys():
-                tensor = shard.get_tensor(tensor_name)
-                bits = tensor.view(torch.int32 if tensor.dtype == torch.float32 else torch.int16)
-                found[tensor_name] = entry(DTYPES[tensor.dtype], tensor.shape,
-                                           bits.numpy().tobytes())
+            found.update(found_in({key: shard.get_tensor(key) for key in shard.keys()}))
     check_expected(name, found, expected_file)
 
 
@@ -82,6 +78,31 @@ def check_bfloat16(thaw, name, work):
     convert(thaw, name, work / "bfloat16", "--dtype", "bfloat16")
     model = load(work / "bfloat16", "auto")
     assert {parameter.dtype for parameter in model.parameters()} == {torch.bfloat16}
+
+
+def found_in(tensors):
+    """What expected.json says of tensors."""
+    found = {}
+    for name, tensor in tensors.items():
+        bits = tensor.view(torch.int32 if tensor.dtype == torch.float32 else torch.int16)
+        found[name] = entry(DTYPES[tensor.dtype], tensor.shape, bits.numpy().tobytes())
+    return found
+
+
+def check_opened(name):
+    """Without a file: every tensor, and transformers' model with the stored logits."""
+    import thaw
+    check_expected(name, found_in(thaw.state_dict(DATA / name / "model")))
+    model = thaw.from_pretrained(transformers.AutoModelForCausalLM, DATA / name / "model",
+                                 torch_dtype=torch.float32, attn_implementation="eager").eval()
+    assert getattr(model.config, "quantization_config", None) is None
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    reference = load_file(DATA / name / "reference.safetensors")
+    with torch.no_grad():
+        logits = model(input_ids=reference["input_ids"]).logits
+    difference = (logits - reference["logits"]).abs().max().item()
+    print(f"  {name}: opened, largest difference of a logit {difference:.3g}")
+    assert difference <= TOLERANCE, difference
 
 
 def check_overlay(thaw, work):
@@ -139,6 +160,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--thaw", required=True)
     thaw = pathlib.Path(parser.parse_args().thaw).resolve()
+    use_package(thaw)
     torch.manual_seed(0)
     print(versions())
     checks = [("no quantization package", check_no_quantization_package)]
@@ -151,6 +173,7 @@ def main():
                        (f"{name}: tensors", check_tensors, name, out),
                        (f"{name}: logits", check_logits, name, out),
                        (f"{name}: tokenizer", check_tokenizer, name, out),
+                       (f"{name}: opened", check_opened, name),
                        (f"{name}: sharded", check_sharded, thaw, name, work),
                        (f"{name}: bfloat16", check_bfloat16, thaw, name, work)]
         work = pathlib.Path(folder)

@@ -16,7 +16,7 @@ import mlx_lm
 import numpy
 from safetensors.numpy import load_file
 
-from fixtures import DATA, MODELS, check_expected, convert, entry, run_checks, shard_files
+from fixtures import DATA, MODELS, check_expected, convert, entry, run_checks, shard_files, use_package
 
 BITS = {mx.float16: ("F16", mx.uint16), mx.bfloat16: ("BF16", mx.uint16),
         mx.float32: ("F32", mx.uint32)}
@@ -33,6 +33,16 @@ def check_tensors(name, out):
             dtype, bits = BITS[tensor.dtype]
             found[tensor_name] = entry(dtype, tensor.shape,
                                        numpy.array(tensor.view(bits)).tobytes())
+    check_expected(name, found)
+
+
+def check_opened(name):
+    """Without a file."""
+    import thaw
+    found = {}
+    for tensor_name, tensor in thaw.load_file(DATA / name / "model", "mlx").items():
+        dtype, bits = BITS[tensor.dtype]
+        found[tensor_name] = entry(dtype, tensor.shape, numpy.array(tensor.view(bits)).tobytes())
     check_expected(name, found)
 
 
@@ -62,6 +72,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--thaw", required=True)
     thaw = pathlib.Path(parser.parse_args().thaw).resolve()
+    use_package(thaw)
     print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("mlx", "mlx-lm")))
     checks = []
     with tempfile.TemporaryDirectory() as folder:
@@ -70,6 +81,7 @@ def main():
             sharded = pathlib.Path(folder) / f"{name}-sharded"
             checks += [(f"{name}: convert", convert, thaw, name, out),
                        (f"{name}: tensors", check_tensors, name, out),
+                       (f"{name}: opened", check_opened, name),
                        (f"{name}: logits", check_logits, name, out),
                        (f"{name}: convert to small shards", convert, thaw, name, sharded,
                         "--max-shard-size", "200kB"),

@@ -31,7 +31,10 @@ def main():
     suite = unittest.defaultTestLoader.discover(str(HERE))
     results = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
     failed = len(results.failures) + len(results.errors)
-    print(f"{max(results.testsRun - failed, 0)} passed, {failed} failed")
+    for test, reason in results.skipped:
+        print(f"skipped: {test.id()}: {reason}")
+    passed = results.testsRun - failed - len(results.skipped)
+    print(f"{max(passed, 0)} passed, {failed} failed")
     return 1 if failed or not results.testsRun else 0
 
 
