@@ -65,7 +65,8 @@ class Checkpoint {
   [[nodiscard]] const json::Node& config() const;
   // model_type of config.json; empty where it has none, or no text there.
   [[nodiscard]] std::string_view model_type() const;
-  // quant_config.json, quantize_config.json, quantization_config.json, those that are there.
+  // quant_config.json, quantize_config.json, quantization_config.json, hf_quant_config.json, those
+  // that are there.
   struct QuantizationFile {
     std::string name;
     std::string text;  // as it is on disk

@@ -12,8 +12,9 @@ namespace {
 constexpr std::array<std::string_view, 11> kWeightEndings = {
     ".safetensors", ".bin",  ".pt",   ".pth",       ".gguf", ".h5",
     ".msgpack",     ".onnx", ".ckpt", ".onnx_data", ".ot"};
-constexpr std::array<std::string_view, 3> kQuantizationNames = {
-    "quant_config.json", "quantize_config.json", "quantization_config.json"};
+constexpr std::array<std::string_view, 4> kQuantizationNames = {
+    "quant_config.json", "quantize_config.json", "quantization_config.json",
+    "hf_quant_config.json"};
 // Checksums of the input's files say nothing of the output's.
 constexpr std::array<std::string_view, 4> kOtherLeftBehind = {"quant_log.csv", "recipe.yaml",
                                                               "thaw-state.json", "SHA256SUMS"};

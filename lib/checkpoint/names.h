@@ -22,7 +22,8 @@ constexpr std::string_view kWeightEnding = ".safetensors";
 
 // Weights in any format that we know of, and the indexes of such: by the ending, in any case.
 [[nodiscard]] bool is_weight_name(std::string_view name);
-// quant_config.json and its two other spellings, in the order in which they are looked for.
+// quant_config.json, its two other spellings and hf_quant_config.json, in the order in which they
+// are looked for.
 [[nodiscard]] std::span<const std::string_view> quantization_names();
 // Files that describe how the model was quantized, and what an interrupted run of ours left.
 [[nodiscard]] bool is_left_behind(std::string_view name);

@@ -17,8 +17,27 @@ kernels::Role role_of(Role role) {
       return kernels::Role::scales;
     case Role::group_index:
       return kernels::Role::group_index;
+    case Role::global_scale:
+      return kernels::Role::global_scale;
   }
   __builtin_unreachable();
+}
+
+kernels::SmallFloat element_of(SmallFloat element) {
+  switch (element) {
+    case SmallFloat::e4m3:
+      return kernels::SmallFloat::e4m3;
+    case SmallFloat::e5m2:
+      return kernels::SmallFloat::e5m2;
+    case SmallFloat::e2m1:
+      return kernels::SmallFloat::e2m1;
+  }
+  __builtin_unreachable();
+}
+
+kernels::ScaleForm form_of(Dtype scales) {
+  if (scales == Dtype::f8_e4m3) return kernels::ScaleForm::e4m3;
+  return scales == Dtype::f8_e8m0 ? kernels::ScaleForm::e8m0 : kernels::ScaleForm::wide;
 }
 
 // The view with its operands where `address` has them, as {data, pitch}.
@@ -36,6 +55,11 @@ kernels::PackedLinear view_of(const QuantizedLinear& linear, const Address& addr
   view.rows_per_scale = linear.rows_per_scale;
   view.word_bytes = linear.word_bytes;
   view.planes = linear.planes;
+  view.scaled = {.element = element_of(linear.scaled.element),
+                 .form = form_of(linear.scale_dtype),
+                 .block_rows = linear.scaled.block_rows,
+                 .divides_by_scale = linear.scaled.divides_by_scale,
+                 .divides_by_global = linear.scaled.divides_by_global};
   view.zeros = linear.byte_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
   for (std::size_t i = 0; i < kRoleCount; ++i) {
     const auto role = static_cast<Role>(i);
@@ -94,6 +118,8 @@ kernels::LayoutId kernels_of(LayoutId id) {
       return kernels::LayoutId::mlx_affine;
     case LayoutId::bnb_int8:
       return kernels::LayoutId::bnb_int8;
+    case LayoutId::scaled:
+      return kernels::LayoutId::scaled;
   }
   __builtin_unreachable();
 }

@@ -33,6 +33,21 @@ struct Avx2Ops : F16c {
     return Bytes(_mm256_inserti128_si256(low, load_128(from + stride), 1));
   }
 
+  typedef unsigned char Wide __attribute__((vector_size(32)));
+  static Wide codes_twice(const unsigned char* from) {
+    const __m256i order = _mm256_setr_epi8(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9,
+                                           9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
+    const __m256i codes = _mm256_broadcastsi128_si256(load_128(from));
+    return reinterpret_cast<Wide>(_mm256_shuffle_epi8(codes, order));
+  }
+  static Wide table_lanes(const unsigned char* from) {
+    return reinterpret_cast<Wide>(_mm256_broadcastsi128_si256(load_128(from)));
+  }
+  static Wide look_up(Wide table, Wide index) {
+    return reinterpret_cast<Wide>(
+        _mm256_shuffle_epi8(reinterpret_cast<__m256i>(table), reinterpret_cast<__m256i>(index)));
+  }
+
   static void store_stream(unsigned char* to, Bytes value) {
     _mm256_stream_si256(reinterpret_cast<__m256i*>(to), value);
   }

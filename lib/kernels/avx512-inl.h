@@ -111,6 +111,49 @@ struct Avx512 : F16c {
     put<kTarget, kStream>(table, _mm512_or_si512(bytes, _mm512_slli_epi32(bytes, 12)), out);
   }
 
+  // Sixteen codes with each of two tables.
+  template <Target kTarget, bool kStream>
+  static void put_serial_pair(__m512i first, __m512i second, const unsigned char* from,
+                              unsigned char* out) {
+    const __m512i bytes = _mm512_cvtepu8_epi32(load_128(from));
+    const __m512i codes = _mm512_or_si512(bytes, _mm512_slli_epi32(bytes, 12));
+    if constexpr (kTarget == Target::float32) {
+      const __m512i four_bits = _mm512_and_si512(codes, _mm512_set1_epi16(15));
+      const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(four_bits));
+      const __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(four_bits, 1));
+      store_512<kStream>(out, _mm512_permutexvar_epi32(low, first));
+      store_512<kStream>(out + 64, _mm512_permutexvar_epi32(high, second));
+    } else {
+      // The fifth bit of an index chooses the table: 0 for the first sixteen, 1 for the others.
+      const __m512i four_bits = _mm512_and_si512(codes, _mm512_set1_epi16(15));
+      const __m512i halves = _mm512_inserti64x4(_mm512_setzero_si512(), _mm256_set1_epi16(16), 1);
+      const __m512i table = _mm512_mask_blend_epi64(0xf0, first, second);
+      store_512<kStream>(out, _mm512_permutexvar_epi16(_mm512_or_si512(four_bits, halves), table));
+    }
+  }
+
+  // --- float8-inl.h
+
+  typedef unsigned char Wide __attribute__((vector_size(64)));
+  static Wide codes_twice(const unsigned char* from) {
+    const __m512i lanes = _mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0);
+    const __m128i order = _mm_setr_epi8(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+    const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+    const __m512i spread = _mm512_permutexvar_epi64(lanes, _mm512_castsi256_si512(codes));
+    return reinterpret_cast<Wide>(_mm512_shuffle_epi8(spread, _mm512_broadcast_i32x4(order)));
+  }
+  static Wide table_lanes(const unsigned char* from) {
+    return reinterpret_cast<Wide>(_mm512_broadcast_i32x4(load_128(from)));
+  }
+  static Wide look_up(Wide table, Wide index) {
+    return reinterpret_cast<Wide>(
+        _mm512_shuffle_epi8(reinterpret_cast<__m512i>(table), reinterpret_cast<__m512i>(index)));
+  }
+  template <bool kStream>
+  static void store_wide(unsigned char* to, Wide value) {
+    store_512<kStream>(to, reinterpret_cast<__m512i>(value));
+  }
+
   // The eight units in each 128-bit lane; lane a looks at nibble a.
   template <Target kTarget, bool kStream>
   static void put_units(__m512i table, const unsigned char* from, unsigned char* out) {

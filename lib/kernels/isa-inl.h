@@ -48,6 +48,8 @@ concept TableSteps = requires(const unsigned char* from, unsigned char* to,
   {Isa::template load_table<kTarget>(from)};
   { Isa::template put_serial<kTarget, true>(loaded, from, to) } -> Same<void>;
   { Isa::template put_serial<kTarget, false>(loaded, from, to) } -> Same<void>;
+  { Isa::template put_serial_pair<kTarget, true>(loaded, loaded, from, to) } -> Same<void>;
+  { Isa::template put_serial_pair<kTarget, false>(loaded, loaded, from, to) } -> Same<void>;
   { Isa::template put_units<kTarget, true>(loaded, from, to) } -> Same<void>;
   { Isa::template put_units<kTarget, false>(loaded, from, to) } -> Same<void>;
   { Isa::template emit<kTarget, true, 4, true>(from, 0, tables, to, 0) } -> Same<void>;
@@ -62,6 +64,17 @@ concept ProductStepsOf = requires(const unsigned char* from, unsigned char* to, 
   { Isa::template widen_sixteen<kTarget>(from, widened) } -> Same<void>;
   { Isa::template load_sixteen_scales<kTarget>(from, type, widened) } -> Same<bool>;
   { Isa::template put_thirty_two<kTarget, false, 16, 32, false>(floats, floats, to) } -> Same<void>;
+};
+
+// Elements of a byte that are looked up in two parts: float8-inl.h.
+template <class Isa>
+concept Float8Steps = requires(const unsigned char* from, unsigned char* to,
+                               typename Isa::Wide wide) {
+  { Isa::codes_twice(from) } -> Same<typename Isa::Wide>;
+  { Isa::table_lanes(from) } -> Same<typename Isa::Wide>;
+  { Isa::look_up(wide, wide) } -> Same<typename Isa::Wide>;
+  { Isa::template store_wide<true>(to, wide) } -> Same<void>;
+  { Isa::template store_wide<false>(to, wide) } -> Same<void>;
 };
 
 // Blocks that are turned: gemm-inl.h, marlin-inl.h, gptq-turned-inl.h.
@@ -93,8 +106,9 @@ template <class Isa, Target kTarget>
 concept StepsFor = TableSteps<Isa, kTarget> && ProductStepsOf<Isa, kTarget>;
 
 template <class Isa>
-concept InstructionSet = CastSteps<Isa> && ScaleSteps<Isa> && TurningSteps<Isa> &&
-    FusedSteps<Isa> && StepsFor<Isa, Target::float16> && StepsFor<Isa, Target::bfloat16> &&
+concept InstructionSet =
+    CastSteps<Isa> && ScaleSteps<Isa> && TurningSteps<Isa> && FusedSteps<Isa> && Float8Steps<Isa> &&
+    StepsFor<Isa, Target::float16> && StepsFor<Isa, Target::bfloat16> &&
     StepsFor<Isa, Target::bfloat16_via_float16> && StepsFor<Isa, Target::float32>;
 
 }  // namespace

@@ -1,6 +1,7 @@
 // The dequantization and cast kernels: one constant table for each instruction set.
 // Nothing here allocates, throws, or trusts a file: the caller has proved every size.
-// Formats: specs/awq.md, specs/compressed_tensors.md, specs/gptq.md. Numbers: specs/numbers.md.
+// Formats: specs/awq.md, specs/compressed_tensors.md, specs/gptq.md, specs/scaled_elements.md.
+// Numbers: specs/numbers.md.
 #pragma once
 
 #include <cstddef>
@@ -37,15 +38,17 @@ enum class LayoutId : std::uint8_t {
   gptq_bits_rows,  // the same of gptq_rows
   mlx_affine,      // codes * scale + bias, by row
   bnb_int8,        // as ct_int8 with one float32 scale a row, of which a code counts 1/127
+  scaled,          // small floats with a scale for each block of them
 };
-inline constexpr std::size_t kLayoutCount = 12;
+inline constexpr std::size_t kLayoutCount = 13;
 
 // "awq_gemm"; for people and for the filters of tests and benchmarks.
 [[nodiscard]] const char* name_of(LayoutId id);
 
-// What a packed tensor is for. group_index: the group of each input; absent: by size.
-enum class Role : std::uint8_t { codes, zeros, scales, group_index };
-inline constexpr std::size_t kRoleCount = 4;
+// What a packed tensor is for. group_index: the group of each input; absent: by size. global_scale:
+// one float32, of the whole weight; absent: 1.
+enum class Role : std::uint8_t { codes, zeros, scales, group_index, global_scale };
+inline constexpr std::size_t kRoleCount = 5;
 
 // One packed tensor, or the part of it that belongs to the view's out_features: the address of its
 // first line, and the distance in bytes from one line to the next. What a line is depends on the
@@ -59,6 +62,22 @@ struct Operand {
 // How ct_pack and ct_int8 hold their zeros: in words as wide as those of the codes, which run along
 // the rows, or as signed bytes.
 enum class Zeros : std::uint8_t { packed, int8 };
+
+// The elements of `scaled`: E4M3 and E5M2 are a byte each, E2M1 half of one, the low half first.
+enum class SmallFloat : std::uint8_t { e4m3, e5m2, e2m1 };
+
+// The scales of `scaled`: floats of scale_type, or bytes of E4M3, or of E8M0: 2^(byte - 127), 255
+// is NaN.
+enum class ScaleForm : std::uint8_t { wide, e4m3, e8m0 };
+
+// What the whole of `scaled` is. Its value is element * scale * global scale.
+struct ScaledElements {
+  SmallFloat element = SmallFloat::e4m3;
+  ScaleForm form = ScaleForm::wide;
+  std::uint64_t block_rows = 1;  // rows that share a line of scales; group_size columns share one
+  bool divides_by_scale = false;
+  bool divides_by_global = false;
+};
 
 // A linear layer, or a run of its out_features. Borrowed; must outlive the call.
 struct PackedLinear {
@@ -83,6 +102,9 @@ struct PackedLinear {
   // Of gptq_bits and gptq_bits_rows.
   std::uint32_t word_bytes = 4;  // 1, 2 or 4
   bool planes = false;           // 32 codes, and 32 zeros, are cut into planes (specs/gptq.md)
+  // Of scaled, of which a view is always the whole linear, and the last block of rows or columns
+  // may be short. With rows_per_slice, the blocks of each slice begin anew.
+  ScaledElements scaled;
 
   Operand& operator[](Role role) { return operands[static_cast<std::size_t>(role)]; }
   const Operand& operator[](Role role) const { return operands[static_cast<std::size_t>(role)]; }

@@ -26,6 +26,19 @@ struct NeonOps {
         vreinterpretq_u8_u16(vzip2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b))));
   }
 
+  typedef unsigned char Wide __attribute__((vector_size(16)));
+  static Wide codes_twice(const unsigned char* from) {
+    const uint8x16_t codes = vcombine_u8(vld1_u8(from), vcreate_u8(0));
+    return reinterpret_cast<Wide>(vzip1q_u8(codes, codes));
+  }
+  static Wide table_lanes(const unsigned char* from) {
+    return reinterpret_cast<Wide>(vld1q_u8(from));
+  }
+  static Wide look_up(Wide table, Wide index) {
+    return reinterpret_cast<Wide>(
+        vqtbl1q_u8(reinterpret_cast<uint8x16_t>(table), reinterpret_cast<uint8x16_t>(index)));
+  }
+
   static Bytes lookup(Bytes plane, Bytes codes) { return Bytes(vqtbl1q_u8(plane, codes)); }
   static Bytes repeat(const unsigned char* from) { return Bytes(vld1q_u8(from)); }
   static Bytes high_nibbles(Bytes x) { return Bytes(vshrq_n_u8(x, 4)); }

@@ -6,6 +6,7 @@
 #include "kernels/gptq-bits-plain-inl.h"
 #include "kernels/layouts-inl.h"
 #include "kernels/mlx-inl.h"
+#include "kernels/scaled-plain-inl.h"
 
 namespace thaw::kernels {
 namespace {
@@ -165,6 +166,87 @@ std::uint64_t count_gptq(const PackedLinear& linear, std::uint64_t row_begin, st
   return overflows;
 }
 
+double largest_element(SmallFloat element) {
+  switch (element) {
+    case SmallFloat::e4m3:
+      return 448;
+    case SmallFloat::e5m2:
+      return 57344;
+    case SmallFloat::e2m1:
+      return 6;
+  }
+  __builtin_unreachable();
+}
+
+// Which scales may make an infinite value of a finite element. Those that are NaN may not.
+class ScaledRisk {
+ public:
+  ScaledRisk(const PackedLinear& linear, const ScaledFactorsOf& factors_of, double limit)
+      : factors_of_(factors_of),
+        wide_(linear.scaled.form == ScaleForm::wide),
+        most_(largest_element(linear.scaled.element)),
+        limit_(limit) {
+    for (std::uint32_t byte = 0; !wide_ && byte < 256; ++byte) {
+      risky_[byte] = is_risky(factors_of.of_byte(byte));
+      any_ = any_ || risky_[byte];
+    }
+  }
+
+  // Any of `count` scales.
+  [[nodiscard]] bool any_of(const unsigned char* scales, std::uint64_t count) const {
+    bool met = false;
+    if (!wide_) {
+      for (std::uint64_t i = 0; any_ && i < count; ++i) met = met || risky_[scales[i]];
+      return met;
+    }
+    for (std::uint64_t i = 0; i < count; ++i) met = met || is_risky(factors_of_.at(scales, i));
+    return met;
+  }
+
+ private:
+  [[nodiscard]] bool is_risky(const ScaledFactors& factors) const {
+    return magnitude_of(factors.at(most_)) >= limit_;
+  }
+
+  const ScaledFactorsOf& factors_of_;
+  bool wide_;
+  double most_;
+  double limit_;
+  bool risky_[256] = {};
+  bool any_ = false;
+};
+
+std::uint64_t count_scaled(const PackedLinear& linear, std::uint64_t row_begin,
+                           std::uint64_t row_end, const void* out, const OutputFormat& format) {
+  const double limit = overflow_limit(format);
+  const ScaledFactorsOf factors_of(linear);
+  const ScaledRisk risk(linear, factors_of, limit);
+  const std::uint64_t blocks = group_count(linear);
+  const std::uint64_t element = size_of(format.type);
+  std::uint64_t overflows = 0;
+  for (std::uint64_t row = row_begin; row < row_end;) {
+    const ScaleLine scale_line(linear, row);
+    const std::uint64_t stop = scale_line.end < row_end ? scale_line.end : row_end;
+    const bool look = risk.any_of(scale_line.scales, blocks);
+    for (; look && row < stop; ++row) {
+      const unsigned char* codes = line(linear[Role::codes], row);
+      const auto* values =
+          static_cast<const unsigned char*>(out) + (row - row_begin) * linear.in_features * element;
+      for (std::uint64_t k = 0; k < linear.in_features; ++k) {
+        const std::uint32_t code = linear.scaled.element == SmallFloat::e2m1
+                                       ? nibble(codes[k / 2], static_cast<std::uint32_t>(k % 2))
+                                       : codes[k];
+        const ScaledFactors factors = factors_of.at(scale_line.scales, k / linear.group_size);
+        const double value = factors.at(element_value(linear.scaled.element, code));
+        if (!(magnitude_of(value) < __builtin_inf())) continue;  // it was infinite before
+        overflows += count_infinite(values + k * element, 1, format.type);
+      }
+    }
+    row = stop;
+  }
+  return overflows;
+}
+
 }  // namespace
 
 std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint64_t row_begin,
@@ -194,6 +276,8 @@ std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint
       return count<MlxAffine>(linear, row_begin, row_end, out, format);
     case LayoutId::bnb_int8:
       return count<BnbInt8>(linear, row_begin, row_end, out, format);
+    case LayoutId::scaled:
+      return count_scaled(linear, row_begin, row_end, out, format);
   }
   __builtin_unreachable();
 }

@@ -126,6 +126,12 @@ struct Planes : Ops {
 
   template <Target kTarget, bool kStream>
   static void put(const Loaded<kTarget>& table, Bytes codes, unsigned char* out) {
+    put_part<kTarget, kStream, true, true>(table, codes, out);
+  }
+
+  // The first halves of the lanes, the second ones, or both.
+  template <Target kTarget, bool kStream, bool kLow, bool kHigh>
+  static void put_part(const Loaded<kTarget>& table, Bytes codes, unsigned char* out) {
     const Bytes byte0 = Ops::lookup(table.plane[0], codes);
     const Bytes byte1 = Ops::lookup(table.plane[1], codes);
     const Bytes low = Ops::interleave_low(byte0, byte1);
@@ -135,14 +141,27 @@ struct Planes : Ops {
       const Bytes byte3 = Ops::lookup(table.plane[3], codes);
       const Bytes upper_low = Ops::interleave_low(byte2, byte3);
       const Bytes upper_high = Ops::interleave_high(byte2, byte3);
-      store_vector<kStream>(out, Ops::interleave_low_16(low, upper_low));
-      store_vector<kStream>(out + kVector, Ops::interleave_high_16(low, upper_low));
-      store_vector<kStream>(out + 2 * kVector, Ops::interleave_low_16(high, upper_high));
-      store_vector<kStream>(out + 3 * kVector, Ops::interleave_high_16(high, upper_high));
+      if constexpr (kLow) {
+        store_vector<kStream>(out, Ops::interleave_low_16(low, upper_low));
+        store_vector<kStream>(out + kVector, Ops::interleave_high_16(low, upper_low));
+      }
+      if constexpr (kHigh) {
+        store_vector<kStream>(out + 2 * kVector, Ops::interleave_low_16(high, upper_high));
+        store_vector<kStream>(out + 3 * kVector, Ops::interleave_high_16(high, upper_high));
+      }
     } else {
-      store_vector<kStream>(out, low);
-      store_vector<kStream>(out + kVector, high);
+      if constexpr (kLow) store_vector<kStream>(out, low);
+      if constexpr (kHigh) store_vector<kStream>(out + kVector, high);
     }
+  }
+
+  // float8-inl.h
+  template <bool kStream>
+  static void store_wide(unsigned char* to, typename Ops::Wide value) {
+    static_assert(sizeof value == kVector);
+    alignas(64) unsigned char bytes[kVector];
+    __builtin_memcpy(bytes, &value, kVector);
+    store_vector<kStream>(to, Bytes::load_aligned(bytes));
   }
 
   template <Target kTarget, bool kStream>
@@ -167,6 +186,22 @@ struct Planes : Ops {
     Bytes codes[kLookups];
     Ops::template unit_codes<sizeof(ElementOf<kTarget>)>(from, codes);
     put_all<kTarget, kStream>(table, codes, out);
+  }
+
+  // Of two lanes the first halves have codes 0 to 15, the second ones 16 to 31 (see the top).
+  template <Target kTarget, bool kStream>
+  static void put_serial_pair(const Loaded<kTarget>& first, const Loaded<kTarget>& second,
+                              const unsigned char* from, unsigned char* out) {
+    constexpr std::uint64_t kOut = kVector * sizeof(ElementOf<kTarget>);
+    Bytes codes[kLookups];
+    Ops::template serial_codes<sizeof(ElementOf<kTarget>)>(from, codes);
+    if constexpr (kLookups == 2) {
+      put<kTarget, kStream>(first, codes[0], out);
+      put<kTarget, kStream>(second, codes[1], out + kOut);
+    } else {
+      put_part<kTarget, kStream, true, false>(first, codes[0], out);
+      put_part<kTarget, kStream, false, true>(second, codes[0], out);
+    }
   }
 
   // --- transposing

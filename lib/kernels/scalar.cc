@@ -8,6 +8,7 @@
 #include "kernels/gptq-turned-inl.h"
 #include "kernels/layouts-inl.h"
 #include "kernels/mlx-inl.h"
+#include "kernels/scaled-plain-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -84,6 +85,13 @@ template <Target kTarget>
 struct Rows<CtInt8, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
     ct_int8_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
+struct Rows<Scaled, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    scaled_plain<kTarget>(linear, begin, end, out);
   }
 };
 
@@ -177,7 +185,8 @@ constexpr Table kScalarTable = checked({"scalar",
                                          entry<GptqBits>(),
                                          entry<GptqBitsRows>(),
                                          entry<MlxAffine>(),
-                                         entry<BnbInt8>()},
+                                         entry<BnbInt8>(),
+                                         entry<Scaled>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

@@ -112,6 +112,8 @@ const char* name_of(LayoutId id) {
       return "mlx_affine";
     case LayoutId::bnb_int8:
       return "bnb_int8";
+    case LayoutId::scaled:
+      return "scaled";
   }
   __builtin_unreachable();
 }

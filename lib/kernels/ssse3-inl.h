@@ -33,6 +33,19 @@ struct Ssse3Ops {
 
   static void fence() { _mm_sfence(); }
 
+  typedef unsigned char Wide __attribute__((vector_size(16)));
+  static Wide codes_twice(const unsigned char* from) {
+    const __m128i codes = load_64(from);
+    return reinterpret_cast<Wide>(_mm_unpacklo_epi8(codes, codes));
+  }
+  static Wide table_lanes(const unsigned char* from) {
+    return reinterpret_cast<Wide>(load_128(from));
+  }
+  static Wide look_up(Wide table, Wide index) {
+    return reinterpret_cast<Wide>(
+        _mm_shuffle_epi8(reinterpret_cast<__m128i>(table), reinterpret_cast<__m128i>(index)));
+  }
+
   static void marlin_units(const unsigned char* first, const unsigned char* second,
                            unsigned char* out) {
     marlin_units_128(first, second, out);

@@ -11,6 +11,7 @@
 #include "kernels/isa-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/mlx-inl.h"
+#include "kernels/scaled-inl.h"
 #include "kernels/tables.h"
 
 namespace thaw::kernels {
@@ -44,6 +45,7 @@ THAW_DISPATCH(gptq_bits_rows)
 THAW_DISPATCH(gptq_bits_input_rows)
 THAW_DISPATCH(mlx_rows)
 THAW_DISPATCH(bnb_int8_rows)
+THAW_DISPATCH(scaled_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
@@ -60,7 +62,8 @@ constexpr Table table_of(const char* name) {
                    {GptqBits::kId, GptqBits::kRowBlock, gptq_bits_rows_dispatch<Isa>},
                    {GptqBitsRows::kId, GptqBitsRows::kRowBlock, gptq_bits_input_rows_dispatch<Isa>},
                    {MlxAffine::kId, MlxAffine::kRowBlock, mlx_rows_dispatch<Isa>},
-                   {BnbInt8::kId, BnbInt8::kRowBlock, bnb_int8_rows_dispatch<Isa>}},
+                   {BnbInt8::kId, BnbInt8::kRowBlock, bnb_int8_rows_dispatch<Isa>},
+                   {Scaled::kId, Scaled::kRowBlock, scaled_rows_dispatch<Isa>}},
                   cast_with<Isa>,
                   divide_with<Isa>});
 }

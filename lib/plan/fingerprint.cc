@@ -10,7 +10,7 @@ namespace thaw {
 namespace {
 
 // Raise when the same input and options give other bytes than before.
-constexpr std::uint64_t kPlanVersion = 2;
+constexpr std::uint64_t kPlanVersion = 3;
 
 // The structured bindings below name every member: who adds one is stopped by the compiler until he
 // has said whether it decides a byte.
@@ -57,7 +57,8 @@ void add_linear(Hash& hash, const QuantizedLinear& linear) {
   // What the config claims has been decided on; the rest is for people and warnings.
   const auto& [module, layout, reason, operands, in_features, out_features, group_size, scale_dtype,
                claims, bits, rows_per_slice, is_parameter, byte_zeros, assumed_width,
-               rows_per_scale, zero_addend, zeros_wrap, word_bytes, planes] = linear;
+               rows_per_scale, zero_addend, zeros_wrap, word_bytes, planes, scaled] = linear;
+  const auto& [element, block_rows, divides_by_scale, divides_by_global] = scaled;
   static_cast<void>(reason);
   static_cast<void>(claims);
   static_cast<void>(assumed_width);
@@ -68,7 +69,9 @@ void add_linear(Hash& hash, const QuantizedLinear& linear) {
   for (const std::uint64_t number :
        {in_features, out_features, group_size, std::uint64_t{bits}, rows_per_slice,
         std::uint64_t{is_parameter}, std::uint64_t{byte_zeros}, rows_per_scale,
-        std::uint64_t{zero_addend}, std::uint64_t{word_bytes}, std::uint64_t{planes}}) {
+        std::uint64_t{zero_addend}, std::uint64_t{word_bytes}, std::uint64_t{planes},
+        static_cast<std::uint64_t>(element), block_rows, std::uint64_t{divides_by_scale},
+        std::uint64_t{divides_by_global}}) {
     add_number(hash, number);
   }
   add_type(hash, scale_dtype);

@@ -48,6 +48,14 @@ Result<OutputType> automatic(const Checkpoint& checkpoint, const QuantizedLinear
   }
   const Dtype first = linears.linears.front().scale_dtype;
   for (const QuantizedLinear& linear : linears.linears) {
+    const bool half = linear.scale_dtype == Dtype::f16 || linear.scale_dtype == Dtype::bf16;
+    if (linear.layout->family != LayoutFamily::scaled || half) continue;
+    return fail(ErrorCode::usage, {.file = checkpoint.path(), .tensor = linear.module},
+                "the config names no dtype, and scales of " +
+                    std::string(dtype_name(linear.scale_dtype)) + " do not tell it",
+                kAskForDtype);
+  }
+  for (const QuantizedLinear& linear : linears.linears) {
     if (linear.scale_dtype == first) continue;
     return fail(ErrorCode::usage, {.file = checkpoint.path(), .tensor = linear.module},
                 "the config names no dtype and the scales differ: got " +

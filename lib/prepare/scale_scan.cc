@@ -32,7 +32,18 @@ void count_flaws(const std::byte* from, std::uint64_t count, Bits infinity, Scal
   flaws.zero += zero;
 }
 
+// E8M0 has neither a sign nor zero; E4M3 has no infinity.
+void count_byte_flaws(const std::byte* from, std::uint64_t count, bool exponents,
+                      ScaleFlaws& flaws) {
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto byte = load_little_endian<std::uint8_t>(from + i);
+    flaws.nan += byte == 255 || (!exponents && byte == 127) ? 1 : 0;
+    flaws.zero += !exponents && byte % 128 == 0 ? 1 : 0;
+  }
+}
+
 void count_flaws(const std::byte* from, std::uint64_t count, Dtype dtype, ScaleFlaws& flaws) {
+  if (dtype_bits(dtype) == 8) return count_byte_flaws(from, count, dtype == Dtype::f8_e8m0, flaws);
   if (dtype == Dtype::f32) return count_flaws<std::uint32_t>(from, count, 0x7f80'0000, flaws);
   const std::uint16_t infinity = dtype == Dtype::f16 ? 0x7c00 : 0x7f80;
   count_flaws<std::uint16_t>(from, count, infinity, flaws);
@@ -45,6 +56,7 @@ struct Operand {
   std::uint64_t pitch = 0;   // bytes
   std::uint64_t values = 0;  // of a line; the rest is padding
   std::size_t linear = 0;
+  Dtype dtype = Dtype::f16;  // bytes that are exponents: F8_E8M0
   bool scales = true;
 };
 
@@ -56,6 +68,7 @@ Operand operand_of(const QuantizedLinear& linear, std::size_t index, Role role) 
                   .pitch = packed.pitch,
                   .values = packed.pitch / element,
                   .linear = index,
+                  .dtype = role == Role::scales ? linear.scale_dtype : packed.tensor->dtype,
                   .scales = role == Role::scales};
   if (packed.pitch == 0) {  // the same for all rows
     operand.lines = 1;
@@ -72,10 +85,12 @@ Operand operand_of(const QuantizedLinear& linear, std::size_t index, Role role) 
 std::vector<Operand> operands_of(std::span<const QuantizedLinear* const> linears) {
   std::vector<Operand> operands;
   for (std::size_t i = 0; i < linears.size(); ++i) {
-    for (const Role role : {Role::scales, Role::zeros}) {
-      const Tensor* tensor = linears[i]->operands[role].tensor;
-      if (tensor == nullptr || !is_output_dtype(tensor->dtype)) continue;
-      operands.push_back(operand_of(*linears[i], i, role));
+    for (const Role role : {Role::scales, Role::zeros, Role::global_scale}) {
+      if (linears[i]->operands[role].tensor == nullptr) continue;
+      const Operand operand = operand_of(*linears[i], i, role);
+      const bool exponents = operand.dtype == Dtype::f8_e8m0;
+      const bool floats = is_output_dtype(operand.dtype) || operand.dtype == Dtype::f8_e4m3;
+      if (floats || exponents) operands.push_back(operand);
     }
   }
   std::sort(operands.begin(), operands.end(), [](const Operand& a, const Operand& b) {
@@ -124,7 +139,7 @@ Status scan(const MappedFile& file, const Operand& operand, Dropper& dropper, Sc
     THAW_RETURN_IF_ERROR(file.read_exactly(offset, size));
     THAW_RETURN_IF_ERROR(file.populate(offset, size));
     for (std::uint64_t i = line; i < end; ++i) {
-      count_flaws(bytes + i * operand.pitch, operand.values, operand.tensor->dtype, found);
+      count_flaws(bytes + i * operand.pitch, operand.values, operand.dtype, found);
     }
     if (file.damaged()) return file.check_unchanged();
     const std::uint64_t near = round_down(offset, kStep);

@@ -1,6 +1,7 @@
 #include "quant/code_reader.h"
 
 #include <bit>
+#include <cmath>
 
 #include "base/bytes.h"
 #include "base/half.h"
@@ -27,9 +28,35 @@ std::uint32_t bits_at(const std::byte* stream, std::uint64_t bit, std::uint32_t 
   return value;
 }
 
+// Sign, exponent and fraction as IEEE 754 has them, without a name for the highest exponent.
+double small_float(std::uint32_t code, int exponent_bits, int fraction_bits) {
+  const std::uint32_t fractions = 1u << fraction_bits;
+  const std::uint32_t fraction = code % fractions;
+  const auto exponent = static_cast<int>(code / fractions % (1u << exponent_bits));
+  const int bias = (1 << (exponent_bits - 1)) - 1;
+  const bool negative = (code >> (exponent_bits + fraction_bits) & 1u) != 0;
+  const double units = exponent == 0 ? fraction : fraction + fractions;
+  const double magnitude = std::ldexp(units, (exponent == 0 ? 1 : exponent) - bias - fraction_bits);
+  return negative ? -magnitude : magnitude;
+}
+
 std::uint32_t nibble(std::uint32_t word, std::uint64_t index) { return word >> (4 * index) & 15u; }
 
 }  // namespace
+
+double number_of_element(SmallFloat element, std::uint32_t code) {
+  switch (element) {
+    case SmallFloat::e4m3:
+      return code % 128 == 127 ? std::nan("") : small_float(code, 4, 3);
+    case SmallFloat::e5m2:
+      if (code % 128 < 124) return small_float(code, 5, 2);
+      if (code % 128 > 124) return std::nan("");
+      return code < 128 ? HUGE_VAL : -HUGE_VAL;
+    case SmallFloat::e2m1:
+      return small_float(code, 2, 1);
+  }
+  __builtin_unreachable();
+}
 
 CodeReader::CodeReader(std::span<const MappedFile* const> files, const QuantizedLinear& linear)
     : files_(files),
@@ -39,6 +66,7 @@ CodeReader::CodeReader(std::span<const MappedFile* const> files, const Quantized
       zeros_(field_of(linear[Role::zeros])),
       scales_(field_of(linear[Role::scales])),
       group_index_(field_of(linear[Role::group_index])),
+      global_scale_(field_of(linear[Role::global_scale])),
       groups_(divide_up(linear.layout->rows_are_inputs ? linear.out_features : linear.in_features,
                         linear.group_size)),
       per_word_(32 / linear.bits),
@@ -90,6 +118,9 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
       const std::uint64_t inner = linear_.in_features * linear_.word_bytes;
       return unit_code(data + k * linear_.word_bytes, inner, n);
     }
+    case LayoutId::scaled:
+      if (linear_.bits == 8) return load_little_endian<std::uint8_t>(data + n * pitch + k);
+      return load_little_endian<std::uint8_t>(data + n * pitch + k / 2) >> (k % 2 * 4) & mask_;
   }
   __builtin_unreachable();
 }
@@ -125,11 +156,35 @@ std::uint64_t CodeReader::group_of(std::uint64_t input) const {
 double CodeReader::scale_at(const Field& field, std::uint64_t line, std::uint64_t index) const {
   const std::uint64_t element = dtype_bits(linear_.scale_dtype) / 8;
   const std::byte* at = field.data + line * field.pitch + index * element;
+  if (element == 1) {
+    const auto byte = load_little_endian<std::uint8_t>(at);
+    if (linear_.scale_dtype == Dtype::f8_e4m3) return number_of_element(SmallFloat::e4m3, byte);
+    return byte == 255 ? std::nan("") : std::ldexp(1.0, byte - 127);
+  }
   if (linear_.scale_dtype == Dtype::f32) {
     return std::bit_cast<float>(load_little_endian<std::uint32_t>(at));
   }
   const auto bits = load_little_endian<std::uint16_t>(at);
   return linear_.scale_dtype == Dtype::f16 ? float_from_half(bits) : float_from_bfloat16(bits);
+}
+
+// Blocks of each expert begin anew.
+CodeStep CodeReader::scaled_step(std::uint64_t n, std::uint64_t k) const {
+  const std::uint64_t block = linear_.scaled.block_rows;
+  const std::uint64_t rows =
+      linear_.rows_per_slice != 0 ? linear_.rows_per_slice : linear_.out_features;
+  const std::uint64_t line = n / rows * divide_up(rows, block) + n % rows / block;
+  const double scale = scale_at(scales_, line, k / linear_.group_size);
+  const double global =
+      global_scale_.data == nullptr
+          ? 1
+          : std::bit_cast<float>(load_little_endian<std::uint32_t>(global_scale_.data));
+  CodeStep step{.is_element = true, .element = linear_.scaled.element};
+  step.scale = (linear_.scaled.divides_by_scale ? 1 : scale) *
+               (linear_.scaled.divides_by_global ? 1 : global);
+  step.divisor = (linear_.scaled.divides_by_scale ? scale : 1) *
+                 (linear_.scaled.divides_by_global ? global : 1);
+  return step;
 }
 
 // As a field, that is plus half of the range; so are the codes (specs/compressed_tensors.md 3).
@@ -274,6 +329,8 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
       step.scaled_zero = scale_at(zeros_, n, g);
       step.is_sum = true;
       break;
+    case LayoutId::scaled:
+      return scaled_step(n, k);
   }
   return step;
 }

@@ -17,9 +17,14 @@ struct CodeStep {
   double scale = 0;
   std::int32_t zero = 0;
   double scaled_zero = 0;
-  double divisor = 1;   // of the first form's product
-  bool is_sum = false;  // the second form (specs/numbers.md clause 1.2)
+  double divisor = 1;       // of the product, in the first form and the third
+  bool is_sum = false;      // the second form (specs/numbers.md clause 1.2)
+  bool is_element = false;  // the third: element * scale / divisor, of scaled elements
+  SmallFloat element = SmallFloat::e4m3;
 };
+
+// The number that a code of so many bits means by itself.
+[[nodiscard]] double number_of_element(SmallFloat element, std::uint32_t code);
 
 // Borrows everything; thread-safe. The bytes it reads must be in memory, or cost a page fault.
 class CodeReader {
@@ -46,6 +51,7 @@ class CodeReader {
   [[nodiscard]] std::uint32_t code(std::uint64_t row, std::uint64_t column) const;
   [[nodiscard]] std::uint64_t group_of(std::uint64_t input) const;
   [[nodiscard]] double scale_at(const Field& field, std::uint64_t line, std::uint64_t index) const;
+  [[nodiscard]] CodeStep scaled_step(std::uint64_t row, std::uint64_t column) const;
   [[nodiscard]] std::int32_t compressed_zero(std::uint64_t row, std::uint64_t group) const;
   [[nodiscard]] std::int32_t gptq_zero(std::uint64_t output, std::uint64_t group) const;
   [[nodiscard]] std::uint32_t unit_code(const std::byte* column, std::uint64_t pitch,
@@ -60,6 +66,7 @@ class CodeReader {
   Field zeros_;
   Field scales_;
   Field group_index_;
+  Field global_scale_;
   std::uint64_t groups_;
   std::uint32_t per_word_;  // codes in 32 bits
   std::uint32_t mask_;      // of a code

@@ -1,5 +1,6 @@
 #include "quant/compressed_config.h"
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -13,6 +14,22 @@ namespace thaw {
 namespace {
 
 constexpr std::string_view kMixedPrecision = "mixed-precision";
+
+// The formats of small floats, and how wide their elements are.
+struct FloatFormat {
+  std::string_view name;
+  std::int64_t bits;
+};
+constexpr std::array<FloatFormat, 4> kFloatFormats = {{{kFloatQuantized, 8},
+                                                       {"mxfp8-quantized", 8},
+                                                       {"mxfp4-pack-quantized", 4},
+                                                       {"nvfp4-pack-quantized", 4}}};
+
+const FloatFormat* float_format(std::string_view name) {
+  const auto* const found = std::find_if(kFloatFormats.begin(), kFloatFormats.end(),
+                                         [&](const FloatFormat& one) { return one.name == name; });
+  return found == kFloatFormats.end() ? nullptr : found;
+}
 
 class Reader {
  public:
@@ -51,7 +68,8 @@ class Reader {
   // A format that is not said may be any: then the tensors tell.
   static bool is_read(std::string_view format) {
     return format.empty() || format == kPackQuantized || format == kIntQuantized ||
-           format == kNaiveQuantized || format == kMixedPrecision;
+           format == kNaiveQuantized || format == kMixedPrecision ||
+           float_format(format) != nullptr;
   }
 
   void read_group(const std::string& key, const json::Node& group, const std::string& format) {
@@ -79,17 +97,21 @@ class Reader {
       return false;
     }
     const std::string type = string_of(*weights, at, "type").value_or("int");
-    if (type != "int") {
-      if (format == kPackQuantized || format == kIntQuantized)
-        error(at + ".type", printable(type), "int");
-      if (format == kNaiveQuantized && others_.empty()) others_ = format;
-      return false;
+    const bool whole = format == kPackQuantized || format == kIntQuantized;
+    const bool floats = float_format(format) != nullptr;
+    if (type != "int" && type != "float") {
+      error(at + ".type", printable(type), "int or float");
+    } else if (whole && type == "float") {
+      error(at + ".type", printable(type), "int");
+    } else if (floats && type == "int") {
+      error(at + ".type", printable(type), "float");
     }
+    const CodeForm form = type == "float" ? CodeForm::elements : form_of(format);
     const auto [block_rows, block_columns] = block_of(*weights, at);
-    groups_.push_back({.bits = bits_of(*weights, at),
-                       .group_size = group_size_of(*weights, at, block_columns),
+    groups_.push_back({.bits = bits_of(*weights, at, form, format),
+                       .group_size = group_size_of(*weights, at, form, block_columns),
                        .symmetric = boolean_of(*weights, at, "symmetric"),
-                       .form = form_of(format),
+                       .form = form,
                        .block_rows = block_rows.value_or(1)});
     return true;
   }
@@ -127,8 +149,18 @@ class Reader {
     return bytes ? CodeForm::bytes : CodeForm::unsaid;
   }
 
-  std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at) {
+  std::optional<std::int64_t> bits_of(const json::Node& weights, const std::string& at,
+                                      CodeForm form, std::string_view format) {
     const std::optional<std::int64_t> bits = integer_of(weights, at, "num_bits");
+    if (form == CodeForm::elements) {
+      const FloatFormat* of = float_format(format);
+      const bool good =
+          of != nullptr ? bits.value_or(of->bits) == of->bits : bits.value_or(8) == 8 || bits == 4;
+      if (good) return bits;
+      error(at + ".num_bits", std::to_string(*bits),
+            of != nullptr ? std::to_string(of->bits) : std::string("4 or 8"));
+      return std::nullopt;
+    }
     if (!bits.has_value() || (*bits >= 1 && *bits <= 8)) return bits;
     error(at + ".num_bits", std::to_string(*bits), "1 to 8");
     return std::nullopt;
@@ -153,6 +185,7 @@ class Reader {
   }
 
   std::optional<std::int64_t> group_size_of(const json::Node& weights, const std::string& at,
+                                            CodeForm form,
                                             std::optional<std::int64_t> block_columns) {
     const std::optional<std::int64_t> size = integer_of(weights, at, "group_size");
     if (size.has_value() && *size != -1 && (*size < 1 || *size > kLargestGroup)) {
@@ -163,7 +196,8 @@ class Reader {
     const std::optional<std::string> strategy = string_of(weights, at, "strategy");
     if (strategy == "channel" || strategy == "tensor") return -1;
     if (strategy == "block") return block_columns;
-    if (strategy.has_value() && strategy != "group") {
+    const bool by_tensor_group = form == CodeForm::elements && strategy == "tensor_group";
+    if (strategy.has_value() && strategy != "group" && !by_tensor_group) {
       error(at + ".strategy", printable(*strategy), "group, channel, tensor or block");
     }
     return size;

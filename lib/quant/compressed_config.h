@@ -16,6 +16,7 @@ namespace thaw {
 inline constexpr std::string_view kCompressedMethod = "compressed-tensors";
 inline constexpr std::string_view kPackQuantized = "pack-quantized";
 inline constexpr std::string_view kIntQuantized = "int-quantized";
+inline constexpr std::string_view kFloatQuantized = "float-quantized";
 inline constexpr std::string_view kNaiveQuantized = "naive-quantized";  // of old releases
 
 // By its method, or where none is said by its config_groups.

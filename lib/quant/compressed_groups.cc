@@ -12,8 +12,20 @@ bool is_cut(std::uint64_t in_features, std::int64_t group_size, std::uint64_t gr
              : divide_up(in_features, static_cast<std::uint64_t>(group_size)) == groups;
 }
 
+namespace {
+
+// A group of small floats is of no integer codes, and the other way round.
+bool may_be_of(const CompressedGroup& group, bool elements) {
+  return group.form == CodeForm::unsaid || (group.form == CodeForm::elements) == elements;
+}
+
+}  // namespace
+
 bool width_fits(const CompressedGroup& group, const QuantizedLinear& linear) {
+  const bool elements = linear.layout->id == LayoutId::scaled;
   const bool bytes = linear.layout->id == LayoutId::ct_int8;
+  if (!may_be_of(group, elements)) return false;
+  if (elements) return group.bits.value_or(linear.bits) == linear.bits;
   if (group.form != CodeForm::unsaid && (group.form == CodeForm::bytes) != bytes) return false;
   // A byte may hold a narrower code.
   return bytes ? group.bits.value_or(8) <= 8 : group.bits.value_or(linear.bits) == linear.bits;
@@ -31,10 +43,13 @@ const CompressedGroup* claim_group(const QuantConfig& config, QuantizedLinear& l
   linear.claims.ignored = targets.ignored.find(linear.module).has_value();
   if (targets.said) {
     const std::optional<std::size_t> found = targets.groups.find(linear.module);
-    const bool read = found.has_value() && *found != Targets::kOtherGroup;
+    const bool elements = linear.layout->id == LayoutId::scaled;
+    const bool read = found.has_value() && *found != Targets::kOtherGroup &&
+                      may_be_of(config.compressed[*found], elements);
     linear.claims.unnamed = !read && !targets.groups.has_unseen_class();
     if (read) own = &config.compressed[*found];
-  } else if (config.compressed.size() == 1) {
+  } else if (config.compressed.size() == 1 &&
+             may_be_of(config.compressed.front(), linear.layout->id == LayoutId::scaled)) {
     own = &config.compressed.front();
   }
   if (own == nullptr) return nullptr;

@@ -108,7 +108,8 @@ class Describer : CompressedDescriber {
   }
 
   static bool has_bits(const CompressedGroup& claim) {
-    return claim.bits.has_value() && claim.form != CodeForm::bytes;
+    return claim.bits.has_value() && claim.form != CodeForm::bytes &&
+           claim.form != CodeForm::elements;
   }
   static bool says(const CompressedGroup& claim, std::uint64_t bits) {
     return has_bits(claim) && claim.bits == static_cast<std::int64_t>(bits);
@@ -118,7 +119,7 @@ class Describer : CompressedDescriber {
   std::uint64_t said_in_ = 0;  // by weight_shape; 0: not said
 };
 
-bool recognises(const ModuleTensors&) { return true; }
+bool recognises(const ModuleTensors& tensors) { return tensors.weight_packed->dtype == Dtype::i32; }
 
 Problem describe(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear) {
   return Describer(tensors, config, linear).run();

@@ -9,13 +9,14 @@ void CompressedWarnings::note(const QuantizedLinear& linear, bool activations) {
   if (linear.assumed_width) assumed_.note(linear);
   if (activations) activations_.note(linear);
   const ModuleClaims& claims = linear.claims;
+  if (claims.unnamed) unnamed_.note(linear);
+  if (claims.ignored) ignored_.note(linear);
+  if (linear.layout->family == LayoutFamily::scaled) return;  // its grid was asked of the config
   const CompressedGroup own = {claims.bits, claims.group_size, claims.symmetric};
   bool fitting = config_.compressed.empty();
   for (const CompressedGroup& group : config_.compressed) fitting = fitting || fits(group, linear);
   if (!fitting) differing_.note(linear);
   if (fitting && !fits(own, linear)) misnamed_.note(linear);
-  if (claims.unnamed) unnamed_.note(linear);
-  if (claims.ignored) ignored_.note(linear);
 }
 
 void CompressedWarnings::Count::note(const QuantizedLinear& linear) {

@@ -12,6 +12,7 @@
 #include "quant/methods.h"
 #include "quant/mlx_config.h"
 #include "quant/rotations.h"
+#include "quant/scaled_config.h"
 
 namespace thaw {
 
@@ -89,7 +90,19 @@ struct Reader {
 
   // The method decides what the other keys mean, so it is read first.
   void take_method(const ConfigPlace& place) {
-    if (place.node->is_object()) take(place, method, {"quant_method", "method"}, "a string");
+    if (!place.node->is_object()) return;
+    take(place, method, {"quant_method", "method"}, "a string");
+    take(place, packing_format, {"packing_format"}, "a string");
+    // ModelOpt's own file has no need to say whose it is.
+    if (!method.value.has_value() && place.name == kModelOptFile) {
+      method = {std::string(kModelOptMethod), place.file, place.name, place.key};
+    }
+  }
+
+  // Their other keys mean other things than those of integer codes.
+  [[nodiscard]] bool holds_small_floats() const {
+    return is_scaled_method(method.value.value_or("")) ||
+           is_scaled_packing(packing_format.value.value_or(""));
   }
 
   // Configs of old tools name no method; a format that only GPTQ has will do.
@@ -123,6 +136,10 @@ struct Reader {
     check_rotation(place);
     if (is_compressed_config(*place.node)) {
       take_compressed(place);
+      return;
+    }
+    if (holds_small_floats()) {
+      read_scaled_config(place, scaled, errors);
       return;
     }
     const std::string said = method.value.value_or("");
@@ -165,6 +182,7 @@ struct Reader {
   Said<bool> zero_point, symmetric;
   Overrides overrides;
   CompressedConfig compressed;
+  ScaledClaims scaled;
   bool is_compressed = false;
   bool fused_transforms = false;
   std::vector<std::string> warnings;
@@ -203,6 +221,7 @@ Result<QuantConfig> read_quant_config(const Checkpoint& checkpoint) {
     config.version = all ? kIntQuantized : kPackQuantized;
   }
   config.targets = std::move(reader.compressed.targets);
+  config.scaled = reader.scaled;
   config.version = reader.version.value.value_or(config.version);
   config.bits = reader.bits.value;
   config.group_size = reader.group_size.value;

@@ -1,7 +1,8 @@
 // quantization_config in all its spellings and places. Format: specs/awq.md clause 7,
-// specs/compressed_tensors.md clause 6, specs/gptq.md clause 5.
+// specs/compressed_tensors.md clause 6, specs/gptq.md clause 5, specs/scaled_elements.md clause 5.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,8 +17,9 @@
 
 namespace thaw {
 
-// How a format of compressed-tensors stores codes: in words, several in each, or as signed bytes.
-enum class CodeForm : std::uint8_t { unsaid, words, bytes };
+// How a format of compressed-tensors stores codes: in words, several in each, as signed bytes, or
+// as small floats.
+enum class CodeForm : std::uint8_t { unsaid, words, bytes, elements };
 
 // What compressed-tensors says of one group of modules (config_groups); unsaid members may be
 // anything.
@@ -33,7 +35,13 @@ struct CompressedGroup {
 
 // Which family of layouts the config claims; gptq_v2 stores zero points as they are, gptq (v1)
 // less one.
-enum class Packing : std::uint8_t { unsaid, awq, gptq, gptq_v2 };
+enum class Packing : std::uint8_t { unsaid, awq, gptq, gptq_v2, small_floats };
+
+// What configs of small floats say (specs/scaled_elements.md clause 5).
+struct ScaledClaims {
+  std::optional<std::array<std::uint64_t, 2>> block;  // rows, columns that share a scale
+  bool inverse = false;                               // scales divide
+};
 
 // What MLX says of its codes; 0: not said.
 struct MlxClaim {
@@ -65,6 +73,7 @@ struct QuantConfig {
   bool llm_awq = false;                     // the backend or the version is "llm-awq"
   std::vector<CompressedGroup> compressed;  // of compressed-tensors, those that are read
   Targets targets;                          // which modules those groups are for
+  ScaledClaims scaled;                      // of small floats
   bool fused_transforms = false;            // rotations, all of them part of the weights
   MlxConfig mlx;
   bool planes = false;                // gptq_p: codes of 3, 5, 6 and 7 bits are cut

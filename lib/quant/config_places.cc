@@ -66,6 +66,12 @@ std::vector<ConfigPlace> find_config_places(const Checkpoint& checkpoint) {
       found.push_back({config_file_path(checkpoint, file.name), file.name, "", &file.content});
     }
   }
+  for (const Checkpoint::QuantizationFile& file : checkpoint.quantization_files()) {
+    const json::Node* own =
+        file.name == kModelOptFile ? file.content.find("quantization") : nullptr;
+    if (own == nullptr || own->kind == json::Kind::null) continue;
+    found.push_back({config_file_path(checkpoint, file.name), file.name, "quantization", own});
+  }
   return found;
 }
 

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
 #include "json/node.h"
 
 namespace thaw {
+
+// ModelOpt's, whose member `quantization` is the config.
+inline constexpr std::string_view kModelOptFile = "hf_quant_config.json";
 
 struct ConfigPlace {
   std::string file;                  // path, for messages

@@ -33,6 +33,7 @@ bool version_names(std::string_view version, LayoutId id) {
     case LayoutId::gptq_bits_rows:
     case LayoutId::mlx_affine:
     case LayoutId::bnb_int8:
+    case LayoutId::scaled:
       return false;
   }
   __builtin_unreachable();
@@ -42,7 +43,16 @@ bool version_names(std::string_view version, LayoutId id) {
 // llm-awq has had three layouts under one name.
 bool version_fits(const QuantConfig& config, const PackLayout& layout) {
   if (config.source.empty()) return true;
-  if (layout.family == LayoutFamily::compressed_tensors) return config.method == kCompressedMethod;
+  if (layout.family == LayoutFamily::compressed_tensors) {
+    const bool of_modelopt =
+        config.packing == Packing::small_floats && layout.id == LayoutId::ct_int8;
+    return config.method == kCompressedMethod || of_modelopt;
+  }
+  if (layout.family == LayoutFamily::scaled) {
+    return config.method == kCompressedMethod || config.packing == Packing::unsaid ||
+           config.packing == Packing::small_floats;
+  }
+  if (config.packing == Packing::small_floats) return false;
   if (config.packing == Packing::unsaid) return true;
   if (config.packing != Packing::awq) return !is_awq(layout);
   if (config.llm_awq) return layout.id != LayoutId::awq_marlin;

@@ -27,17 +27,24 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
     if (sibling("scale_packed") != nullptr || sibling("meta") != nullptr) {
       return "compressed-tensors marlin-24";
     }
-    if (tensor.dtype == Dtype::u8) return "compressed-tensors nvfp4 or mxfp4";
-    if (tensor.dtype != Dtype::i32) return "compressed-tensors with codes of this type";
+    if (tensor.dtype != Dtype::i32 && tensor.dtype != Dtype::u8)
+      return "compressed-tensors with codes of this type";
   }
   if (name.suffix == "weight_scale") {
     const Tensor* weight = sibling("weight");
-    // int8 is read (compressed_int8.cc).
-    if (weight != nullptr && is_one_byte(weight->dtype) && weight->dtype != Dtype::i8) {
-      return "float8 or uint8 with weight_scale";
+    if (weight != nullptr && is_one_byte(weight->dtype) &&
+        !codes_name(checkpoint, *weight).has_value()) {
+      return "uint8 with weight_scale, as ModelOpt packs integers of 4 bits,";
     }
   }
-  if (name.suffix == "weight_scale_inv") return "fp8 with weight_scale_inv";
+  if (name.suffix == "weight_scale_inv") {
+    const Tensor* weight = sibling("weight");
+    const auto codes =
+        weight != nullptr ? codes_name(checkpoint, *weight) : std::optional<CodesName>();
+    if (!codes.has_value() || codes->naming != Naming::small_floats) {
+      return "weight_scale_inv beside no weight of float8";
+    }
+  }
   if (name.suffix == "absmax") return "bitsandbytes";
   if (name.suffix == "quant_map" && sibling("absmax") == nullptr) return "bitsandbytes";
   if (name.suffix == "SCB") {  // beside int8 it is read (bnb_int8.cc)

@@ -27,14 +27,29 @@ enum class LayoutId : std::uint8_t {
   gptq_bits_rows,  // the same, not transposed
   mlx_affine,
   bnb_int8,
+  scaled,  // small floats with a scale for each block of them
 };
 
 // Whose config speaks of it, and whose rules hold for all of its layouts.
-enum class LayoutFamily : std::uint8_t { awq, gptq, compressed_tensors, mlx, bitsandbytes };
+enum class LayoutFamily : std::uint8_t { awq, gptq, compressed_tensors, mlx, bitsandbytes, scaled };
 
 // What an operand is for. group_index: the group of each input, where groups are no runs of inputs.
-enum class Role : std::uint8_t { codes, zeros, scales, group_index };
-inline constexpr std::size_t kRoleCount = 4;
+// global_scale: one float32, of the whole weight.
+enum class Role : std::uint8_t { codes, zeros, scales, group_index, global_scale };
+inline constexpr std::size_t kRoleCount = 5;
+
+// The elements of scaled layouts: E4M3 and E5M2 are a byte each, E2M1 half of one, the low half
+// first.
+enum class SmallFloat : std::uint8_t { e4m3, e5m2, e2m1 };
+
+// What the whole of a scaled weight is (specs/scaled_elements.md clause 1): element * scale *
+// global scale, the scale being that of a block of so many rows and group_size columns.
+struct ScaledElements {
+  SmallFloat element = SmallFloat::e4m3;
+  std::uint64_t block_rows = 1;
+  bool divides_by_scale = false;
+  bool divides_by_global = false;
+};
 
 // How a packed tensor's bytes relate to the linear's out_features. Either a line belongs to some
 // out_features (out_features_per_line), or every line has a piece for each of them (block_*), or

@@ -13,13 +13,26 @@ namespace {
 // The order decides where shapes fit two layouts (specs/awq.md clause 8.2): GEMV before Marlin,
 // GEMM and GPTQ, because small GEMV modules have shapes that those would take too.
 constexpr std::array kReaders = {
-    &kAwqGemvFastReader,      &kLlmAwqV2Reader,
-    &kGptqRowsReader,         &kGptqReader,
-    &kAwqGemvReader,          &kAwqMarlinReader,
-    &kAwqGemmReader,          &kGptqRowsWithoutIndexReader,
-    &kGptqWithoutIndexReader, &kCompressedPackReader,
-    &kCompressedInt8Reader,   &kMlxAffineReader,
+    &kAwqGemvFastReader,
+    &kLlmAwqV2Reader,
+    &kGptqRowsReader,
+    &kGptqReader,
+    &kAwqGemvReader,
+    &kAwqMarlinReader,
+    &kAwqGemmReader,
+    &kGptqRowsWithoutIndexReader,
+    &kGptqWithoutIndexReader,
+    &kMxfp4PackedReader,
+    &kNvfp4PackedReader,
+    &kCompressedPackReader,
+    &kCompressedInt8Reader,
+    &kMlxAffineReader,
     &kBnbInt8Reader,
+    &kFloat8E4m3Reader,
+    &kFloat8E5m2Reader,
+    &kMxfp4Reader,
+    &kNvfp4Reader,
+    &kMxfp4BlocksReader,
 };
 
 }  // namespace

@@ -43,6 +43,13 @@ extern const LayoutReader kGptqRowsWithoutIndexReader;
 extern const LayoutReader kGptqWithoutIndexReader;
 extern const LayoutReader kCompressedPackReader;
 extern const LayoutReader kCompressedInt8Reader;
+extern const LayoutReader kFloat8E4m3Reader;
+extern const LayoutReader kFloat8E5m2Reader;
+extern const LayoutReader kMxfp4Reader;
+extern const LayoutReader kMxfp4BlocksReader;
+extern const LayoutReader kMxfp4PackedReader;
+extern const LayoutReader kNvfp4Reader;
+extern const LayoutReader kNvfp4PackedReader;
 extern const LayoutReader kMlxAffineReader;
 extern const LayoutReader kBnbInt8Reader;
 

@@ -32,8 +32,9 @@ constexpr std::uint64_t kLargestElement = 8;  // bytes; of any output type or in
 // How a server would quantize what goes into or comes out of a linear of compressed-tensors: no
 // part of the weight. What comes out of keys and values is the cache, which closed_world.h speaks
 // of.
-constexpr std::array<std::string_view, 5> kActivations = {
-    "input_scale", "input_zero_point", "input_global_scale", "output_scale", "output_zero_point"};
+constexpr std::array<std::string_view, 6> kActivations = {"input_scale",        "input_zero_point",
+                                                          "input_global_scale", "output_scale",
+                                                          "output_zero_point",  "activation_scale"};
 
 Problem check_qweight(const ModuleTensors& tensors) {
   if (tensors.scales == nullptr) return "no scales";
@@ -59,7 +60,7 @@ Problem check_qweight(const ModuleTensors& tensors) {
 
 Problem check_compressed(const ModuleTensors& tensors, std::string_view codes,
                          std::initializer_list<std::pair<const Tensor*, std::string_view>> others) {
-  if (tensors.weight_scale == nullptr) return "no weight_scale";
+  if (tensors.scale() == nullptr) return "no weight_scale";
   for (const auto& [other, name] : others) {
     if (other == nullptr) continue;
     return std::string("a ").append(name).append(" beside the ").append(codes) +
@@ -69,7 +70,7 @@ Problem check_compressed(const ModuleTensors& tensors, std::string_view codes,
   if (rank != 2 && rank != 3) {
     return std::string(codes) + " must have 2 dimensions, or 3 with experts";
   }
-  for (const Tensor* tensor : {&tensors.codes(), tensors.weight_scale, tensors.weight_zero_point}) {
+  for (const Tensor* tensor : {&tensors.codes(), tensors.scale(), tensors.weight_zero_point}) {
     if (tensor == nullptr) continue;
     if (std::count(tensor->shape.begin(), tensor->shape.end(), 0u) != 0) {
       return "a packed tensor without elements";
@@ -90,16 +91,25 @@ Problem check_partners(const ModuleTensors& tensors) {
                               {{tensors.weight, "weight"}, {tensors.qweight, "qweight"}});
     case Naming::scaled_weight:  // a weight_packed is refused where it is met itself
       return check_compressed(tensors, "weight", {{tensors.qweight, "qweight"}});
+    case Naming::blocks:
     case Naming::mlx:  // a qweight is refused where it is met itself
     case Naming::bnb_int8:
       return std::nullopt;
+    case Naming::small_floats: {
+      const bool several = (tensors.weight_scale != nullptr) +
+                               (tensors.weight_scale_inv != nullptr) +
+                               (tensors.short_scale != nullptr) >
+                           1;
+      if (several) return "scales under several names";
+      return check_compressed(tensors, "weight", {{tensors.qweight, "qweight"}});
+    }
   }
   __builtin_unreachable();
 }
 
 const Tensor& scales_of(const ModuleTensors& tensors) {
   if (tensors.scb != nullptr) return *tensors.scb;
-  return tensors.scales != nullptr ? *tensors.scales : *tensors.weight_scale;
+  return tensors.scales != nullptr ? *tensors.scales : *tensors.scale();
 }
 
 // GPTQModel can pack into wider words too.
@@ -151,7 +161,7 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
     linear.layout = reader->layout;
     linear.reason = reader->reason;
     linear.scale_dtype = scales_of(tensors).dtype;
-    if (linear.layout->family != LayoutFamily::compressed_tensors) {
+    if (linear.layout->family == LayoutFamily::awq || linear.layout->family == LayoutFamily::gptq) {
       linear.claims = config.claims_of(tensors.module);
     }
     Problem problem = reader->describe(tensors, config, linear);
@@ -295,7 +305,8 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       continue;
     }
     for (const Tensor* packed : tensors.packed()) consume(checkpoint, packed, result.consumed);
-    if (linear.layout->family == LayoutFamily::compressed_tensors) {
+    if (linear.layout->family == LayoutFamily::compressed_tensors ||
+        linear.layout->family == LayoutFamily::scaled) {
       compressed.note(linear, consume_activations(checkpoint, *name, result.consumed));
     }
     result.linears.push_back(linear);
@@ -313,11 +324,12 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
   refusals.move_to(errors);
   // From here on it is known what every tensor is, or why not.
   if (errors.empty() && result.linears.empty()) {
-    return fail(ErrorCode::input, Place{checkpoint.path(), {}},
-                "nothing in it is quantized: no tensor is named <module>.qweight or "
-                "<module>.weight_packed, and none is a <module>.weight of I8 beside its "
-                "weight_scale or its SCB, or of U32 beside its scales",
-                kMethodsHint);
+    return fail(
+        ErrorCode::input, Place{checkpoint.path(), {}},
+        "nothing in it is quantized: no tensor is named <module>.qweight or "
+        "<module>.weight_packed, and none is a <module>.weight of bytes or float8 beside its "
+        "scales or its SCB, or of U32 beside its scales",
+        kMethodsHint);
   }
   if (result.config.overrides.exhausted() || result.config.targets.exhausted()) {
     errors.add(fail(ErrorCode::input, Place{checkpoint.path(), {}},

@@ -26,7 +26,7 @@ struct QuantizedLinear {
   std::uint64_t in_features = 0;
   std::uint64_t out_features = 0;  // a multiple of the layout's row block, for AWQ of 8 too
   std::uint64_t group_size = 0;    // 1..in_features, for AWQ divides it
-  Dtype scale_dtype = Dtype::f16;  // f16, bf16 or f32
+  Dtype scale_dtype = Dtype::f16;  // f16, bf16 or f32; of scaled elements f8_e4m3, f8_e8m0 too
   ModuleClaims claims;             // of the config
   std::uint32_t bits = 4;          // of a code
   // Of compressed-tensors. Not 0: the weight is [out_features / this, this, in_features].
@@ -44,6 +44,7 @@ struct QuantizedLinear {
   bool zeros_wrap = false;       // that happens: a v1 field is the highest there is
   std::uint32_t word_bytes = 4;  // of gptq_bits and gptq_bits_rows
   bool planes = false;           // likewise: 32 codes are cut into planes
+  ScaledElements scaled;         // of scaled elements
 
   [[nodiscard]] const PackedOperand& operator[](Role role) const { return operands[role]; }
   [[nodiscard]] const Tensor& codes() const { return *operands[Role::codes].tensor; }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "quant/scaled_config.h"
 
 namespace thaw {
 
@@ -57,6 +58,7 @@ bool is_auto_round(const MethodClaim& claim) {
 // AWQ, and without both it is GPTQ.
 Packing auto_round_packing(const MethodClaim& claim) {
   std::string_view name = claim.packing_format;
+  if (is_scaled_packing(name)) return Packing::small_floats;
   if (name.empty()) {
     return claim.backend.find("awq") != std::string::npos ? Packing::awq : Packing::gptq;
   }
@@ -77,7 +79,8 @@ std::string letters_of(std::string_view name) {
 // A method that is read and whose name is part of this one.
 std::string nearest_method(std::string_view method) {
   const std::string letters = letters_of(method);
-  for (const std::string_view known : {"compressed-tensors", "auto-round", "gptq", "awq"}) {
+  for (const std::string_view known :
+       {"compressed-tensors", "auto-round", "gptq", "awq", "fp8", "modelopt", "mxfp4"}) {
     if (letters.find(letters_of(known)) == std::string::npos) continue;
     return "; the nearest that is read is " + std::string(known);
   }
@@ -94,10 +97,9 @@ Packing gptq_packing(const MethodClaim& claim) {
 
 const std::string_view kMethodsHint =
     "this version reads AWQ checkpoints (GEMM, GEMV, GEMV_FAST, Marlin and llm-awq v2), "
-    "compressed-tensors (pack-quantized and int-quantized, 1 to 8 bits) and GPTQ, those of "
-    "auto-round "
-    "too, of 2 to 8 bits, MLX (affine), and bitsandbytes "
-    "(int8)";
+    "compressed-tensors (pack-quantized and int-quantized, 1 to 8 bits; float-quantized and its "
+    "kinds), GPTQ, those of auto-round too, of 2 to 8 bits, float8, MXFP4, MXFP8 and NVFP4 (fp8, "
+    "fbgemm_fp8, modelopt), MLX (affine), and bitsandbytes (int8)";
 
 std::string refuse_method(const MethodClaim& claim) {
   if (is_auto_round(claim)) {
@@ -108,7 +110,7 @@ std::string refuse_method(const MethodClaim& claim) {
     if (gptq_packing(claim) == Packing::unsaid) {
       return "GPTQ of the format " + printable(claim.checkpoint_format) + " is not supported";
     }
-  } else if (!contains(kMethods, claim.method)) {
+  } else if (!contains(kMethods, claim.method) && !is_scaled_method(claim.method)) {
     return "quantization method " + printable(claim.method) + " is not supported" +
            nearest_method(claim.method);
   }
@@ -118,6 +120,7 @@ std::string refuse_method(const MethodClaim& claim) {
 Packing packing_of(const MethodClaim& claim) {
   if (is_auto_round(claim)) return auto_round_packing(claim);
   if (contains(kGptqMethods, claim.method)) return gptq_packing(claim);
+  if (is_scaled_method(claim.method)) return Packing::small_floats;
   return claim.says_layout ? Packing::awq : Packing::unsaid;
 }
 

@@ -28,6 +28,7 @@ constexpr Part kOfWeightPacked[] = {{"weight_packed", &ModuleTensors::weight_pac
                                     {"weight_zero_point", &ModuleTensors::weight_zero_point},
                                     {"weight_shape", &ModuleTensors::weight_shape},
                                     {"weight_g_idx", &ModuleTensors::weight_g_idx},
+                                    {"weight_global_scale", &ModuleTensors::weight_global_scale},
                                     {"weight", &ModuleTensors::weight, false},
                                     {"qweight", &ModuleTensors::qweight, false},
                                     {"bias", &ModuleTensors::bias, false}};
@@ -50,6 +51,20 @@ constexpr Part kOfBnbInt8[] = {{"weight", &ModuleTensors::weight},
                                {"weight_format", &ModuleTensors::weight_format},
                                {"bias", &ModuleTensors::bias, false}};
 
+// Of gpt-oss: gate_up_proj_blocks, gate_up_proj_scales, gate_up_proj_bias.
+constexpr Part kOfBlocks[] = {{"blocks", &ModuleTensors::blocks},
+                              {"scales", &ModuleTensors::scales},
+                              {"bias", &ModuleTensors::bias, false}};
+
+constexpr Part kOfSmallFloats[] = {{"weight", &ModuleTensors::weight},
+                                   {"weight_scale", &ModuleTensors::weight_scale},
+                                   {"weight_scale_inv", &ModuleTensors::weight_scale_inv},
+                                   {"scale", &ModuleTensors::short_scale},
+                                   {"weight_scale_2", &ModuleTensors::weight_scale_2},
+                                   {"weight_packed", &ModuleTensors::weight_packed, false},
+                                   {"qweight", &ModuleTensors::qweight, false},
+                                   {"bias", &ModuleTensors::bias, false}};
+
 std::span<const Part> parts_of(Naming naming) {
   switch (naming) {
     case Naming::qweight:
@@ -62,6 +77,10 @@ std::span<const Part> parts_of(Naming naming) {
       return kOfMlx;
     case Naming::bnb_int8:
       return kOfBnbInt8;
+    case Naming::small_floats:
+      return kOfSmallFloats;
+    case Naming::blocks:
+      return kOfBlocks;
   }
   __builtin_unreachable();
 }
@@ -78,18 +97,76 @@ std::string bare_name(std::string_view parameter, std::string_view suffix) {
   return name.append(1, '_').append(suffix);
 }
 
+// Of a weight of codes, by its scales: `sibling` finds a tensor beside it by its suffix.
+template <typename Sibling>
+std::optional<Naming> naming_of_weight(Dtype dtype, const Sibling& sibling) {
+  // Any module may have a `scale`; those of weights are exponents.
+  const auto has_exponents = [&] {
+    const Tensor* scale = sibling("scale");
+    return scale != nullptr && scale->dtype == Dtype::f8_e8m0;
+  };
+  switch (dtype) {
+    case Dtype::i8:
+      if (sibling("weight_scale") != nullptr) return Naming::scaled_weight;
+      if (sibling("SCB") != nullptr) return Naming::bnb_int8;
+      if (has_exponents()) return Naming::small_floats;
+      return std::nullopt;
+    case Dtype::u32:
+      if (sibling("scales") != nullptr) return Naming::mlx;
+      return std::nullopt;
+    case Dtype::f8_e4m3:
+    case Dtype::f8_e5m2:
+      if (sibling("weight_scale") != nullptr || sibling("weight_scale_inv") != nullptr ||
+          has_exponents()) {
+        return Naming::small_floats;
+      }
+      return std::nullopt;
+    case Dtype::u8: {  // ModelOpt has integer codes in such bytes too, whose scales are wide
+      const Tensor* scale = sibling("weight_scale");
+      if (scale != nullptr && dtype_bits(scale->dtype) == 8) return Naming::small_floats;
+      return std::nullopt;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+// The parameter that a tensor of gpt-oss's holds the codes of; whether its shape fits is seen
+// later.
+std::optional<std::string_view> named_by_blocks(const Checkpoint& checkpoint,
+                                                const TensorName& name, const Tensor& tensor) {
+  constexpr std::string_view kBlocks = "_blocks";
+  if (tensor.dtype != Dtype::u8 || !is_experts(name.module) || !name.suffix.ends_with(kBlocks) ||
+      name.suffix.size() == kBlocks.size()) {
+    return std::nullopt;
+  }
+  const std::string_view parameter =
+      std::string_view(tensor.name).substr(0, tensor.name.size() - kBlocks.size());
+  if (checkpoint.find(bare_name(parameter, "scales")) == nullptr) return std::nullopt;
+  return parameter;
+}
+
 // A module or parameter that stands for all experts.
-std::optional<CodesName> parameter_name(const TensorName& name, const Tensor& tensor) {
+std::optional<CodesName> parameter_name(const Checkpoint& checkpoint, const TensorName& name,
+                                        const Tensor& tensor) {
   constexpr std::string_view kPacked = "_packed";
-  if (tensor.shape.size() != 3) return std::nullopt;
-  if (name.suffix == "weight_packed") {
+  if (name.suffix == "weight_packed" && tensor.shape.size() == 3) {
     const std::optional<TensorName> outer = split_tensor_name(name.module);
     if (name.module.empty() || !outer.has_value() || !is_experts(outer->module)) {
       return std::nullopt;
     }
     return CodesName{name.module, Naming::weight_packed, true, false};
   }
-  if (tensor.dtype != Dtype::i32 || !name.suffix.ends_with(kPacked) ||
+  if (is_experts(name.module) && tensor.shape.size() == 3) {
+    const std::optional<Naming> naming = naming_of_weight(
+        tensor.dtype,
+        [&](std::string_view suffix) { return checkpoint.find(bare_name(tensor.name, suffix)); });
+    if (naming == Naming::small_floats) return CodesName{tensor.name, *naming, true, true};
+  }
+  if (const std::optional<std::string_view> parameter = named_by_blocks(checkpoint, name, tensor)) {
+    return CodesName{*parameter, Naming::blocks, true, true};
+  }
+  if (tensor.dtype != Dtype::i32 || tensor.shape.size() != 3 || !name.suffix.ends_with(kPacked) ||
       name.suffix.size() == kPacked.size() || !is_experts(name.module)) {
     return std::nullopt;
   }
@@ -120,17 +197,14 @@ std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& 
   const std::optional<TensorName> name = split_tensor_name(tensor.name);
   if (!name.has_value()) return std::nullopt;
   if (name->suffix == "qweight") return CodesName{name->module, Naming::qweight};
-  if (const std::optional<CodesName> parameter = parameter_name(*name, tensor)) return parameter;
+  if (auto parameter = parameter_name(checkpoint, *name, tensor)) return parameter;
   if (name->suffix == "weight_packed") return CodesName{name->module, Naming::weight_packed};
-  const bool scaled = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
-                      find_in_module(checkpoint, name->module, "weight_scale") != nullptr;
-  if (scaled) return CodesName{name->module, Naming::scaled_weight};
-  const bool mlx = tensor.dtype == Dtype::u32 && name->suffix == "weight" &&
-                   find_in_module(checkpoint, name->module, "scales") != nullptr;
-  if (mlx) return CodesName{name->module, Naming::mlx};
-  const bool bnb = tensor.dtype == Dtype::i8 && name->suffix == "weight" &&
-                   find_in_module(checkpoint, name->module, "SCB") != nullptr;
-  if (bnb) return CodesName{name->module, Naming::bnb_int8};
+  if (name->suffix != "weight") return std::nullopt;
+  const auto sibling = [&](std::string_view suffix) {
+    return find_in_module(checkpoint, name->module, suffix);
+  };
+  const std::optional<Naming> naming = naming_of_weight(tensor.dtype, sibling);
+  if (naming.has_value()) return CodesName{name->module, *naming};
   return std::nullopt;
 }
 
@@ -156,13 +230,21 @@ ModuleTensors find_module_tensors(const Checkpoint& checkpoint, const CodesName&
   return tensors;
 }
 
+const Tensor* ModuleTensors::scale() const {
+  if (weight_scale != nullptr) return weight_scale;
+  if (weight_scale_inv != nullptr) return weight_scale_inv;
+  return naming == Naming::blocks ? scales : short_scale;
+}
+
 const Tensor& ModuleTensors::codes() const { return *(this->*parts_of(naming).front().member); }
 
 std::vector<const Tensor*> ModuleTensors::packed() const {
   std::vector<const Tensor*> found;
   for (const Part& part : parts_of(naming)) {
     const Tensor* tensor = this->*part.member;
-    if (part.packed && tensor != nullptr) found.push_back(tensor);
+    // Integer codes have none: it would change what they mean.
+    const bool foreign = tensor == weight_global_scale && codes().dtype == Dtype::i32;
+    if (part.packed && tensor != nullptr && !foreign) found.push_back(tensor);
   }
   return found;
 }

@@ -21,9 +21,18 @@ struct TensorName {
 [[nodiscard]] std::optional<TensorName> split_tensor_name(std::string_view name);
 
 // How the tensors of a quantized module are named: after the one that holds its codes.
-// scaled_weight: `weight`, of a type that is no float's, beside a weight_scale.
+// scaled_weight: `weight` of I8 beside a weight_scale. small_floats: `weight` of a float of 8 bits,
+// or of bytes that hold two of 4, beside scales. blocks: a parameter's `_blocks` beside `_scales`.
 // mlx: `weight` of U32 beside `scales`. bnb_int8: `weight` of I8 beside `SCB`.
-enum class Naming : std::uint8_t { qweight, weight_packed, scaled_weight, mlx, bnb_int8 };
+enum class Naming : std::uint8_t {
+  qweight,
+  weight_packed,
+  scaled_weight,
+  small_floats,
+  blocks,
+  mlx,
+  bnb_int8
+};
 
 // What a tensor that holds codes is called after. Views into its name.
 struct CodesName {
@@ -53,16 +62,23 @@ struct ModuleTensors {
   const Tensor* scb = nullptr;
   const Tensor* weight_format = nullptr;
   const Tensor* g_idx = nullptr;
+  const Tensor* blocks = nullptr;
   const Tensor* weight_packed = nullptr;
   const Tensor* weight_scale = nullptr;
   const Tensor* weight_zero_point = nullptr;
   const Tensor* weight_shape = nullptr;
   const Tensor* weight_g_idx = nullptr;
+  const Tensor* weight_scale_inv = nullptr;
+  const Tensor* short_scale = nullptr;  // `scale`, of DeepSeek V4
+  const Tensor* weight_scale_2 = nullptr;
+  const Tensor* weight_global_scale = nullptr;
   const Tensor* weight = nullptr;
   const Tensor* bias = nullptr;
 
   // The tensor that holds the codes; always there.
   [[nodiscard]] const Tensor& codes() const;
+  // The scales of a module that is not named after a qweight; null where there are none.
+  [[nodiscard]] const Tensor* scale() const;
   // Those that a linear consumes: all but its bias, and what must not be beside its codes.
   [[nodiscard]] std::vector<const Tensor*> packed() const;
 };

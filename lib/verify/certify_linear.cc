@@ -37,7 +37,7 @@ class Linear {
       : task_(task),
         linear_(*task.plan.linears[task.segment.source]),
         reader_(task.plan.inputs, linear_),
-        highest_((1 << linear_.bits) - 1),
+        half_(1 << (linear_.layout->id == LayoutId::scaled ? linear_.bits - 1 : linear_.bits)),
         output_{.type = task.segment.to,
                 .via_float16 = task.plan.via_float16 && task.segment.to == Dtype::bf16},
         element_(dtype_bits(task.segment.to) / 8) {
@@ -95,8 +95,9 @@ class Linear {
     for (std::int32_t q = 0; q < 16; ++q) bits[q] = value_bits(step, q, 0, output_);
     const bool usable = is_usable(step);
     for (std::size_t q = 0; q < 16; ++q) {
-      unique[q] =
-          usable && (q == 0 || bits[q - 1] != bits[q]) && (q == 15 || bits[q + 1] != bits[q]);
+      const auto code = static_cast<std::int32_t>(q);
+      unique[q] = usable && (is_first(code) || bits[q - 1] != bits[q]) &&
+                  (is_last(code) || bits[q + 1] != bits[q]);
     }
     const std::byte* values = value_at(n, begin);
     std::uint64_t recovered = 0;
@@ -120,8 +121,8 @@ class Linear {
     const std::uint32_t want = bits_of(code);
     if (load_bits(value_at(n, k)) != want) {
       counts.add_wrong(n, k);
-    } else if (is_usable(step) && (code == 0 || bits_of(code - 1) != want) &&
-               (code == highest_ || bits_of(code + 1) != want)) {
+    } else if (is_usable(step) && (is_first(code) || bits_of(code - 1) != want) &&
+               (is_last(code) || bits_of(code + 1) != want)) {
       ++counts.recovered;
     } else {
       ++counts.ambiguous;
@@ -132,8 +133,14 @@ class Linear {
   // shares it with a neighbour. Of scales that are no numbers nothing is claimed.
   static bool is_usable(const CodeStep& step) {
     return step.scale != 0 && step.scale - step.scale == 0 &&
-           step.scaled_zero - step.scaled_zero == 0;
+           step.scaled_zero - step.scaled_zero == 0 && step.divisor != 0 &&
+           step.divisor - step.divisor == 0;
   }
+
+  // Of the codes between which values neither rise nor fall back. Elements have a sign: each half
+  // of their codes is in order, and what is of one sign has not the bits of the other.
+  [[nodiscard]] bool is_first(std::int32_t code) const { return code % half_ == 0; }
+  [[nodiscard]] bool is_last(std::int32_t code) const { return (code + 1) % half_ == 0; }
 
   [[nodiscard]] const std::byte* value_at(std::uint64_t n, std::uint64_t k) const {
     return task_.weight_file.bytes().data() + task_.place.begin +
@@ -153,7 +160,7 @@ class Linear {
   const CertifyTask& task_;
   const QuantizedLinear& linear_;
   CodeReader reader_;
-  std::int32_t highest_;
+  std::int32_t half_;
   OutputValue output_;
   std::uint64_t element_;
   const std::byte* divisors_ = nullptr;

@@ -57,8 +57,14 @@ double float_of_bits(std::uint32_t bits, Dtype type) {
 
 std::uint32_t value_bits(const CodeStep& step, std::int32_t code, double divisor,
                          const OutputValue& output) {
-  double value = step.is_sum ? add_to_odd(code * step.scale, step.scaled_zero)
-                             : (code - step.zero) * step.scale / step.divisor;
+  double value = 0;
+  if (step.is_element) {
+    const double number = number_of_element(step.element, static_cast<std::uint32_t>(code));
+    value = number * step.scale / step.divisor;
+  } else {
+    value = step.is_sum ? add_to_odd(code * step.scale, step.scaled_zero)
+                        : (code - step.zero) * step.scale / step.divisor;
+  }
   if (divisor != 0) {
     value = static_cast<double>(std::bit_cast<float>(round_once(value, Dtype::f32))) / divisor;
   }

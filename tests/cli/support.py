@@ -22,7 +22,7 @@ COMPRESSED = ("qwen3-ct-awq-asym", "qwen3moe-ct-w4a16-sym", "llama-ct-w8a16-chan
 LLAMA = ("llama-gptq-v1-desc_act", "llama-gptqmodel-awq", "llama-autoround-gptq",
          "llama-autoround-mixed")
 ELEMENT_BYTES = {"F16": 2, "BF16": 2, "F32": 4, "I8": 1, "I16": 2, "I32": 4, "I64": 8, "U8": 1,
-                 "U32": 4, "F64": 8, "BOOL": 1, "F8_E4M3": 1}
+                 "U32": 4, "F64": 8, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1}
 
 THAW = ""             # the program, set by run_cli.py
 MAKE_CHECKPOINT = ""  # the tool, likewise

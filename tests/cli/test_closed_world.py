@@ -79,10 +79,8 @@ class ClosedWorld(Case):
                       "gate_up_proj_scale": zeros("F8_E4M3", 4, 64, 4),
                       "gate_up_proj_global_scale": zeros("F32", 4, 1)},
             "MXFP4": {"gate_up_proj_blocks": zeros("U8", 4, 64, 2, 16),
-                      "gate_up_proj_scales": zeros("U8", 4, 64, 2),
                       "gate_up_proj_bias": zeros("BF16", 4, 64)},
-            "fp8": {"gate_up_proj": zeros("F8_E4M3", 4, 64, 64),
-                    "gate_up_proj_scale_inv": zeros("F32", 4, 1, 1)},
+            "fp8": {"gate_up_proj": zeros("F8_E4M3", 4, 64, 64)},
             "torchao": {"0.up_proj._weight_qdata": zeros("U8", 32, 32),
                         "0.up_proj._weight_scale": zeros("BF16", 32, 2)},
             "AWQ": {"0.w1_qweight": zeros("I32", 64, 4), "0.w1_scales": zeros("F16", 2, 32)},
@@ -232,11 +230,11 @@ class ClosedWorld(Case):
 
     def test_inspect_names_what_is_packed_where_the_config_is_refused(self):
         def change(config):
-            config["quantization_config"] = {"quant_method": "fp8"}
+            config["quantization_config"] = {"quant_method": "exl3"}
         model = self.write({"x.up_proj_packed": zeros("U8", 4, 64, 8)}, config=change)
         inspected = run("inspect", model)
         self.assert_exit(inspected, 3)
-        self.assertIn("quantization method fp8 is not supported", inspected.stdout)
+        self.assertIn("quantization method exl3 is not supported", inspected.stdout)
         self.assertIn("x.up_proj_packed: U8 [4, 64, 8]: looks like packed codes", inspected.stdout)
 
     def test_gptq_in_narrow_words_is_not_called_awq(self):

@@ -12,7 +12,8 @@ namespace {
 
 TEST_CASE("a view has every operand in the role that it has in the linear") {
   std::array<Tensor, kRoleCount> tensors;
-  constexpr std::array<Dtype, kRoleCount> kTypes = {Dtype::i32, Dtype::i8, Dtype::bf16, Dtype::i64};
+  constexpr std::array<Dtype, kRoleCount> kTypes = {Dtype::i32, Dtype::i8, Dtype::bf16, Dtype::i64,
+                                                    Dtype::f32};
   PackLayout layout;
   QuantizedLinear linear;
   linear.layout = &layout;
@@ -31,8 +32,8 @@ TEST_CASE("a view has every operand in the role that it has in the linear") {
   const kernels::PackedLinear view = slab_view(linear, slab, buffer.data());
 
   constexpr std::array kRoles = {kernels::Role::codes, kernels::Role::zeros, kernels::Role::scales,
-                                 kernels::Role::group_index};
-  constexpr std::array<std::uint64_t, kRoleCount> kElements = {4, 1, 2, 8};
+                                 kernels::Role::group_index, kernels::Role::global_scale};
+  constexpr std::array<std::uint64_t, kRoleCount> kElements = {4, 1, 2, 8, 4};
   for (std::size_t i = 0; i < kRoleCount; ++i) {
     CAPTURE(i);
     CHECK(view[kRoles[i]].data == buffer.data() + slab.operands[i].offset);

@@ -76,7 +76,8 @@ inline kernels::PackedLinear view_of(const Checkpoint& checkpoint, const Quantiz
                              .zeros = int8_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed,
                              .rows_per_slice = linear.rows_per_slice,
                              .groups = linear[Role::scales].lines,
-                             .zero_addend = linear.zero_addend};
+                             .zero_addend = linear.zero_addend,
+                             .scaled = {}};
   view[kernels::Role::codes] = operand(linear[Role::codes]);
   view[kernels::Role::zeros] = operand(linear[Role::zeros]);
   view[kernels::Role::scales] = operand(linear[Role::scales]);

@@ -56,5 +56,6 @@ def all_cases():
     import cases_bits  # noqa
     import cases_int8  # noqa
     import cases_mlx  # noqa
+    import cases_scaled  # noqa
     import cases_index, cases_legal, cases_places, cases_quant, cases_sizes, cases_specs  # noqa
     return CASES

@@ -159,7 +159,7 @@ def bad_config(name, spoil_config, *patterns):
         spoil_config(m)
 
 
-bad_config("format", lambda m: m.quant().update(format="nvfp4-pack-quantized"), "nvfp4")
+bad_config("format", lambda m: m.quant().update(format="marlin-24"), "marlin-24")
 bad_config("format-number", lambda m: m.quant().update(format=4), "format", "string")
 bad_config("groups-array", lambda m: m.quant().update(config_groups=[]), "config_groups")
 bad_config("group-number", lambda m: m.quant().update(config_groups={"a\x1b": 1}), r"a\\x1b")

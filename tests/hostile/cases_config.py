@@ -64,9 +64,9 @@ method("gptq", {"quant_method": "gptq", "bits": 9}, "bits", "9")
 method("gptq-format", {"quant_method": "gptq", "bits": 4, "format": "bitblas"}, "bitblas")
 method("gptq-sym", {"quant_method": "gptq", "bits": 4, "sym": "yes"}, "sym")
 method("gptq-dynamic", {"quant_method": "gptq", "bits": 4, "dynamic": [1]}, "dynamic", "object")
-method("fp8", {"quant_method": "fp8"}, "fp8")
+method("exl3", {"quant_method": "exl3"}, "exl3")
 method("auto-round-packing", {"quant_method": "auto-round", "bits": 4, "group_size": 64,
-                              "packing_format": "auto_round:mx_fp"}, "auto-round", "mx_fp")
+                              "packing_format": "auto_round:exl"}, "auto-round", "exl")
 method("auto-round-extra", {"quant_method": "auto-round", "bits": 4,
                             "extra_config": {"a": {"bits": "4"}}}, "extra_config", "bits")
 method("escapes", {"quant_method": "\x1b]0;x\x07"}, r"\\x1b")

@@ -169,7 +169,8 @@ const std::vector<BadRow>& bad_rows() {
       {"unsigned bytes",
        kChannel,
        {{"m.weight", "U8", {16, 64}}, {"m.weight_scale", "BF16", {16, 1}}},
-       "the quantization method float8 or uint8 with weight_scale is not supported"},
+       "the quantization method uint8 with weight_scale, as ModelOpt packs integers of 4 bits, is "
+       "not supported"},
   };
   return rows;
 }
