@@ -21,7 +21,7 @@ def spoiled(tensors, suffix, values):
     """Copies of `tensors`, the first elements of the first with `suffix`, beside what is packed,
     replaced by `values`."""
     name = next(name for name in sorted(tensors) if name.endswith(suffix)
-                and tensors[name][0] in SCALES
+                and not tensors[name][0].startswith("F8")
                 and any(name.removesuffix(suffix) + packed in tensors
                         for packed in (".qweight", ".weight", ".weight_packed")))
     dtype, shape, data = tensors[name]
