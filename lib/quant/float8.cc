@@ -32,6 +32,10 @@ Problem check_scale_type(const ModuleTensors& tensors) {
 template <SmallFloat kElement>
 Problem describe(const ModuleTensors& tensors, const QuantConfig& config, QuantizedLinear& linear) {
   THAW_RETURN_IF_PROBLEM(check_scale_type(tensors));
+  if (tensors.weight_scale_2 != nullptr) {
+    return "a weight_scale_2 beside it, which float8 does not have: got " +
+           tensor_text(*tensors.weight_scale_2);
+  }
   ScaledDescriber describer(tensors, config, linear);
   THAW_RETURN_IF_PROBLEM(describer.start(kElement, 1));
   linear.scaled.divides_by_scale = config.scaled.inverse;

@@ -77,6 +77,12 @@ def pre_quant_scale(m):
     m.tensors[f"{LINEAR}.pre_quant_scale"] = ("BF16", [K])
 
 
+@float8("second-scale", "weight_scale_2 beside it")
+def second_scale(m):
+    by_block(m)
+    m.tensors[f"{LINEAR}.weight_scale_2"] = ("F32", [])
+
+
 for shape in ([N * K], [1, 1, N, K], [0, K], [N, 0]):
     @float8(f"weight-{'x'.join(map(str, shape))}")
     def bad_weight(m, shape=shape):
