@@ -60,6 +60,12 @@ kernels::PackedLinear view_of(const QuantizedLinear& linear, const Address& addr
                  .block_rows = linear.scaled.block_rows,
                  .divides_by_scale = linear.scaled.divides_by_scale,
                  .divides_by_global = linear.scaled.divides_by_global};
+  if (linear.table != nullptr) {
+    view.table = linear.table->numbers.data();
+    view.nested_table = linear.table->nested.empty() ? nullptr : linear.table->nested.data();
+    view.nested_block = linear.table->nested_block;
+    view.nested_offset = linear.table->offset;
+  }
   view.zeros = linear.byte_zeros ? kernels::Zeros::int8 : kernels::Zeros::packed;
   for (std::size_t i = 0; i < kRoleCount; ++i) {
     const auto role = static_cast<Role>(i);
@@ -118,6 +124,8 @@ kernels::LayoutId kernels_of(LayoutId id) {
       return kernels::LayoutId::mlx_affine;
     case LayoutId::bnb_int8:
       return kernels::LayoutId::bnb_int8;
+    case LayoutId::bnb_4bit:
+      return kernels::LayoutId::bnb_4bit;
     case LayoutId::scaled:
       return kernels::LayoutId::scaled;
   }

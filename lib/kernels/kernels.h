@@ -39,8 +39,9 @@ enum class LayoutId : std::uint8_t {
   mlx_affine,      // codes * scale + bias, by row
   bnb_int8,        // as ct_int8 with one float32 scale a row, of which a code counts 1/127
   scaled,          // small floats with a scale for each block of them
+  bnb_4bit,        // numbers of a table with a scale for each block of the flat weight
 };
-inline constexpr std::size_t kLayoutCount = 13;
+inline constexpr std::size_t kLayoutCount = 14;
 
 // "awq_gemm"; for people and for the filters of tests and benchmarks.
 [[nodiscard]] const char* name_of(LayoutId id);
@@ -105,6 +106,13 @@ struct PackedLinear {
   // Of scaled, of which a view is always the whole linear, and the last block of rows or columns
   // may be short. With rows_per_slice, the blocks of each slice begin anew.
   ScaledElements scaled;
+  // Of bnb_4bit, of which a view is always the whole linear; group_size codes share a scale, across
+  // rows. Where scales are quantized themselves, each is nested_table[byte] times one of
+  // global_scale, which nested_block of them share, plus the offset.
+  const float* table = nullptr;         // 16 numbers
+  const float* nested_table = nullptr;  // 256; null: scales are float32
+  std::uint64_t nested_block = 0;
+  float nested_offset = 0;
 
   Operand& operator[](Role role) { return operands[static_cast<std::size_t>(role)]; }
   const Operand& operator[](Role role) const { return operands[static_cast<std::size_t>(role)]; }

@@ -1,5 +1,6 @@
 // Counts values that were finite and became infinite. The kernels do not count: a value can only
 // overflow where a scale is near the top of its type, and reading the scales shows that.
+#include "kernels/bnb-4bit-inl.h"
 #include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-plain-inl.h"
@@ -247,6 +248,38 @@ std::uint64_t count_scaled(const PackedLinear& linear, std::uint64_t row_begin,
   return overflows;
 }
 
+// Block by block: only where a scale may make the largest number infinite are values looked at.
+std::uint64_t count_bnb_4bit(const PackedLinear& linear, std::uint64_t row_begin,
+                             std::uint64_t row_end, const void* out, const OutputFormat& format) {
+  const double limit = overflow_limit(format);
+  const BlockScales scales(linear);
+  const auto* codes = static_cast<const unsigned char*>(linear[Role::codes].data);
+  double most = 0;
+  for (int code = 0; code < 16; ++code) {
+    const double number = magnitude_of(static_cast<double>(linear.table[code]));
+    if (number < __builtin_inf() && number > most) most = number;
+  }
+  const std::uint64_t first = row_begin * linear.in_features;
+  const std::uint64_t end = row_end * linear.in_features;
+  const std::uint64_t element = size_of(format.type);
+  std::uint64_t overflows = 0;
+  for (std::uint64_t at = first; at < end;) {
+    const std::uint64_t block = at / linear.group_size;
+    const std::uint64_t next = (block + 1) * linear.group_size;
+    const std::uint64_t stop = next < end ? next : end;
+    const BlockScale scale = scales.of(block);
+    const bool look = magnitude_of(scale.at(most)) >= limit;
+    for (; look && at < stop; ++at) {
+      const double value = scale.at(static_cast<double>(linear.table[bnb_code(codes, at)]));
+      if (!(magnitude_of(value) < __builtin_inf())) continue;  // it was infinite before
+      const auto* made = static_cast<const unsigned char*>(out) + (at - first) * element;
+      overflows += count_infinite(made, 1, format.type);
+    }
+    at = stop;
+  }
+  return overflows;
+}
+
 }  // namespace
 
 std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint64_t row_begin,
@@ -276,6 +309,8 @@ std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint
       return count<MlxAffine>(linear, row_begin, row_end, out, format);
     case LayoutId::bnb_int8:
       return count<BnbInt8>(linear, row_begin, row_end, out, format);
+    case LayoutId::bnb_4bit:
+      return count_bnb_4bit(linear, row_begin, row_end, out, format);
     case LayoutId::scaled:
       return count_scaled(linear, row_begin, row_end, out, format);
   }

@@ -1,4 +1,5 @@
 // The table in plain C++: the fallback of every machine.
+#include "kernels/bnb-4bit-inl.h"
 #include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-bytes-inl.h"
@@ -143,6 +144,13 @@ struct Rows<BnbInt8, kTarget> {
 };
 
 template <Target kTarget>
+struct Rows<Bnb4bit, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    bnb_4bit_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
 struct Rows<GptqBits, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
     gptq_bits_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
@@ -186,7 +194,8 @@ constexpr Table kScalarTable = checked({"scalar",
                                          entry<GptqBitsRows>(),
                                          entry<MlxAffine>(),
                                          entry<BnbInt8>(),
-                                         entry<Scaled>()},
+                                         entry<Scaled>(),
+                                         entry<Bnb4bit>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

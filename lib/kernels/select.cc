@@ -112,6 +112,8 @@ const char* name_of(LayoutId id) {
       return "mlx_affine";
     case LayoutId::bnb_int8:
       return "bnb_int8";
+    case LayoutId::bnb_4bit:
+      return "bnb_4bit";
     case LayoutId::scaled:
       return "scaled";
   }

@@ -1,6 +1,7 @@
 // The table of an instruction set, from its steps.
 #pragma once
 
+#include "kernels/bnb-4bit-inl.h"
 #include "kernels/bnb-int8-inl.h"
 #include "kernels/cast-inl.h"
 #include "kernels/ct-inl.h"
@@ -46,6 +47,7 @@ THAW_DISPATCH(gptq_bits_input_rows)
 THAW_DISPATCH(mlx_rows)
 THAW_DISPATCH(bnb_int8_rows)
 THAW_DISPATCH(scaled_rows)
+THAW_DISPATCH(bnb_4bit_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
@@ -63,7 +65,8 @@ constexpr Table table_of(const char* name) {
                    {GptqBitsRows::kId, GptqBitsRows::kRowBlock, gptq_bits_input_rows_dispatch<Isa>},
                    {MlxAffine::kId, MlxAffine::kRowBlock, mlx_rows_dispatch<Isa>},
                    {BnbInt8::kId, BnbInt8::kRowBlock, bnb_int8_rows_dispatch<Isa>},
-                   {Scaled::kId, Scaled::kRowBlock, scaled_rows_dispatch<Isa>}},
+                   {Scaled::kId, Scaled::kRowBlock, scaled_rows_dispatch<Isa>},
+                   {Bnb4bit::kId, Bnb4bit::kRowBlock, bnb_4bit_rows_dispatch<Isa>}},
                   cast_with<Isa>,
                   divide_with<Isa>});
 }

@@ -1,5 +1,7 @@
 #include "plan/fingerprint.h"
 
+#include <bit>
+#include <span>
 #include <string_view>
 
 #include "base/hash.h"
@@ -53,11 +55,22 @@ void add_operand(Hash& hash, const PackedOperand& operand) {
 }
 
 // As it was decided, from whatever configs, names and shapes.
+void add_table(Hash& hash, const CodeTable& table) {
+  const auto add = [&](std::span<const float> numbers) {
+    add_number(hash, numbers.size());
+    for (const float number : numbers) add_number(hash, std::bit_cast<std::uint32_t>(number));
+  };
+  add(table.numbers);
+  add(table.nested);
+  add_number(hash, table.nested_block);
+  add({&table.offset, 1});
+}
+
 void add_linear(Hash& hash, const QuantizedLinear& linear) {
   // What the config claims has been decided on; the rest is for people and warnings.
   const auto& [module, layout, reason, operands, in_features, out_features, group_size, scale_dtype,
                claims, bits, rows_per_slice, is_parameter, byte_zeros, assumed_width,
-               rows_per_scale, zero_addend, zeros_wrap, word_bytes, planes, scaled] = linear;
+               rows_per_scale, zero_addend, zeros_wrap, word_bytes, planes, scaled, table] = linear;
   const auto& [element, block_rows, divides_by_scale, divides_by_global] = scaled;
   static_cast<void>(reason);
   static_cast<void>(claims);
@@ -75,6 +88,7 @@ void add_linear(Hash& hash, const QuantizedLinear& linear) {
     add_number(hash, number);
   }
   add_type(hash, scale_dtype);
+  if (table != nullptr) add_table(hash, *table);
 }
 
 // Configs as they were read and the bytes of headers: what they say that decides no byte today may

@@ -88,6 +88,8 @@ std::vector<Operand> operands_of(std::span<const QuantizedLinear* const> linears
     for (const Role role : {Role::scales, Role::zeros, Role::global_scale}) {
       if (linears[i]->operands[role].tensor == nullptr) continue;
       const Operand operand = operand_of(*linears[i], i, role);
+      // Scales that are quantized themselves are codes.
+      if (dtype_bits(operand.dtype) != dtype_bits(operand.tensor->dtype)) continue;
       const bool exponents = operand.dtype == Dtype::f8_e8m0;
       const bool floats = is_output_dtype(operand.dtype) || operand.dtype == Dtype::f8_e4m3;
       if (floats || exponents) operands.push_back(operand);

@@ -2,6 +2,8 @@
 
 #include <bit>
 #include <cmath>
+#include <cstddef>
+#include <numeric>
 
 #include "base/bytes.h"
 #include "base/half.h"
@@ -118,6 +120,10 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
       const std::uint64_t inner = linear_.in_features * linear_.word_bytes;
       return unit_code(data + k * linear_.word_bytes, inner, n);
     }
+    case LayoutId::bnb_4bit: {
+      const std::uint64_t at = n * linear_.in_features + k;
+      return load_little_endian<std::uint8_t>(data + at / 2) >> (at % 2 == 0 ? 4 : 0) & mask_;
+    }
     case LayoutId::scaled:
       if (linear_.bits == 8) return load_little_endian<std::uint8_t>(data + n * pitch + k);
       return load_little_endian<std::uint8_t>(data + n * pitch + k / 2) >> (k % 2 * 4) & mask_;
@@ -184,6 +190,23 @@ CodeStep CodeReader::scaled_step(std::uint64_t n, std::uint64_t k) const {
                (linear_.scaled.divides_by_global ? 1 : global);
   step.divisor = (linear_.scaled.divides_by_scale ? scale : 1) *
                  (linear_.scaled.divides_by_global ? global : 1);
+  return step;
+}
+
+// Blocks run over the rows.
+CodeStep CodeReader::table_step(std::uint64_t block) const {
+  const CodeTable& table = *linear_.table;
+  const auto single = [](const std::byte* at) {
+    return static_cast<double>(std::bit_cast<float>(load_little_endian<std::uint32_t>(at)));
+  };
+  CodeStep step{.table = table.numbers.data()};
+  if (table.nested.empty()) {
+    step.scale = single(scales_.data + block * 4);
+  } else {
+    const double number = table.nested[std::to_integer<std::size_t>(scales_.data[block])];
+    step.scale = number * single(global_scale_.data + block / table.nested_block * 4);
+    step.scaled_zero = table.offset;
+  }
   return step;
 }
 
@@ -329,6 +352,8 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
       step.scaled_zero = scale_at(zeros_, n, g);
       step.is_sum = true;
       break;
+    case LayoutId::bnb_4bit:
+      return table_step((n * linear_.in_features + k) / linear_.group_size);
     case LayoutId::scaled:
       return scaled_step(n, k);
   }
@@ -337,6 +362,10 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
 
 std::uint64_t CodeReader::step_end(std::uint64_t k) const {
   if (linear_.layout->rows_are_inputs) return k + 1;
+  if (layout_ == LayoutId::bnb_4bit) {
+    const std::uint64_t run = std::gcd(linear_.in_features, linear_.group_size);
+    return (k / run + 1) * run;  // in whatever row
+  }
   if (group_index_.data == nullptr) return (k / linear_.group_size + 1) * linear_.group_size;
   const std::uint64_t group = group_of(k);
   std::uint64_t end = k + 1;

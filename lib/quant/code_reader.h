@@ -21,6 +21,8 @@ struct CodeStep {
   bool is_sum = false;      // the second form (specs/numbers.md clause 1.2)
   bool is_element = false;  // the third: element * scale / divisor, of scaled elements
   SmallFloat element = SmallFloat::e4m3;
+  // The fourth, of tables: table[code] * (scale + scaled_zero), the sum exact.
+  const float* table = nullptr;
 };
 
 // The number that a code of so many bits means by itself.
@@ -52,6 +54,7 @@ class CodeReader {
   [[nodiscard]] std::uint64_t group_of(std::uint64_t input) const;
   [[nodiscard]] double scale_at(const Field& field, std::uint64_t line, std::uint64_t index) const;
   [[nodiscard]] CodeStep scaled_step(std::uint64_t row, std::uint64_t column) const;
+  [[nodiscard]] CodeStep table_step(std::uint64_t block) const;
   [[nodiscard]] std::int32_t compressed_zero(std::uint64_t row, std::uint64_t group) const;
   [[nodiscard]] std::int32_t gptq_zero(std::uint64_t output, std::uint64_t group) const;
   [[nodiscard]] std::uint32_t unit_code(const std::byte* column, std::uint64_t pitch,

@@ -33,6 +33,7 @@ bool version_names(std::string_view version, LayoutId id) {
     case LayoutId::gptq_bits_rows:
     case LayoutId::mlx_affine:
     case LayoutId::bnb_int8:
+    case LayoutId::bnb_4bit:
     case LayoutId::scaled:
       return false;
   }

@@ -45,8 +45,14 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
       return "weight_scale_inv beside no weight of float8";
     }
   }
-  if (name.suffix == "absmax") return "bitsandbytes";
-  if (name.suffix == "quant_map" && sibling("absmax") == nullptr) return "bitsandbytes";
+  if (name.suffix == "absmax" || (name.suffix == "quant_map" && sibling("absmax") == nullptr)) {
+    const Tensor* weight = checkpoint.find(name.module);  // they hang below it
+    const auto codes =
+        weight != nullptr ? codes_name(checkpoint, *weight) : std::optional<CodesName>();
+    if (!codes.has_value() || codes->naming != Naming::bnb_4bit) {
+      return "bitsandbytes without its quant_state";
+    }
+  }
   if (name.suffix == "SCB") {  // beside int8 it is read (bnb_int8.cc)
     const Tensor* weight = sibling("weight");
     if (weight == nullptr || weight->dtype != Dtype::i8) return "bitsandbytes without int8 codes";

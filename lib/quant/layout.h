@@ -27,6 +27,7 @@ enum class LayoutId : std::uint8_t {
   gptq_bits_rows,  // the same, not transposed
   mlx_affine,
   bnb_int8,
+  bnb_4bit,
   scaled,  // small floats with a scale for each block of them
 };
 

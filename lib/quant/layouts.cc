@@ -33,6 +33,8 @@ constexpr std::array kReaders = {
     &kMxfp4Reader,
     &kNvfp4Reader,
     &kMxfp4BlocksReader,
+    &kBnbNf4Reader,
+    &kBnbFp4Reader,
 };
 
 }  // namespace

@@ -52,6 +52,8 @@ extern const LayoutReader kNvfp4Reader;
 extern const LayoutReader kNvfp4PackedReader;
 extern const LayoutReader kMlxAffineReader;
 extern const LayoutReader kBnbInt8Reader;
+extern const LayoutReader kBnbNf4Reader;
+extern const LayoutReader kBnbFp4Reader;
 
 // Whether the words of a qweight are GPTQ's of 8 or 16 bits (GPTQModel's pack_dtype). GEMV_FAST and
 // llm-awq v2 have words of 16 bits too, but no index, and zeros of floats.

@@ -94,6 +94,7 @@ Problem check_partners(const ModuleTensors& tensors) {
     case Naming::blocks:
     case Naming::mlx:  // a qweight is refused where it is met itself
     case Naming::bnb_int8:
+    case Naming::bnb_4bit:
       return std::nullopt;
     case Naming::small_floats: {
       const bool several = (tensors.weight_scale != nullptr) +
@@ -109,6 +110,7 @@ Problem check_partners(const ModuleTensors& tensors) {
 
 const Tensor& scales_of(const ModuleTensors& tensors) {
   if (tensors.scb != nullptr) return *tensors.scb;
+  if (tensors.absmax != nullptr) return *tensors.absmax;
   return tensors.scales != nullptr ? *tensors.scales : *tensors.scale();
 }
 
@@ -296,6 +298,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
     QuantizedLinear linear;
     if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
       world.answered(module);
+      if (name->naming == Naming::bnb_4bit) world.answered(tensor.name);  // they hang below it
       if (refusal->unknown && options.copy_unknown) {
         unknown.note(module);
       } else {

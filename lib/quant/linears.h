@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "checkpoint/checkpoint.h"
+#include "quant/code_table.h"
 #include "quant/config.h"
 #include "quant/layout.h"
 
@@ -41,10 +43,11 @@ struct QuantizedLinear {
   // Added to every word of zeros, wrapping; where codes may cross words (3, 5, 6 and 7 bits), 1 to
   // every zero.
   std::uint32_t zero_addend = 0;
-  bool zeros_wrap = false;       // that happens: a v1 field is the highest there is
-  std::uint32_t word_bytes = 4;  // of gptq_bits and gptq_bits_rows
-  bool planes = false;           // likewise: 32 codes are cut into planes
-  ScaledElements scaled;         // of scaled elements
+  bool zeros_wrap = false;                 // that happens: a v1 field is the highest there is
+  std::uint32_t word_bytes = 4;            // of gptq_bits and gptq_bits_rows
+  bool planes = false;                     // likewise: 32 codes are cut into planes
+  ScaledElements scaled;                   // of scaled elements
+  std::shared_ptr<const CodeTable> table;  // of bnb_4bit; null: codes are numbers by themselves
 
   [[nodiscard]] const PackedOperand& operator[](Role role) const { return operands[role]; }
   [[nodiscard]] const Tensor& codes() const { return *operands[Role::codes].tensor; }

@@ -51,6 +51,15 @@ constexpr Part kOfBnbInt8[] = {{"weight", &ModuleTensors::weight},
                                {"weight_format", &ModuleTensors::weight_format},
                                {"bias", &ModuleTensors::bias, false}};
 
+constexpr Part kOfBnb4bit[] = {{"weight", &ModuleTensors::weight},
+                               {"weight.absmax", &ModuleTensors::absmax},
+                               {"weight.quant_map", &ModuleTensors::quant_map},
+                               {"weight.nested_absmax", &ModuleTensors::nested_absmax},
+                               {"weight.nested_quant_map", &ModuleTensors::nested_quant_map},
+                               {"weight.quant_state.bitsandbytes__nf4", &ModuleTensors::nf4_state},
+                               {"weight.quant_state.bitsandbytes__fp4", &ModuleTensors::fp4_state},
+                               {"bias", &ModuleTensors::bias, false}};
+
 // Of gpt-oss: gate_up_proj_blocks, gate_up_proj_scales, gate_up_proj_bias.
 constexpr Part kOfBlocks[] = {{"blocks", &ModuleTensors::blocks},
                               {"scales", &ModuleTensors::scales},
@@ -77,6 +86,8 @@ std::span<const Part> parts_of(Naming naming) {
       return kOfMlx;
     case Naming::bnb_int8:
       return kOfBnbInt8;
+    case Naming::bnb_4bit:
+      return kOfBnb4bit;
     case Naming::small_floats:
       return kOfSmallFloats;
     case Naming::blocks:
@@ -203,7 +214,13 @@ std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& 
   const auto sibling = [&](std::string_view suffix) {
     return find_in_module(checkpoint, name->module, suffix);
   };
-  const std::optional<Naming> naming = naming_of_weight(tensor.dtype, sibling);
+  std::optional<Naming> naming = naming_of_weight(tensor.dtype, sibling);
+  // Any type may hold the bytes.
+  if (!naming.has_value() && sibling("weight.absmax") != nullptr &&
+      (sibling("weight.quant_state.bitsandbytes__nf4") != nullptr ||
+       sibling("weight.quant_state.bitsandbytes__fp4") != nullptr)) {
+    naming = Naming::bnb_4bit;
+  }
   if (naming.has_value()) return CodesName{name->module, *naming};
   return std::nullopt;
 }

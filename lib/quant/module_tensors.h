@@ -24,6 +24,8 @@ struct TensorName {
 // scaled_weight: `weight` of I8 beside a weight_scale. small_floats: `weight` of a float of 8 bits,
 // or of bytes that hold two of 4, beside scales. blocks: a parameter's `_blocks` beside `_scales`.
 // mlx: `weight` of U32 beside `scales`. bnb_int8: `weight` of I8 beside `SCB`.
+// bnb_4bit: `weight` of any type beside `weight.absmax` and
+// `weight.quant_state`.
 enum class Naming : std::uint8_t {
   qweight,
   weight_packed,
@@ -31,7 +33,8 @@ enum class Naming : std::uint8_t {
   small_floats,
   blocks,
   mlx,
-  bnb_int8
+  bnb_int8,
+  bnb_4bit
 };
 
 // What a tensor that holds codes is called after. Views into its name.
@@ -61,6 +64,12 @@ struct ModuleTensors {
   const Tensor* biases = nullptr;
   const Tensor* scb = nullptr;
   const Tensor* weight_format = nullptr;
+  const Tensor* absmax = nullptr;  // `weight.absmax`, and so the next five
+  const Tensor* quant_map = nullptr;
+  const Tensor* nested_absmax = nullptr;
+  const Tensor* nested_quant_map = nullptr;
+  const Tensor* nf4_state = nullptr;
+  const Tensor* fp4_state = nullptr;
   const Tensor* g_idx = nullptr;
   const Tensor* blocks = nullptr;
   const Tensor* weight_packed = nullptr;

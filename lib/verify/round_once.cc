@@ -22,6 +22,21 @@ double add_to_odd(double a, double b) {
   return std::nextafter(sum, lost > 0 ? HUGE_VAL : -HUGE_VAL);
 }
 
+// number * (scale + offset): the two products are exact in pairs of doubles, and so is the sum of
+// both, which is rounded to odd.
+double table_value(float number, double scale, double offset) {
+  const double plain = number * (scale + offset);
+  if (!std::isfinite(plain)) return plain;
+  // 48 bits times 24: the product and what it lost.
+  const double high = number * scale;
+  const double low = std::fma(static_cast<double>(number), scale, -high);
+  const double second = number * offset;
+  const double sum = high + second;
+  const double seen = sum - high;
+  const double rest = (high - (sum - seen)) + (second - seen);
+  return add_to_odd(sum, rest + low);
+}
+
 // The same for a type of `precision` bits whose smallest subnormal is 2^smallest.
 std::uint32_t round_to(double value, int precision, int smallest, std::uint32_t infinity) {
   int exponent = 0;
@@ -58,7 +73,9 @@ double float_of_bits(std::uint32_t bits, Dtype type) {
 std::uint32_t value_bits(const CodeStep& step, std::int32_t code, double divisor,
                          const OutputValue& output) {
   double value = 0;
-  if (step.is_element) {
+  if (step.table != nullptr) {
+    value = table_value(step.table[code], step.scale, step.scaled_zero);
+  } else if (step.is_element) {
     const double number = number_of_element(step.element, static_cast<std::uint32_t>(code));
     value = number * step.scale / step.divisor;
   } else {

@@ -154,7 +154,7 @@ TEST_CASE("every small model, type, instruction set and destination: the same by
     golden.write_to(model);
     converter.types(golden.name, test::options_for(model.path(), ""));
   }
-  for (const std::string folder : {"low_bits", "mlx", "bitsandbytes"}) {
+  for (const std::string folder : {"low_bits", "mlx", "bitsandbytes", "scaled"}) {
     for (const auto& entry : fs::directory_iterator(THAW_TEST_DATA "/" + folder)) {
       const std::string name = folder + "/" + entry.path().filename().string();
       converter.types(name, test::options_for((entry.path() / "model").string(), ""));
