@@ -64,7 +64,6 @@ std::string_view foreign_method(const Checkpoint& checkpoint, const TensorName& 
   if (name.suffix == "codes" && sibling("codebooks") != nullptr) return "AQLM";
   // Affine codes of a linear are read (mlx_affine.cc).
   if (name.suffix == "weight" && tensor.dtype == Dtype::u32 && sibling("scales") != nullptr) {
-    if (sibling("scales")->dtype == Dtype::u8) return "MLX of small floats (mxfp4, mxfp8, nvfp4)";
     if (tensor.shape.size() == 3) return "MLX with experts in one tensor";
   }
   return {};

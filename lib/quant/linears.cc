@@ -16,6 +16,7 @@
 #include "quant/compressed_warnings.h"
 #include "quant/contradictions.h"
 #include "quant/foreign.h"
+#include "quant/fused_scales.h"
 #include "quant/gptq_parts.h"
 #include "quant/layouts.h"
 #include "quant/methods.h"
@@ -144,6 +145,13 @@ Problem check_linear(const ModuleTensors& tensors, const QuantizedLinear& linear
   return "bias: got " + tensor_text(*tensors.bias) + ", expected the shape " + shape_text(shape);
 }
 
+// Scales of gate and up lie one below the other: a block must not go on from one into the other.
+Problem check_fused_rows(const ModuleTensors& tensors, const QuantizedLinear& linear) {
+  if (tensors.fused_scales == nullptr) return std::nullopt;
+  return expect_multiple("rows, as its scales are fused with others,", linear.out_features,
+                         linear.scaled.block_rows);
+}
+
 std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConfig& config,
                                    QuantizedLinear& linear) {
   if (has_wide_gptq_words(tensors)) {
@@ -168,6 +176,7 @@ std::optional<Refusal> read_module(const ModuleTensors& tensors, const QuantConf
     }
     Problem problem = reader->describe(tensors, config, linear);
     if (!problem.has_value()) problem = check_linear(tensors, linear);
+    if (!problem.has_value()) problem = check_fused_rows(tensors, linear);
     if (problem.has_value()) {
       return Refusal{std::string(reader->layout->title) + ": " + *problem, {}};
     }
@@ -206,6 +215,16 @@ void note_guessed_format(QuantizedLinears& result) {
                          std::to_string(count) + (count == 1 ? " module" : " modules") +
                          " are taken for those of GPTQ v1, which are stored less one (first: " +
                          printable(first->module) + "); if it is gptq_v2, say so in the config");
+}
+
+// The module's own among the scales of all experts, in their place.
+std::optional<Refusal> take_fused_scales(ModuleTensors& tensors,
+                                         std::shared_ptr<const SlicedScales>& slice) {
+  if (Problem problem = slice_scales(*tensors.fused_scales, tensors.module, slice)) {
+    return Refusal{*problem, {}};
+  }
+  tensors.weight_scale_inv = &slice->tensor;
+  return std::nullopt;
 }
 
 void consume(const Checkpoint& checkpoint, const Tensor* tensor,
@@ -294,9 +313,14 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
     const std::optional<CodesName> name = codes_name(checkpoint, tensor);
     if (!name.has_value()) continue;
     const std::string_view module = name->module;
-    const ModuleTensors tensors = find_module_tensors(checkpoint, *name);
+    ModuleTensors tensors = find_module_tensors(checkpoint, *name);
     QuantizedLinear linear;
-    if (const std::optional<Refusal> refusal = read_module(tensors, result.config, linear)) {
+    std::optional<Refusal> refusal;
+    if (tensors.fused_scales != nullptr) {
+      refusal = take_fused_scales(tensors, result.sliced_scales.emplace_back());
+    }
+    if (!refusal.has_value()) refusal = read_module(tensors, result.config, linear);
+    if (refusal.has_value()) {
       world.answered(module);
       if (name->naming == Naming::bnb_4bit) world.answered(tensor.name);  // they hang below it
       if (refusal->unknown && options.copy_unknown) {
@@ -307,7 +331,10 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       }
       continue;
     }
-    for (const Tensor* packed : tensors.packed()) consume(checkpoint, packed, result.consumed);
+    for (const Tensor* packed : tensors.packed()) {
+      const bool sliced = tensors.fused_scales != nullptr && packed == tensors.scale();
+      consume(checkpoint, sliced ? tensors.fused_scales : packed, result.consumed);
+    }
     if (linear.layout->family == LayoutFamily::compressed_tensors ||
         linear.layout->family == LayoutFamily::scaled) {
       compressed.note(linear, consume_activations(checkpoint, *name, result.consumed));

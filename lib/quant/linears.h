@@ -63,6 +63,8 @@ struct QuantizedLinear {
 // [out_features, in_features]; of experts in one tensor [experts, out_features, in_features].
 [[nodiscard]] std::vector<std::uint64_t> weight_shape(const QuantizedLinear& linear);
 
+struct SlicedScales;  // quant/fused_scales.h
+
 struct QuantizedLinears {
   QuantConfig config;
   std::vector<QuantizedLinear> linears;  // sorted by module, bytewise; never empty
@@ -70,6 +72,7 @@ struct QuantizedLinears {
   // consumes it or no float model has it (specs/closed_world.md clauses 4 and 5), 2 when it is
   // copied unchanged whatever its type (copy_unknown), else 0.
   std::vector<std::uint8_t> consumed;
+  std::vector<std::shared_ptr<const SlicedScales>> sliced_scales;  // that operands point to
   // Scales that an activation divides by: each must be folded into the next linear (plan/fold.h).
   std::vector<const Tensor*> activation_scales;
   std::vector<std::string> warnings;  // of the config too; safe for a terminal

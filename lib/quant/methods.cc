@@ -99,7 +99,7 @@ const std::string_view kMethodsHint =
     "this version reads AWQ checkpoints (GEMM, GEMV, GEMV_FAST, Marlin and llm-awq v2), "
     "compressed-tensors (pack-quantized and int-quantized, 1 to 8 bits; float-quantized and its "
     "kinds), GPTQ, those of auto-round too, of 2 to 8 bits, float8, MXFP4, MXFP8 and NVFP4 (fp8, "
-    "fbgemm_fp8, modelopt), MLX (affine), and bitsandbytes (int8, nf4, fp4)";
+    "fbgemm_fp8, modelopt), MLX (affine, mxfp4, mxfp8, nvfp4), and bitsandbytes (int8, nf4, fp4)";
 
 std::string refuse_method(const MethodClaim& claim) {
   if (is_auto_round(claim)) {

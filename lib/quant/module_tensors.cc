@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "quant/fused_scales.h"
 
 namespace thaw {
 
@@ -215,6 +216,10 @@ std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& 
     return find_in_module(checkpoint, name->module, suffix);
   };
   std::optional<Naming> naming = naming_of_weight(tensor.dtype, sibling);
+  const bool float8 = tensor.dtype == Dtype::f8_e4m3 || tensor.dtype == Dtype::f8_e5m2;
+  if (!naming.has_value() && float8 && find_fused_scales(checkpoint, name->module) != nullptr) {
+    naming = Naming::small_floats;
+  }
   // Any type may hold the bytes.
   if (!naming.has_value() && sibling("weight.absmax") != nullptr &&
       (sibling("weight.quant_state.bitsandbytes__nf4") != nullptr ||
@@ -240,6 +245,9 @@ ModuleTensors find_module_tensors(const Checkpoint& checkpoint, const CodesName&
   for (const Part& part : parts_of(name.naming)) {
     tensors.*part.member = find_beside(checkpoint, name, part.suffix);
   }
+  if (name.naming == Naming::small_floats && tensors.scale() == nullptr) {
+    tensors.fused_scales = find_fused_scales(checkpoint, name.module);
+  }
   // What the output is to be called must not be there already.
   if (name.is_parameter && tensors.weight == nullptr) {
     tensors.weight = checkpoint.find(name.module);
@@ -250,7 +258,7 @@ ModuleTensors find_module_tensors(const Checkpoint& checkpoint, const CodesName&
 const Tensor* ModuleTensors::scale() const {
   if (weight_scale != nullptr) return weight_scale;
   if (weight_scale_inv != nullptr) return weight_scale_inv;
-  return naming == Naming::blocks ? scales : short_scale;
+  return naming == Naming::blocks || naming == Naming::mlx ? scales : short_scale;
 }
 
 const Tensor& ModuleTensors::codes() const { return *(this->*parts_of(naming).front().member); }

@@ -83,6 +83,8 @@ struct ModuleTensors {
   const Tensor* weight_global_scale = nullptr;
   const Tensor* weight = nullptr;
   const Tensor* bias = nullptr;
+  // Of all experts, where the weight has no scales of its own; no linear consumes it alone.
+  const Tensor* fused_scales = nullptr;
 
   // The tensor that holds the codes; always there.
   [[nodiscard]] const Tensor& codes() const;

@@ -29,8 +29,8 @@ Problem ScaledDescriber::start(SmallFloat element, std::uint64_t per_byte) {
   const bool blocks = module_.naming == Naming::blocks;
   rows_ = {codes.shape.begin(), codes.shape.end() - (blocks ? 2 : 1)};
   n_ = rows_.back();
-  const std::uint64_t row_bytes =
-      codes.shape.back() * (blocks ? codes.shape[codes.shape.size() - 2] : 1);
+  const std::uint64_t row_bytes = codes.shape.back() * element_bytes(codes) *
+                                  (blocks ? codes.shape[codes.shape.size() - 2] : 1);
   const auto columns = checked_multiply(row_bytes, per_byte);
   if (!columns.has_value()) return "its weight would be too large";
   k_ = *columns;

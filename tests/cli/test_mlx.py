@@ -1,8 +1,12 @@
 """MLX's affine mode as mlx-lm writes it, against what another program made of it. specs/mlx.md."""
 
 import json
+import random
+import shutil
+from fractions import Fraction
 
-from support import DATA, Case, Shard, available_isas, hashes, rewrite, run
+from fractions_of import bits_of
+from support import DATA, Case, Shard, available_isas, hashes, rewrite, run, write_safetensors
 
 FOLDER = DATA / "mlx"
 NAMES = ("mixed_3_6-llama", "q8-qwen3-tied")
@@ -89,11 +93,64 @@ class Mlx(Case):
         self.refused(self.changed(with_("biases", "F16", [128, 1], bytes(256))),
                      "biases: got F16 [128, 1], expected BF16 [128, 1]")
         self.refused(self.changed(with_("scales", "U8", [128, 1], bytes(128))),
-                     "MLX of small floats (mxfp4, mxfp8, nvfp4)")
+                     "scales: got U8 [128, 1]")
         self.refused(self.changed(with_("scales", "BF16", [1, 128], bytes(256))),
                      "scales: got BF16 [1, 128]")
         self.refused(self.changed(with_("weight", "U32", [2, 64, 6], bytes(3072))),
                      "MLX with experts in one tensor")
+
+    def test_modes_of_small_floats(self):
+        """mxfp4 as mlx-lm wrote it; each mode, of random codes and scales, against fractions."""
+        source = DATA / "mlx" / "mxfp4-llama"
+        for isa in available_isas():
+            out = self.work / "out"
+            self.convert(source / "model", out, "--isa", isa, "--force", "--verify")
+            self.assertEqual(hashes(out), json.loads((source / "expected.json").read_text()))
+        draw = random.Random(5)
+        half = [Fraction(x, 2) for x in (0, 1, 2, 3, 4, 6, 8, 12)]
+
+        def e4m3(byte):
+            exponent, fraction = byte >> 3 & 15, byte & 7
+            if exponent == 0:
+                return Fraction(fraction, 512)
+            return Fraction(8 + fraction, 8) * Fraction(2) ** (exponent - 7)
+
+        for mode, bits, group in (("mxfp4", 4, 32), ("mxfp8", 8, 32), ("nvfp4", 4, 16)):
+            rows, columns = 6, 96
+            codes = bytes(draw.randrange(127) for _ in range(rows * columns * bits // 8))
+            scales = bytes(draw.randrange(1, 120) for _ in range(rows * columns // group))
+            model = self.work / mode
+            model.mkdir()
+            said = {"group_size": group, "bits": bits, "mode": mode}
+            (model / "config.json").write_text(json.dumps(
+                {"model_type": "toy", "torch_dtype": "float32", "quantization": said,
+                 "quantization_config": said}))
+            tensors = {"m.weight": ("U32", [rows, columns * bits // 32], codes),
+                       "m.scales": ("U8", [rows, columns // group], scales)}
+            write_safetensors(model / "model.safetensors", tensors)
+            for dtype in ("float32", "bfloat16"):
+                want = b""
+                for i in range(rows * columns):
+                    code = codes[i // 2] >> (4 * (i % 2)) & 15 if bits == 4 else codes[i]
+                    element = half[code & 7] if bits == 4 else e4m3(code & 127)
+                    byte = scales[i // group]
+                    scale = e4m3(byte) if mode == "nvfp4" else Fraction(2) ** (byte - 127)
+                    want += bits_of(element * scale, bool(code & (8 if bits == 4 else 128)), dtype)
+                out = self.work / "out"
+                self.convert(model, out, "--dtype", dtype, "--force")
+                self.assertEqual(Shard(out / "model.safetensors").read("m.weight"), want, mode)
+                verified = run("verify", out, "--against", model)
+                self.assert_exit(verified, 0)
+                self.assertIn(" 0 are wrong", verified.stdout)
+            self.assertIn(f"MLX {mode}", run("inspect", model).stdout)
+            config = json.loads((model / "config.json").read_text())
+            shutil.rmtree(self.work / "out")
+            config["quantization"]["mode"] = "mxfp4" if mode != "mxfp4" else "nvfp4"
+            (model / "config.json").write_text(json.dumps(config))
+            self.refused(model, "the mode of the config is", f"the shapes are those of {mode}")
+            write_safetensors(model / "model.safetensors", tensors | {
+                "m.biases": ("BF16", [rows, columns // group], bytes(rows * columns // group * 2))})
+            self.refused(model, "biases beside scales of bytes")
 
     def test_weights_that_mlx_keeps_in_another_order_are_refused(self):
         def add(tensors):

@@ -27,7 +27,7 @@ class Scaled(Case):
         return rewrite(self.source(name), self.work / f"changed-{name}", change, quantization)
 
     def test_every_weight_is_the_exact_one_on_every_instruction_set(self):
-        self.assertEqual(len(NAMES), 28)
+        self.assertEqual(len(NAMES), 30)
         for name in NAMES:
             for isa in available_isas():
                 with self.subTest(name=name, isa=isa):

@@ -164,3 +164,55 @@ for dtype, shape in (("U8", [2, N, 3]), ("U8", [2, N, 2, 1]), ("F32", [2, N, 2])
 @blocks("no-scales", "down_proj_blocks")
 def no_block_scales(m):
     del m.tensors["model.layers.0.mlp.experts.down_proj_scales"]
+
+
+E1 = "model.layers.0.mlp.experts"
+
+
+def fused_scales(m):
+    """Experts one by one, their scales in two tensors: clause 2.8."""
+    for suffix in ("qweight", "qzeros", "scales"):
+        m.drop(suffix)
+    for expert in range(2):
+        m.tensors |= {f"{E1}.{expert}.{name}.weight": ("F8_E4M3", [N, K])
+                      for name in ("gate_proj", "up_proj", "down_proj")}
+    m.tensors |= {f"{E1}.gate_up_proj_scale_inv": ("F32", [2, 2, 2]),
+                  f"{E1}.down_proj_scale_inv": ("F32", [2, 1, 2])}
+    m.config["quantization_config"] = {"quant_method": "fp8", "weight_block_size": [64, 64]}
+
+
+fused = spoiling("fp8-fused-scales", fused_scales)
+
+
+@fused("good", code=0)
+def good_fused(m):
+    pass
+
+
+for shape in ([1, 2, 2], [2, 1, 2], [2, 3, 2], [2, 4, 2], [2, 2, 3], [2, 2], [2, 2, 2, 1], [2, 0, 2],
+              [0, 2, 2]):
+    @fused(f"gate-up-{'x'.join(map(str, shape))}", "experts")
+    def bad_fused(m, shape=shape):
+        m.tensors[f"{E1}.gate_up_proj_scale_inv"] = ("F32", shape)
+
+
+@fused("of-integers", "its scales: got I32")
+def fused_of_integers(m):
+    m.tensors[f"{E1}.down_proj_scale_inv"] = ("I32", [2, 1, 2])
+
+
+@fused("a-block-of-gate-and-up", "as its scales are fused with others")
+def block_of_both(m):
+    m.quant()["weight_block_size"] = [48, 64]
+    m.tensors[f"{E1}.gate_up_proj_scale_inv"] = ("F32", [2, 4, 2])
+    m.tensors[f"{E1}.down_proj_scale_inv"] = ("F32", [2, 2, 2])
+
+
+@fused("one-is-missing", "experts.*down_proj.weight: F8_E4M3")
+def fused_missing(m):
+    del m.tensors[f"{E1}.down_proj_scale_inv"]
+
+
+@fused("an-expert-too-many", "expected .more than 7 experts")
+def expert_too_many(m):
+    m.tensors[f"{E1}.7.up_proj.weight"] = ("F8_E4M3", [N, K])

@@ -45,7 +45,7 @@ const std::vector<Row>& rows() {
        {"m.weight", "m.weight.absmax", "m.weight.quant_map"}},
       {"packed codes of nobody", {{"m.weight_packed", "I16", {16, 32}}}, {"m.weight_packed"}},
       {"MLX",
-       {{"m.weight", "U32", {16, 8}}, {"m.scales", "U8", {16, 2}}},
+       {{"m.weight", "U32", {2, 16, 8}}, {"m.scales", "U8", {2, 16, 2}}},
        {"m.scales", "m.weight"}},
       {"shapes of no layout",
        {{"m.qweight", "I32", {100, 10}}, {"m.scales", "F16", {7, 30}}},
