@@ -164,7 +164,7 @@ constexpr std::array kTable = {
     OptionEntry{"allow-overflow", "", "", "let values beyond float16 become infinite",
                 set_switch<&ConvertOptions::allow_overflow>},
     OptionEntry{"copy-unknown", "", "",
-                "copy packed tensors that thaw does not read, such as fp8, as they are",
+                "copy packed tensors that thaw does not read, such as HQQ's, as they are",
                 set_switch<&ConvertOptions::copy_unknown>},
     OptionEntry{"strict", "", "",
                 "stop where parts of the model seem to be missing or left over, instead of warning",
