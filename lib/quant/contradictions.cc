@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "quant/compressed_config.h"
+#include "quant/methods.h"
 
 namespace thaw {
 
@@ -49,6 +50,7 @@ bool version_fits(const QuantConfig& config, const PackLayout& layout) {
         config.packing == Packing::small_floats && layout.id == LayoutId::ct_int8;
     return config.method == kCompressedMethod || of_modelopt;
   }
+  if (layout.family == LayoutFamily::bitsandbytes) return config.method == kBnbMethod;
   if (layout.family == LayoutFamily::scaled) {
     return config.method == kCompressedMethod || config.packing == Packing::unsaid ||
            config.packing == Packing::small_floats;

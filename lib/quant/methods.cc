@@ -12,7 +12,7 @@ namespace {
 
 // awq_marlin and auto_awq are names that servers use for AWQ checkpoints.
 constexpr std::array<std::string_view, 6> kMethods = {
-    "awq", "awq_marlin", "auto_awq", "compressed-tensors", "mlx", "bitsandbytes"};
+    "awq", "awq_marlin", "auto_awq", "compressed-tensors", "mlx", kBnbMethod};
 
 // exllama and ipex repack GEMM when a model is loaded; on disk they are GEMM.
 constexpr std::array<std::string_view, 7> kVersions = {"gemm",    "gemv", "gemv_fast", "marlin",

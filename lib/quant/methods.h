@@ -30,6 +30,7 @@ extern const std::string_view kVersionsText;
 
 // What to tell a user whose checkpoint is of another method.
 extern const std::string_view kMethodsHint;
+inline constexpr std::string_view kBnbMethod = "bitsandbytes";
 
 // ASCII only.
 [[nodiscard]] std::string lower_case(std::string_view text);
