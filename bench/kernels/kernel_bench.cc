@@ -4,7 +4,7 @@
 //   kernel_bench                                        8192 x 28672, group 128
 //   THAW_BENCH_K=28672 THAW_BENCH_N=8192 kernel_bench   another shape; THAW_BENCH_G the group size
 //   THAW_BENCH_BITS=8 kernel_bench --benchmark_filter=ct_pack   wider codes, where a layout has
-//   them; THAW_BENCH_ACT_ORDER=1: GPTQ with an index
+//   them, and float8; THAW_BENCH_ACT_ORDER=1: GPTQ with an index
 //   --benchmark_filter='awq_gemm/avx512'                any flag of Google Benchmark
 //
 // Every iteration also times a memcpy; the counter `x_memcpy` is the ratio of the best of each, so
@@ -67,7 +67,8 @@ struct Model {
   std::vector<std::int32_t> index;          // of GPTQ with act-order
   Memory qweight{k * n * bits / 8, false};  // small pages, as a mapped file's are
   Memory qzeros{(k / g + 7) / 8 * 8 * n * 2, false};
-  Memory scales{(k / g + 7) / 8 * 8 * n * 2, false};
+  std::uint64_t scale_bytes = std::max((k / g + 7) / 8 * 16, k / 16) * n;  // of nvfp4, of nf4
+  Memory scales{scale_bytes, false};
   Memory copy_from{k * n * 2, true};
   Memory copy_to{k * n * 2, true};
   Memory tiles{3 * tile_bytes(4), true};
@@ -80,11 +81,16 @@ struct Model {
     for (std::uint64_t i = 0; i < k * n * bits / 8; i += 8) {
       const std::uint64_t word = random();
       std::memcpy(qweight.data() + i, &word, 8);
+      // As float8 no weight has a NaN, which takes a way of its own.
+      for (std::uint64_t b = i; bits == 8 && b < i + 8; ++b) {
+        if ((qweight.data()[b] & 0x7f) == 0x7f) qweight.data()[b] ^= 0x40;
+      }
     }
-    for (std::uint64_t i = 0; i < k / g * n; ++i) {
-      const auto scale = static_cast<std::uint16_t>(0x1000 + random() % 0x0800);
+    for (std::uint64_t i = 0; i < scale_bytes / 2; ++i) {
+      // An ordinary number as float16, bfloat16, two E4M3 and two E8M0.
+      const auto scale = static_cast<std::uint16_t>(0x3c70 + random() % 15);
       std::memcpy(scales.data() + 2 * i, &scale, 2);
-      std::memcpy(qzeros.data() + 2 * i, &scale, 2);
+      if (i < k / g * n) std::memcpy(qzeros.data() + 2 * i, &scale, 2);
     }
   }
 
@@ -141,6 +147,78 @@ struct Model {
   }
 };
 
+// Members of the layouts that have several: how their linear differs from the plain one.
+struct Variant {
+  const char* name;
+  LayoutId id;
+  void (*set)(PackedLinear& linear, const Model& model);
+};
+
+void set_scaled(PackedLinear& linear, SmallFloat element, ScaleForm form, std::uint64_t rows,
+                std::uint64_t columns) {
+  const std::uint64_t k = linear.in_features;
+  linear.scaled = {element, form, rows, false, false};
+  linear.group_size = columns;
+  linear.scale_type = FloatType::bfloat16;  // of the bytes that are there
+  linear[Role::zeros] = {};
+  linear[Role::codes].pitch = element == SmallFloat::e2m1 ? k / 2 : k;
+  linear[Role::scales].pitch = (k + columns - 1) / columns * (form == ScaleForm::wide ? 2 : 1);
+}
+
+// nf4's own numbers, and a table such as its scales have.
+const float* nf4_numbers() {
+  static const float numbers[16] = {-1.0f,    -0.69620f, -0.52507f, -0.39492f, -0.28444f, -0.18477f,
+                                    -0.0911f, 0.0f,      0.07958f,  0.16093f,  0.24611f,  0.33792f,
+                                    0.44071f, 0.56262f,  0.72296f,  1.0f};
+  return numbers;
+}
+const float* nested_numbers() {
+  static const std::vector<float> numbers = [] {
+    std::vector<float> made(256);
+    for (int i = 0; i < 256; ++i) made[i] = static_cast<float>(i - 128) / 128.0f;
+    return made;
+  }();
+  return numbers.data();
+}
+
+constexpr Variant kVariants[] = {
+    {"fp8_block", LayoutId::scaled,
+     [](PackedLinear& linear, const Model&) {
+       set_scaled(linear, SmallFloat::e4m3, ScaleForm::wide, 128, 128);
+     }},
+    {"fp8_channel", LayoutId::scaled,
+     [](PackedLinear& linear, const Model& model) {
+       set_scaled(linear, SmallFloat::e4m3, ScaleForm::wide, 1, model.k);
+     }},
+    {"mxfp8", LayoutId::scaled,
+     [](PackedLinear& linear, const Model&) {
+       set_scaled(linear, SmallFloat::e4m3, ScaleForm::e8m0, 1, 32);
+     }},
+    {"mxfp4", LayoutId::scaled,
+     [](PackedLinear& linear, const Model&) {
+       set_scaled(linear, SmallFloat::e2m1, ScaleForm::e8m0, 1, 32);
+     }},
+    {"nvfp4", LayoutId::scaled,
+     [](PackedLinear& linear, const Model& model) {
+       set_scaled(linear, SmallFloat::e2m1, ScaleForm::e4m3, 1, 16);
+       linear[Role::global_scale].data = model.tiles.data();
+     }},
+    {"nf4", LayoutId::bnb_4bit,
+     [](PackedLinear& linear, const Model&) {
+       linear.group_size = 64;
+       linear.table = nf4_numbers();
+     }},
+    {"nf4_nested", LayoutId::bnb_4bit,
+     [](PackedLinear& linear, const Model& model) {
+       linear.group_size = 64;
+       linear.table = nf4_numbers();
+       linear.nested_table = nested_numbers();
+       linear.nested_block = 256;
+       linear.nested_offset = 0.15625f;
+       linear[Role::global_scale].data = model.scales.data();
+     }},
+};
+
 std::uint64_t model_bits() { return setting("THAW_BENCH_BITS", 4); }
 
 const Model& model() {
@@ -155,9 +233,11 @@ double processor_seconds() {
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
 }
 
-void run(benchmark::State& state, const Layout& layout, const OutputFormat& format) {
+void run(benchmark::State& state, const Layout& layout, const Variant* variant,
+         const OutputFormat& format) {
   const Model& m = model();
-  const PackedLinear linear = m.linear(layout.id);
+  PackedLinear linear = m.linear(layout.id);
+  if (variant != nullptr) variant->set(linear, m);
   const std::uint64_t element = format.type == FloatType::float32 ? 4 : 2;
   // Transposing kernels: 512 rows. Row-major ones: about 1 MiB, which stays in the cache.
   const bool row_major = layout.row_block < 8 || layout.id == LayoutId::gptq_rows;
@@ -207,6 +287,23 @@ const char* name_of(FloatType type) {
   return type == FloatType::bfloat16 ? "bfloat16" : "float32";
 }
 
+void register_layout(const Table& table, const Layout& layout, const Variant* variant) {
+  for (const FloatType type : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
+    for (const Stores stores : {Stores::streaming, Stores::normal}) {
+      const OutputFormat format{type, Rounding::exact, stores};
+      const std::string name =
+          std::string(variant != nullptr ? variant->name : name_of(layout.id)) + '/' + table.name +
+          '/' + name_of(type) + (stores == Stores::streaming ? "/streaming" : "/normal");
+      benchmark::RegisterBenchmark(name.c_str(),
+                                   [&layout, variant, format](benchmark::State& state) {
+                                     run(state, layout, variant, format);
+                                   })
+          ->UseManualTime()
+          ->Unit(benchmark::kMillisecond);
+    }
+  }
+}
+
 void register_all() {
   const TableList tables = available_tables();
   for (std::size_t t = 0; t < tables.count; ++t) {
@@ -214,19 +311,14 @@ void register_all() {
     for (const Layout& layout : table.layouts) {
       const bool bytes = layout.id == LayoutId::ct_int8 || layout.id == LayoutId::bnb_int8;
       if (bytes && model_bits() != 8) continue;  // THAW_BENCH_BITS=8
-      for (const FloatType type : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
-        for (const Stores stores : {Stores::streaming, Stores::normal}) {
-          const OutputFormat format{type, Rounding::exact, stores};
-          const std::string name = std::string(name_of(layout.id)) + '/' + table.name + '/' +
-                                   name_of(type) +
-                                   (stores == Stores::streaming ? "/streaming" : "/normal");
-          benchmark::RegisterBenchmark(
-              name.c_str(),
-              [&layout, format](benchmark::State& state) { run(state, layout, format); })
-              ->UseManualTime()
-              ->Unit(benchmark::kMillisecond);
-        }
+      bool has_variants = false;
+      for (const Variant& variant : kVariants) {
+        if (variant.id != layout.id) continue;
+        has_variants = true;
+        const bool float8 = std::string(variant.name).find('8') != std::string::npos;
+        if (!float8 || model_bits() == 8) register_layout(table, layout, &variant);
       }
+      if (!has_variants) register_layout(table, layout, nullptr);
     }
     for (const FloatType from : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
       for (const FloatType to : {FloatType::float16, FloatType::bfloat16, FloatType::float32}) {
