@@ -73,10 +73,10 @@ class Results(Case):
         model = self.work / "model"
         shutil.copytree(MODEL, model)
         config = json.loads((model / "config.json").read_text())
-        config["quantization_config"]["quant_method"] = "fp8"
+        config["quantization_config"]["quant_method"] = "spqr"
         (model / "config.json").write_text(json.dumps(config))
         found = thaw.inspect(model)
-        self.assertIn("quantization method fp8", found.problems[0])
+        self.assertIn("quantization method spqr", found.problems[0])
         self.assertIsNone(found.plan)
         self.assertEqual(found.notes, ())
         with self.assertRaises(thaw.ThawError):
