@@ -40,8 +40,9 @@ enum class LayoutId : std::uint8_t {
   bnb_int8,        // as ct_int8 with one float32 scale a row, of which a code counts 1/127
   scaled,          // small floats with a scale for each block of them
   bnb_4bit,        // numbers of a table with a scale for each block of the flat weight
+  modelopt_int4,   // signed codes, two rows in a byte, with a factor for each column
 };
-inline constexpr std::size_t kLayoutCount = 14;
+inline constexpr std::size_t kLayoutCount = 15;
 
 // "awq_gemm"; for people and for the filters of tests and benchmarks.
 [[nodiscard]] const char* name_of(LayoutId id);
@@ -113,6 +114,8 @@ struct PackedLinear {
   const float* nested_table = nullptr;  // 256; null: scales are float32
   std::uint64_t nested_block = 0;
   float nested_offset = 0;
+  // Of modelopt_int4: global_scale has a factor of this type for each column; absent: 1.
+  FloatType column_type = FloatType::float32;
 
   Operand& operator[](Role role) { return operands[static_cast<std::size_t>(role)]; }
   const Operand& operator[](Role role) const { return operands[static_cast<std::size_t>(role)]; }

@@ -7,6 +7,7 @@
 #include "kernels/gptq-bits-plain-inl.h"
 #include "kernels/layouts-inl.h"
 #include "kernels/mlx-inl.h"
+#include "kernels/paired-rows-inl.h"
 #include "kernels/scaled-plain-inl.h"
 
 namespace thaw::kernels {
@@ -248,6 +249,37 @@ std::uint64_t count_scaled(const PackedLinear& linear, std::uint64_t row_begin,
   return overflows;
 }
 
+// Row by row: only where a scale and the largest factor may make a value infinite are all looked at.
+std::uint64_t count_paired_rows(const PackedLinear& linear, std::uint64_t row_begin,
+                                std::uint64_t row_end, const void* out,
+                                const OutputFormat& format) {
+  const double limit = overflow_limit(format);
+  const PairedRows rows(linear);
+  double factor = 0;
+  for (std::uint64_t k = 0; k < linear.in_features; ++k) {
+    const double one = magnitude_of(rows.factor(k));
+    if (one < __builtin_inf() && one > factor) factor = one;
+  }
+  const std::uint64_t element = size_of(format.type);
+  const std::uint64_t groups = linear.in_features / linear.group_size;
+  std::uint64_t overflows = 0;
+  for (std::uint64_t row = row_begin; row < row_end; ++row) {
+    bool look = false;
+    for (std::uint64_t g = 0; g < groups; ++g) {
+      look = look || !(magnitude_of(rows.scale(row, g)) * 8 * factor < limit);
+    }
+    const auto* made =
+        static_cast<const unsigned char*>(out) + (row - row_begin) * linear.in_features * element;
+    for (std::uint64_t k = 0; look && k < linear.in_features; ++k) {
+      const double scale = rows.scale(row, k / linear.group_size);
+      const double value = rows.code(row, k) * scale * rows.factor(k);
+      if (!(magnitude_of(value) < __builtin_inf())) continue;  // it was infinite before
+      overflows += count_infinite(made + k * element, 1, format.type);
+    }
+  }
+  return overflows;
+}
+
 // Block by block: only where a scale may make the largest number infinite are values looked at.
 std::uint64_t count_bnb_4bit(const PackedLinear& linear, std::uint64_t row_begin,
                              std::uint64_t row_end, const void* out, const OutputFormat& format) {
@@ -309,6 +341,8 @@ std::uint64_t count_overflows(LayoutId id, const PackedLinear& linear, std::uint
       return count<MlxAffine>(linear, row_begin, row_end, out, format);
     case LayoutId::bnb_int8:
       return count<BnbInt8>(linear, row_begin, row_end, out, format);
+    case LayoutId::modelopt_int4:
+      return count_paired_rows(linear, row_begin, row_end, out, format);
     case LayoutId::bnb_4bit:
       return count_bnb_4bit(linear, row_begin, row_end, out, format);
     case LayoutId::scaled:

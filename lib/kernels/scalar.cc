@@ -9,6 +9,7 @@
 #include "kernels/gptq-turned-inl.h"
 #include "kernels/layouts-inl.h"
 #include "kernels/mlx-inl.h"
+#include "kernels/paired-rows-inl.h"
 #include "kernels/scaled-plain-inl.h"
 #include "kernels/tables.h"
 
@@ -151,6 +152,13 @@ struct Rows<Bnb4bit, kTarget> {
 };
 
 template <Target kTarget>
+struct Rows<PairedRows, kTarget> {
+  static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
+    paired_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
+  }
+};
+
+template <Target kTarget>
 struct Rows<GptqBits, kTarget> {
   static void run(const PackedLinear& linear, std::uint64_t begin, std::uint64_t end, void* out) {
     gptq_bits_rows<ProductSteps, kTarget>(linear, begin, end, out, {});
@@ -195,7 +203,8 @@ constexpr Table kScalarTable = checked({"scalar",
                                          entry<MlxAffine>(),
                                          entry<BnbInt8>(),
                                          entry<Scaled>(),
-                                         entry<Bnb4bit>()},
+                                         entry<Bnb4bit>(),
+                                         entry<PairedRows>()},
                                         cast_with<PlainSteps>,
                                         divide_with<PlainSteps>});
 

@@ -114,6 +114,8 @@ const char* name_of(LayoutId id) {
       return "bnb_int8";
     case LayoutId::bnb_4bit:
       return "bnb_4bit";
+    case LayoutId::modelopt_int4:
+      return "modelopt_int4";
     case LayoutId::scaled:
       return "scaled";
   }

@@ -12,6 +12,7 @@
 #include "kernels/isa-inl.h"
 #include "kernels/marlin-inl.h"
 #include "kernels/mlx-inl.h"
+#include "kernels/paired-rows-inl.h"
 #include "kernels/scaled-inl.h"
 #include "kernels/tables.h"
 
@@ -48,6 +49,7 @@ THAW_DISPATCH(mlx_rows)
 THAW_DISPATCH(bnb_int8_rows)
 THAW_DISPATCH(scaled_rows)
 THAW_DISPATCH(bnb_4bit_rows)
+THAW_DISPATCH(paired_rows)
 #undef THAW_DISPATCH
 
 template <InstructionSet Isa>
@@ -66,7 +68,8 @@ constexpr Table table_of(const char* name) {
                    {MlxAffine::kId, MlxAffine::kRowBlock, mlx_rows_dispatch<Isa>},
                    {BnbInt8::kId, BnbInt8::kRowBlock, bnb_int8_rows_dispatch<Isa>},
                    {Scaled::kId, Scaled::kRowBlock, scaled_rows_dispatch<Isa>},
-                   {Bnb4bit::kId, Bnb4bit::kRowBlock, bnb_4bit_rows_dispatch<Isa>}},
+                   {Bnb4bit::kId, Bnb4bit::kRowBlock, bnb_4bit_rows_dispatch<Isa>},
+                   {PairedRows::kId, PairedRows::kRowBlock, paired_rows_dispatch<Isa>}},
                   cast_with<Isa>,
                   divide_with<Isa>});
 }

@@ -120,6 +120,8 @@ std::uint32_t CodeReader::code(std::uint64_t n, std::uint64_t k) const {
       const std::uint64_t inner = linear_.in_features * linear_.word_bytes;
       return unit_code(data + k * linear_.word_bytes, inner, n);
     }
+    case LayoutId::modelopt_int4:  // signed; as a field, less 8
+      return (load_little_endian<std::uint8_t>(data + n / 2 * pitch + k) >> (n % 2 * 4) & 15u) ^ 8u;
     case LayoutId::bnb_4bit: {
       const std::uint64_t at = n * linear_.in_features + k;
       return load_little_endian<std::uint8_t>(data + at / 2) >> (at % 2 == 0 ? 4 : 0) & mask_;
@@ -191,6 +193,21 @@ CodeStep CodeReader::scaled_step(std::uint64_t n, std::uint64_t k) const {
   step.divisor = (linear_.scaled.divides_by_scale ? scale : 1) *
                  (linear_.scaled.divides_by_global ? global : 1);
   return step;
+}
+
+double CodeReader::column_factor(std::uint64_t k) const {
+  if (global_scale_.data == nullptr) return 1;
+  const std::byte* data = global_scale_.data;
+  switch (linear_[Role::global_scale].tensor->dtype) {
+    case Dtype::f16:
+      return static_cast<double>(float_from_half(load_little_endian<std::uint16_t>(data + 2 * k)));
+    case Dtype::bf16:
+      return static_cast<double>(
+          float_from_bfloat16(load_little_endian<std::uint16_t>(data + 2 * k)));
+    default:
+      return static_cast<double>(
+          std::bit_cast<float>(load_little_endian<std::uint32_t>(data + 4 * k)));
+  }
 }
 
 // Blocks run over the rows.
@@ -352,6 +369,10 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
       step.scaled_zero = scale_at(zeros_, n, g);
       step.is_sum = true;
       break;
+    case LayoutId::modelopt_int4:
+      step.scale = scale_at(scales_, n, g) * column_factor(k);
+      step.zero = 8;
+      break;
     case LayoutId::bnb_4bit:
       return table_step((n * linear_.in_features + k) / linear_.group_size);
     case LayoutId::scaled:
@@ -362,6 +383,7 @@ CodeStep CodeReader::step(std::uint64_t n, std::uint64_t k) const {
 
 std::uint64_t CodeReader::step_end(std::uint64_t k) const {
   if (linear_.layout->rows_are_inputs) return k + 1;
+  if (layout_ == LayoutId::modelopt_int4 && global_scale_.data != nullptr) return k + 1;
   if (layout_ == LayoutId::bnb_4bit) {
     const std::uint64_t run = std::gcd(linear_.in_features, linear_.group_size);
     return (k / run + 1) * run;  // in whatever row

@@ -54,6 +54,7 @@ class CodeReader {
   [[nodiscard]] std::uint64_t group_of(std::uint64_t input) const;
   [[nodiscard]] double scale_at(const Field& field, std::uint64_t line, std::uint64_t index) const;
   [[nodiscard]] CodeStep scaled_step(std::uint64_t row, std::uint64_t column) const;
+  [[nodiscard]] double column_factor(std::uint64_t column) const;
   [[nodiscard]] CodeStep table_step(std::uint64_t block) const;
   [[nodiscard]] std::int32_t compressed_zero(std::uint64_t row, std::uint64_t group) const;
   [[nodiscard]] std::int32_t gptq_zero(std::uint64_t output, std::uint64_t group) const;

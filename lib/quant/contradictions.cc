@@ -35,6 +35,7 @@ bool version_names(std::string_view version, LayoutId id) {
     case LayoutId::mlx_affine:
     case LayoutId::bnb_int8:
     case LayoutId::bnb_4bit:
+    case LayoutId::modelopt_int4:
     case LayoutId::scaled:
       return false;
   }
@@ -51,6 +52,7 @@ bool version_fits(const QuantConfig& config, const PackLayout& layout) {
     return config.method == kCompressedMethod || of_modelopt;
   }
   if (layout.family == LayoutFamily::bitsandbytes) return config.method == kBnbMethod;
+  if (layout.family == LayoutFamily::modelopt) return config.packing != Packing::awq;
   if (layout.family == LayoutFamily::scaled) {
     return config.method == kCompressedMethod || config.packing == Packing::unsaid ||
            config.packing == Packing::small_floats;

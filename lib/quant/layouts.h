@@ -55,6 +55,7 @@ extern const LayoutReader kMlxMxfp8Reader;
 extern const LayoutReader kMlxNvfp4Reader;
 extern const LayoutReader kMlxAffineReader;
 extern const LayoutReader kBnbInt8Reader;
+extern const LayoutReader kModelOptInt4Reader;
 extern const LayoutReader kBnbNf4Reader;
 extern const LayoutReader kBnbFp4Reader;
 

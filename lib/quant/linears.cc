@@ -96,6 +96,7 @@ Problem check_partners(const ModuleTensors& tensors) {
     case Naming::mlx:  // a qweight is refused where it is met itself
     case Naming::bnb_int8:
     case Naming::bnb_4bit:
+    case Naming::paired_rows:
       return std::nullopt;
     case Naming::small_floats: {
       const bool several = (tensors.weight_scale != nullptr) +
@@ -336,6 +337,7 @@ Result<QuantizedLinears> find_quantized_linears(const Checkpoint& checkpoint,
       consume(checkpoint, sliced ? tensors.fused_scales : packed, result.consumed);
     }
     if (linear.layout->family == LayoutFamily::compressed_tensors ||
+        linear.layout->family == LayoutFamily::modelopt ||
         linear.layout->family == LayoutFamily::scaled) {
       compressed.note(linear, consume_activations(checkpoint, *name, result.consumed));
     }

@@ -52,6 +52,13 @@ constexpr Part kOfBnbInt8[] = {{"weight", &ModuleTensors::weight},
                                {"weight_format", &ModuleTensors::weight_format},
                                {"bias", &ModuleTensors::bias, false}};
 
+// The second scale is of activations (specs/modelopt_int4.md clause 1.3).
+constexpr Part kOfPairedRows[] = {{"weight", &ModuleTensors::weight},
+                                  {"weight_scale", &ModuleTensors::weight_scale},
+                                  {"weight_scale_2", &ModuleTensors::weight_scale_2},
+                                  {"pre_quant_scale", &ModuleTensors::pre_quant_scale},
+                                  {"bias", &ModuleTensors::bias, false}};
+
 constexpr Part kOfBnb4bit[] = {{"weight", &ModuleTensors::weight},
                                {"weight.absmax", &ModuleTensors::absmax},
                                {"weight.quant_map", &ModuleTensors::quant_map},
@@ -89,6 +96,8 @@ std::span<const Part> parts_of(Naming naming) {
       return kOfBnbInt8;
     case Naming::bnb_4bit:
       return kOfBnb4bit;
+    case Naming::paired_rows:
+      return kOfPairedRows;
     case Naming::small_floats:
       return kOfSmallFloats;
     case Naming::blocks:
@@ -216,6 +225,14 @@ std::optional<CodesName> codes_name(const Checkpoint& checkpoint, const Tensor& 
     return find_in_module(checkpoint, name->module, suffix);
   };
   std::optional<Naming> naming = naming_of_weight(tensor.dtype, sibling);
+  if (!naming.has_value() && tensor.dtype == Dtype::u8) {
+    const Tensor* scale = sibling("weight_scale");
+    const bool paired = scale != nullptr && dtype_bits(scale->dtype) > 8 &&
+                        tensor.shape.size() == 2 && scale->shape.size() == 2 &&
+                        tensor.shape[0] != 0 && tensor.shape[1] != 0 && scale->shape[1] != 0 &&
+                        scale->shape[0] % 2 == 0 && scale->shape[0] / 2 == tensor.shape[0];
+    if (paired) naming = Naming::paired_rows;
+  }
   const bool float8 = tensor.dtype == Dtype::f8_e4m3 || tensor.dtype == Dtype::f8_e5m2;
   if (!naming.has_value() && float8 && find_fused_scales(checkpoint, name->module) != nullptr) {
     naming = Naming::small_floats;

@@ -25,7 +25,8 @@ struct TensorName {
 // or of bytes that hold two of 4, beside scales. blocks: a parameter's `_blocks` beside `_scales`.
 // mlx: `weight` of U32 beside `scales`. bnb_int8: `weight` of I8 beside `SCB`.
 // bnb_4bit: `weight` of any type beside `weight.absmax` and
-// `weight.quant_state`.
+// `weight.quant_state`. paired_rows: `weight` of U8 with half as many rows as its weight_scale of
+// floats.
 enum class Naming : std::uint8_t {
   qweight,
   weight_packed,
@@ -34,7 +35,8 @@ enum class Naming : std::uint8_t {
   blocks,
   mlx,
   bnb_int8,
-  bnb_4bit
+  bnb_4bit,
+  paired_rows
 };
 
 // What a tensor that holds codes is called after. Views into its name.
@@ -81,6 +83,7 @@ struct ModuleTensors {
   const Tensor* short_scale = nullptr;  // `scale`, of DeepSeek V4
   const Tensor* weight_scale_2 = nullptr;
   const Tensor* weight_global_scale = nullptr;
+  const Tensor* pre_quant_scale = nullptr;
   const Tensor* weight = nullptr;
   const Tensor* bias = nullptr;
   // Of all experts, where the weight has no scales of its own; no linear consumes it alone.
