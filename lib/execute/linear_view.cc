@@ -60,6 +60,9 @@ kernels::PackedLinear view_of(const QuantizedLinear& linear, const Address& addr
                  .block_rows = linear.scaled.block_rows,
                  .divides_by_scale = linear.scaled.divides_by_scale,
                  .divides_by_global = linear.scaled.divides_by_global};
+  if (linear.layout->id == LayoutId::modelopt_int4 && linear.operands.has(Role::global_scale)) {
+    view.column_type = float_type(linear[Role::global_scale].tensor->dtype);
+  }
   if (linear.table != nullptr) {
     view.table = linear.table->numbers.data();
     view.nested_table = linear.table->nested.empty() ? nullptr : linear.table->nested.data();
@@ -126,6 +129,8 @@ kernels::LayoutId kernels_of(LayoutId id) {
       return kernels::LayoutId::bnb_int8;
     case LayoutId::bnb_4bit:
       return kernels::LayoutId::bnb_4bit;
+    case LayoutId::modelopt_int4:
+      return kernels::LayoutId::modelopt_int4;
     case LayoutId::scaled:
       return kernels::LayoutId::scaled;
   }

@@ -249,7 +249,8 @@ std::uint64_t count_scaled(const PackedLinear& linear, std::uint64_t row_begin,
   return overflows;
 }
 
-// Row by row: only where a scale and the largest factor may make a value infinite are all looked at.
+// Row by row: only where a scale and the largest factor may make a value infinite are all looked
+// at.
 std::uint64_t count_paired_rows(const PackedLinear& linear, std::uint64_t row_begin,
                                 std::uint64_t row_end, const void* out,
                                 const OutputFormat& format) {

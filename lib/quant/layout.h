@@ -33,7 +33,15 @@ enum class LayoutId : std::uint8_t {
 };
 
 // Whose config speaks of it, and whose rules hold for all of its layouts.
-enum class LayoutFamily : std::uint8_t { awq, gptq, compressed_tensors, mlx, bitsandbytes, modelopt, scaled };
+enum class LayoutFamily : std::uint8_t {
+  awq,
+  gptq,
+  compressed_tensors,
+  mlx,
+  bitsandbytes,
+  modelopt,
+  scaled
+};
 
 // What an operand is for. group_index: the group of each input, where groups are no runs of inputs.
 // global_scale: one float32, of the whole weight.

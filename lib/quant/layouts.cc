@@ -37,7 +37,8 @@ constexpr std::array kReaders = {
     &kNvfp4Reader,
     &kMxfp4BlocksReader,
     &kBnbNf4Reader,
-    &kBnbFp4Reader, &kModelOptInt4Reader,
+    &kBnbFp4Reader,
+    &kModelOptInt4Reader,
 };
 
 }  // namespace

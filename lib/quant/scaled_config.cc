@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 7> kScaledPackings = {"fp8",   "nv_fp", "
 
 // Of ModelOpt: what the tensors show, and nothing besides. MIXED_PRECISION is any of these by
 // module.
-constexpr std::array<std::string_view, 13> kAlgorithms = {"fp8",
+constexpr std::array<std::string_view, 15> kAlgorithms = {"fp8",
                                                           "fp8_per_channel_per_token",
                                                           "fp8_pb_wo",
                                                           "fp8_pb_real",
@@ -32,11 +32,12 @@ constexpr std::array<std::string_view, 13> kAlgorithms = {"fp8",
                                                           "mxfp8",
                                                           "w8a16",
                                                           "w8a8_sq_per_channel",
+                                                          "w4a16_awq",
+                                                          "w4a8_awq",
                                                           "mixed_precision"};
 constexpr std::string_view kAlgorithmsHint =
-    "of ModelOpt this version reads FP8 (also by channel and by block), NVFP4, MXFP4, MXFP8 and "
-    "INT8 "
-    "weights";
+    "of ModelOpt this version reads FP8 (also by channel and by block), NVFP4, MXFP4, MXFP8, INT8 "
+    "and INT4 (AWQ) weights";
 
 template <std::size_t n>
 bool contains(const std::array<std::string_view, n>& values, std::string_view value) {
